@@ -1,0 +1,43 @@
+# Every command sets up what it needs first (Debian packages, .venv, locked Python packages); a second run does none of it again.
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.PHONY: run check test verify bench screenshots lock demo setup setup-test clean
+
+run: setup                ## open the demo (offscreen, with a picture, where there is no display)
+	@scripts/run.sh
+
+setup:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
+
+check: setup-test         ## lint, types, import rules, unit tests: under a minute
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m pytest -q -m "not gui and not qemu and not verify"
+
+test: check               ## all of check, plus GUI and real-QEMU tests: under 10 minutes on 2 cores
+	$(PY) -m pytest -q -m "(gui or qemu) and not verify"
+
+verify: test              ## device matrix, long fuzz, every sample: under 60 minutes
+	$(PY) -m pytest -q -m verify
+
+bench: setup-test         ## side-by-side comparisons in one run; prints ratios
+	$(PY) -m tests.bench
+
+screenshots: setup-test   ## the pictures of README and docs, from the real application
+	$(PY) scripts/screenshots.py
+
+demo: setup-test          ## rebuild resources/demo with real QEMU
+	$(PY) scripts/make_demo.py
+
+lock:                     ## refresh requirements-dev.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

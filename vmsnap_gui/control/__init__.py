@@ -1,0 +1,1 @@
+"""Everything that touches other processes: locks now, QEMU and its tools later. No Qt."""

@@ -1,0 +1,1 @@
+"""What a saved state means to a person. No Qt, no asyncio."""

@@ -1,0 +1,1 @@
+"""Bytes on disk to snapshots and byte views. No Qt, no asyncio, never writes."""

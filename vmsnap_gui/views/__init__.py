@@ -1,0 +1,1 @@
+"""QtWidgets: one public widget per file."""

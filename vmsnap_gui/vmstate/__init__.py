@@ -1,0 +1,1 @@
+"""The savevm stream and typed trees of what it holds. No Qt, no asyncio."""
