@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer  # type: ignore[attr-defined,unused-ignore]
+    from typing_extensions import Buffer
 
 
 CHUNK = 8 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,14 @@ class ImageError(Exception):
         where = f"{self.path}: " if self.path is not None else ""
         at = f" (at offset {self.offset:#x})" if self.offset is not None else ""
         return f"{where}{self.message}{at}"
+
+
+class Cancelled(Exception):
+    """Raised by a progress callback to stop the work that called it; the core lets it pass through."""
+
+
+Progress = Callable[[int, int], None]
+"""Called now and then with (bytes done, bytes in all) by long work; may raise Cancelled to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
