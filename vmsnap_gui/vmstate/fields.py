@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+SHOWN_BYTES = 32
+"""Bytes of a buffer that `show` prints."""
 
 Value = int | bool | float | bytes | str | None
 """What a leaf holds: `bytes` for buffers and raw bytes, `str` for texts, None for NULL pointers and containers."""
@@ -23,6 +27,7 @@ class Kind(enum.Enum):
     NULL = "null"
     BUFFER = "buffer"  # described, but only as bytes
     RAW = "raw"  # bytes that no description covers
+    RECORDS = "records"  # the body of an iterative section: RAM pages and the like, never held as a value
     FRAME = "frame"  # header, footer, subsection header: savevm's own bytes, not the device's
     STRUCT = "struct"
     ARRAY = "array"
@@ -80,3 +85,82 @@ def walk(root: Field, path: str = "") -> Iterator[tuple[str, Field]]:
                 break
         else:
             stack.pop()
+
+
+def show(field: Field) -> str:
+    """Return a field's value as people read it: short, one line; empty for containers that have no short form."""
+    value, kind = field.value, field.kind
+    if kind is Kind.INTEGER and isinstance(value, int):
+        return _show_integer(field.type, value, field.size)
+    if kind is Kind.FLOAT and isinstance(value, float):
+        return repr(value)
+    if kind is Kind.BOOLEAN:
+        return "true" if value else "false"
+    if kind is Kind.NULL:
+        return "NULL"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return _show_bytes(value)
+    if kind is Kind.ARRAY:
+        return (
+            f"{sum(1 for _ in _items(field))} elements"
+            if len(field.children) < 64
+            else f"{len(field.children)} elements"
+        )
+    return ""
+
+
+def _show_integer(type_name: str, value: int, size: int) -> str:
+    if type_name == "timer":
+        return "off" if value == -1 else f"{value / 1e9:.9f} s"
+    digits = f"{value & (1 << 8 * size) - 1:0{2 * size}x}"
+    return str(value) if 0 <= value < 10 else f"{value} (0x{digits})"
+
+
+def _show_bytes(value: bytes) -> str:
+    shown = value[:SHOWN_BYTES]
+    if len(value) > 8 and not any(shown) and not any(value):
+        return f"{len(value)} zero bytes"
+    return shown.hex(" ") + (f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else "")
+
+
+def _items(field: Field) -> Iterator[Field]:
+    return (child for child in field.children if child.kind is not Kind.FRAME)
+
+
+def to_json(field: Field) -> object:
+    """Return a field's value as JSON has it.
+
+    Integers as numbers (signed where the type is; floats as the integer of their IEEE bits, since JSON has no NaN),
+    buffers as lower-case hex, arrays as lists, structs and subsections as objects, NULL as null; a name that occurs
+    again in an object becomes a list. savevm's own bytes (headers, footers, markers) are left out.
+    """
+    if field.kind is Kind.ARRAY:
+        scalars = getattr(field.children, "scalars", None)
+        values = scalars() if scalars is not None else None
+        return values if values is not None else [to_json(child) for child in _items(field)]
+    if field.kind in (Kind.STRUCT, Kind.SUBSECTION):
+        return _object(field)
+    if isinstance(field.value, bytes):
+        return field.value.hex()
+    if isinstance(field.value, float):
+        return int.from_bytes(struct.pack(">d", field.value), "big")
+    return field.value
+
+
+def _object(field: Field) -> dict[str, object]:
+    members: dict[str, object] = {}
+    repeated: set[str] = set()
+    for child in _items(field):
+        if child.kind is Kind.RECORDS:
+            continue
+        value = to_json(child)
+        if child.name not in members:
+            members[child.name] = value
+        elif child.name in repeated:
+            members[child.name].append(value)  # type: ignore[attr-defined]
+        else:
+            members[child.name] = [members[child.name], value]
+            repeated.add(child.name)
+    return members

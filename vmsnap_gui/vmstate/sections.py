@@ -1,9 +1,15 @@
-"""The framing of a savevm stream: where each section starts and ends, found from the tail or by the forward walk."""
+"""The framing of a savevm stream: section types, headers and footers (QEMU's migration/savevm.c)."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.wire import StreamError, text
+
+if TYPE_CHECKING:
+    from vmsnap_gui.vmstate.wire import Reader
 
 
 class SectionType(enum.Enum):
@@ -65,3 +71,72 @@ class Section:
     def key(self) -> str:
         """The section's name for people and for paths: "cpu", or "cpu:1" where the instance id is not 0."""
         return self.name if self.instance_id == 0 else f"{self.name}:{self.instance_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A section's header: START and FULL name the section, PART and END only repeat its id."""
+
+    type: SectionType
+    section_id: int
+    name: str
+    instance_id: int
+    version: int
+    size: int
+
+    @classmethod
+    def parse(cls, data: bytes) -> Header | None:
+        """Return the header that `data` starts with, None where it is none or cut short."""
+        if len(data) < 5:
+            return None
+        kind, section_id = data[0], int.from_bytes(data[1:5], "big")
+        if kind in (SectionType.PART.value, SectionType.END.value):
+            return cls(SectionType(kind), section_id, "", 0, 0, 5)
+        if kind not in (SectionType.START.value, SectionType.FULL.value) or len(data) < 6:
+            return None
+        end = 6 + data[5]
+        if len(data) < end + 8:
+            return None
+        instance_id, version = (
+            int.from_bytes(data[end : end + 4], "big"),
+            int.from_bytes(data[end + 4 : end + 8], "big"),
+        )
+        return cls(SectionType(kind), section_id, text(data[6:end]), instance_id, version, end + 8)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Header:
+        """Read the header that the reader stands on; StreamError where there is none."""
+        header = cls.parse(reader.peek(MAX_HEADER))
+        if header is None:
+            raise StreamError("no section starts here", offset=reader.position)
+        reader.skip(header.size)
+        return header
+
+
+FOOTER_SIZE = 5
+
+MAX_HEADER = 14 + 255
+"""Bytes of the longest header."""
+
+MAX_SECTION_ID = 1 << 20
+"""QEMU counts section ids up from 0; a number above this is no section id."""
+
+
+def footer(section_id: int) -> bytes:
+    """Return the footer that machine types since 2.4 write after each section."""
+    return bytes([SectionType.FOOTER.value]) + section_id.to_bytes(4, "big")
+
+
+def full_header(section_id: int, name: str, instance_id: int, version: int) -> bytes:
+    """Return the header of a FULL section."""
+    encoded = name.encode()
+    return b"".join(
+        (
+            bytes([SectionType.FULL.value]),
+            section_id.to_bytes(4, "big"),
+            bytes([len(encoded) & 0xFF]),
+            encoded,
+            instance_id.to_bytes(4, "big"),
+            version.to_bytes(4, "big"),
+        )
+    )

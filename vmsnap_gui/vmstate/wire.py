@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
-_U16 = struct.Struct(">H")
-_U32 = struct.Struct(">I")
-_U64 = struct.Struct(">Q")
+_WINDOW = 64 << 10
 
 
 class StreamError(Exception):
@@ -28,3 +25,80 @@ class StreamError(Exception):
 
     def __str__(self) -> str:
         return self.message if self.offset is None else f"{self.message} (at stream offset {self.offset:#x})"
+
+
+class Reader:
+    """Sequential big-endian reads over a view, through a small window.
+
+    Every read raises StreamError("the stream ends ...") where the view is too short; errors of the file below
+    (ImageError) pass through.
+
+    Attributes:
+        view: What is read.
+        position: Offset of the next byte; may be set.
+        size: The view's size.
+    """
+
+    __slots__ = ("_start", "_window", "position", "size", "view")
+
+    def __init__(self, view: ByteView, position: int = 0) -> None:
+        self.view = view
+        self.position = position
+        self.size = view.size
+        self._window = b""
+        self._start = 0
+
+    @property
+    def left(self) -> int:
+        """Bytes between the position and the end."""
+        return self.size - self.position
+
+    def peek(self, length: int) -> bytes:
+        """Return up to `length` bytes (at most 64 KiB) at the position, fewer at the end, without moving."""
+        at = self.position - self._start
+        if at < 0 or at + length > len(self._window):
+            if self.position < 0 or self.position >= self.size:
+                return b""
+            self._start = self.position
+            self._window = self.view.read(self.position, min(max(length, _WINDOW), self.left))
+            at = 0
+        return self._window[at : at + length]
+
+    def bytes(self, length: int) -> bytes:
+        """Read exactly `length` bytes; the caller has bounded it by something in proportion to the stream."""
+        if length > self.left or self.position < 0:
+            raise StreamError(f"the stream ends within {length} bytes that should be here", offset=self.position)
+        data = self.peek(length) if length <= _WINDOW else self.view.read(self.position, length)
+        self.position += length
+        return data
+
+    def skip(self, length: int) -> None:
+        """Move forward by `length` bytes that must exist."""
+        if length < 0 or length > self.left:
+            raise StreamError(f"the stream ends within {length} bytes that should be here", offset=self.position)
+        self.position += length
+
+    def u8(self) -> int:
+        """Read an unsigned byte."""
+        return self.bytes(1)[0]
+
+    def u16(self) -> int:
+        """Read a big-endian 16-bit number."""
+        return int.from_bytes(self.bytes(2), "big")
+
+    def u32(self) -> int:
+        """Read a big-endian 32-bit number."""
+        return int.from_bytes(self.bytes(4), "big")
+
+    def u64(self) -> int:
+        """Read a big-endian 64-bit number."""
+        return int.from_bytes(self.bytes(8), "big")
+
+    def counted(self) -> str:
+        """Read a counted string (u8 length, bytes), as QEMU writes id strings."""
+        return text(self.bytes(self.u8()))
+
+
+def text(data: bytes) -> str:
+    """Decode a name from a stream: UTF-8, with anything else kept visible as backslash escapes."""
+    return data.decode("utf-8", "backslashreplace")

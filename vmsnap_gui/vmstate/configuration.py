@@ -1,0 +1,122 @@
+"""The configuration section (QEMU 2.4+): the machine type and what else the target must know before it loads.
+
+The vmdesc describes it only since 10.0, so its layout is made here from the bytes, with the names of QEMU's
+migration/savevm.c (vmstate_configuration).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.wire import Reader, StreamError, text
+
+if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
+
+_MAX_CAPABILITIES = 256
+_MAX_NAME = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The configuration section, decoded.
+
+    Attributes:
+        machine: The machine type: "pc-q35-10.0".
+        page_size: From target-page-bits, None where that subsection is missing.
+        capabilities: Names of the migration capabilities that source and target must share.
+        field: The whole section as a tree; its `size` tells where the stream goes on.
+        problem: What could not be read of it, or None.
+    """
+
+    machine: str
+    page_size: int | None
+    capabilities: frozenset[str]
+    field: Field
+    problem: str | None = None
+
+
+def read_configuration(view: ByteView, offset: int, known: VMStateDescription | None = None) -> Configuration:
+    """Read the configuration section at `offset`.
+
+    Args:
+        view: The stream.
+        offset: Of its type byte.
+        known: Its layout from the vmdesc, for subsections that are not known here.
+
+    Raises:
+        StreamError: the stream ends within it, or its length is absurd.
+    """
+    reader = Reader(view, offset + 1)
+    length = reader.u32()
+    if length > _MAX_NAME:
+        raise StreamError(f"the machine type's name would be {length} bytes long", offset=offset + 1)
+    machine = text(reader.bytes(length))
+    layout, problem, page_size, names = [], None, None, list[str]()
+    while reader.peek(1) == bytes([SectionType.SUBSECTION.value]):
+        start = reader.position
+        description = _subsection(reader, known)
+        if description is None:
+            reader.position = start
+            problem = "a subsection of the configuration is not known"
+            break
+        layout.append(description)
+        body = view.read(reader.position - description.payload_size, description.payload_size)
+        if description.name == "configuration/target-page-bits":
+            bits = int.from_bytes(body, "big")
+            page_size = 1 << bits if 8 <= bits <= 20 else None
+        elif description.name == "configuration/capabilities":
+            names += _capabilities(body)
+    fields = (VMStateField("len", "uint32", 4), VMStateField("name", "buffer", length))
+    decoder = Decoder(view.read(offset, reader.position - offset), offset)
+    root = Field("configuration", "configuration", Kind.STRUCT, offset, reader.position - offset)
+    whole = VMStateDescription("configuration", 1, fields, tuple(layout))
+    nodes, _ = decoder.description(whole, 1, len(decoder.data))
+    root.children = [decoder.leaf("(header)", "(header)", Kind.FRAME, 0, 1), *nodes]
+    return Configuration(machine, page_size, frozenset(names), root, problem)
+
+
+def _subsection(reader: Reader, known: VMStateDescription | None) -> VMStateDescription | None:
+    """Read a subsection's header and move past its payload; None where its layout is not known."""
+    reader.u8()
+    name = reader.counted()
+    version = reader.u32()
+    fields: tuple[VMStateField, ...]
+    if name == "configuration/target-page-bits":
+        fields = (VMStateField("target_page_bits", "uint32", 4),)
+    elif name == "configuration/uuid":
+        fields = (VMStateField("uuid.data", "uint8", 1, 16, is_array=True),)
+    elif name == "configuration/capabilities":
+        at = reader.position
+        count = reader.u32()
+        if count > _MAX_CAPABILITIES:
+            raise StreamError(f"the stream claims {count} capabilities", offset=at)
+        sizes = []
+        for _ in range(count):
+            sizes.append(1 + len(reader.bytes(reader.u8())))
+        reader.position = at
+        items = (VMStateField("capabilities", "capability", size, is_array=True) for size in sizes)
+        fields = (VMStateField("caps_count", "uint32", 4), *items)
+    else:
+        same = [s for s in known.subsections if s.name == name] if known is not None else []
+        if not same:
+            return None
+        reader.skip(same[0].payload_size)
+        return same[0]
+    description = VMStateDescription(name, version, fields)
+    reader.skip(description.payload_size)
+    return description
+
+
+def _capabilities(body: bytes) -> list[str]:
+    names, position = [], 4
+    while position < len(body):
+        length = body[position]
+        names.append(text(body[position + 1 : position + 1 + length]))
+        position += 1 + length
+    return names

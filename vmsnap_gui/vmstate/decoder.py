@@ -1,0 +1,345 @@
+"""From a section's bytes and its description to a tree of fields that covers every byte.
+
+The layout of each field type is that of QEMU's migration/vmstate-types.c. What does not fit becomes a node of raw
+bytes with a problem; nothing here raises for what a stream holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.wire import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+
+_INTEGERS = {
+    **{f"{sign}int{bits}": code for sign, bits, code in (
+        ("", 8, "b"), ("", 16, "h"), ("", 32, "i"), ("", 64, "q"),
+        ("u", 8, "B"), ("u", 16, "H"), ("u", 32, "I"), ("u", 64, "Q"),
+    )},
+    "timer": "q",  # nanoseconds of the VM clock; -1 = not armed
+}  # fmt: skip
+_FLOATS = {"float64": "d", "CPU_Double_U": "d"}
+_NULL_MARKER = 0x30  # VMS_NULLPTR_MARKER, ASCII "0"
+_MAX_EMPTY = 4096  # elements without bytes cost nothing in the stream, so bound them here
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """How a field type of fixed size is read."""
+
+    kind: Kind
+    unpack: Callable[[bytes, int], tuple[int | float, ...]]
+    size: int
+
+
+def scalar_type(type_name: str) -> Scalar | None:
+    """Return how the scalar type `type_name` is read, or None; " equal" and " le" only matter while loading."""
+    return _SCALARS.get(type_name.removesuffix(" equal").removesuffix(" le"))
+
+
+def _scalars() -> dict[str, Scalar]:
+    table = {}
+    for kind, codes in ((Kind.INTEGER, _INTEGERS), (Kind.FLOAT, _FLOATS), (Kind.BOOLEAN, {"bool": "B"})):
+        for name, code in codes.items():
+            packed = struct.Struct(f">{code}")
+            table[name] = Scalar(kind, packed.unpack_from, packed.size)
+    return table
+
+
+_SCALARS = _scalars()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Consecutive elements of one array that share a description."""
+
+    first: int
+    field: VMStateField
+    position: int
+
+
+class Elements(Sequence[Field]):
+    """The elements of an array, decoded when they are asked for."""
+
+    def __init__(self, decoder: Decoder, runs: list[_Run], count: int) -> None:
+        self._decoder = decoder
+        self._runs = runs
+        self._firsts = [run.first for run in runs]
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Field: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Field]: ...
+    def __getitem__(self, index: int | slice) -> Field | Sequence[Field]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._count))]
+        if index < 0:
+            index += self._count
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        run = self._runs[bisect_right(self._firsts, index) - 1]
+        position = run.position + (index - run.first) * run.field.size
+        return self._decoder.element(run.field, f"[{index}]", position)
+
+    def __iter__(self) -> Iterator[Field]:
+        for i in range(self._count):
+            yield self[i]
+
+    def scalars(self) -> list[int | float | bool] | None:
+        """Return the values of all elements at once, or None where they are no scalars of one type."""
+        if len(self._runs) != 1:
+            return None
+        field, position = self._runs[0].field, self._runs[0].position
+        scalar = scalar_type(field.type)
+        if scalar is None or scalar.size != field.size or scalar.kind is Kind.FLOAT:
+            return None
+        code = _INTEGERS.get(field.type.removesuffix(" equal").removesuffix(" le"), "B")
+        values = struct.unpack_from(f">{self._count}{code}", self._decoder.data, position)
+        return [bool(v) for v in values] if scalar.kind is Kind.BOOLEAN else list(values)
+
+
+class Decoder:
+    """Decodes one section whose bytes are all here.
+
+    Attributes:
+        data: The section's bytes, header and footer included.
+        base: Offset of data[0] in the stream.
+    """
+
+    def __init__(self, data: bytes, base: int) -> None:
+        self.data = data
+        self.base = base
+
+    def leaf(self, name: str, type_name: str, kind: Kind, start: int, end: int) -> Field:
+        """Return a leaf over data[start:end]; its value is those bytes, but for FRAME and RECORDS."""
+        value = None if kind in (Kind.FRAME, Kind.RECORDS) else self.data[start:end]
+        return Field(name, type_name, kind, self.base + start, end - start, value)
+
+    def raw(self, start: int, end: int, problem: str | None = None) -> Field:
+        """Return a leaf of raw bytes that no description covers."""
+        field = self.leaf("(raw)", "(raw)", Kind.RAW, start, end)
+        field.problem = problem
+        return field
+
+    def description(self, description: VMStateDescription, position: int, end: int) -> tuple[list[Field], int]:
+        """Decode fields and subsections from `position`.
+
+        Returns:
+            The nodes, and the position after what they cover; less than the description says where it does not fit
+            before `end`: then the last node carries the problem.
+        """
+        nodes: list[Field] = []
+        fields = description.fields
+        i = 0
+        while i < len(fields):
+            field = fields[i]
+            if not field.is_array and field.count == 1:
+                if position + field.size > end:
+                    return self._cut(nodes, field.name, field.size, position, end)
+                nodes.append(self.element(field, field.name, position))
+                position += field.size
+                i += 1
+                continue
+            group = [field]
+            i += 1
+            while i < len(fields) and fields[i].is_array and fields[i].name == field.name:
+                group.append(fields[i])
+                i += 1
+            total = sum(part.total for part in group)
+            if position + total > end:
+                return self._cut(nodes, field.name, total, position, end)
+            nodes.append(self._array(group, position))
+            position += total
+        for subsection in description.subsections:
+            node = self._subsection(subsection, position, end)
+            if node is None:
+                return self._cut(nodes, subsection.name, subsection.framed_size, position, end)
+            nodes.append(node)
+            position += node.size
+        return nodes, position
+
+    def _cut(self, nodes: list[Field], name: str, size: int, position: int, end: int) -> tuple[list[Field], int]:
+        message = f"the description puts {size} bytes of {name!r} here, but they do not fit; these bytes are shown raw"
+        nodes.append(self.raw(position, end, message))
+        return nodes, end
+
+    def element(self, field: VMStateField, name: str, position: int) -> Field:
+        """Decode one element of `field`, named `name`, at `position`; the caller has checked that it fits."""
+        scalar = scalar_type(field.type)
+        if scalar is not None and scalar.size == field.size:
+            value = scalar.unpack(self.data, position)[0]
+            if scalar.kind is Kind.BOOLEAN:
+                value = bool(value)
+            return Field(name, field.type, scalar.kind, self.base + position, field.size, value)
+        end = position + field.size
+        decode = _CONTAINERS.get(field.type)
+        if decode is not None:
+            return decode(self, field, name, position, end)
+        node = self.leaf(name, field.type, Kind.BUFFER, position, end)
+        if scalar is not None:
+            node.problem = f"type {field.type} takes {scalar.size} bytes, but the description says {field.size}"
+        return node
+
+    def _array(self, group: list[VMStateField], position: int) -> Field:
+        runs, count, start = [], 0, position
+        for part in group:
+            if part.count:
+                runs.append(_Run(count, part, position))
+            count += part.count if part.size else min(part.count, _MAX_EMPTY)
+            position += part.total
+        node = Field(group[0].name, group[-1].type, Kind.ARRAY, self.base + start, position - start)
+        node.children = Elements(self, runs, count)
+        if any(not part.size and part.count > _MAX_EMPTY for part in group):
+            node.problem = "the description has more empty elements here than are shown"
+        return node
+
+    def _container(self, field: VMStateField, name: str, kind: Kind, start: int) -> Field:
+        return Field(name, field.type, kind, self.base + start, field.size)
+
+    def _struct(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        nested = field.nested[0] if field.nested else None
+        if nested is None or not (nested.fields or nested.subsections):
+            # Before 9.2 an array of pointers whose first is NULL is described as empty structs of one byte.
+            if field.size == 1 and self.data[start] == _NULL_MARKER:
+                return self._null(field, name, start, end)
+            if field.size:
+                return self.leaf(name, field.type, Kind.BUFFER, start, end)
+            return self._container(field, name, Kind.STRUCT, start)
+        node = self._container(field, name, Kind.STRUCT, start)
+        children, reached = self.description(nested, start, end)
+        node.children = self._close(children, reached, end)
+        return node
+
+    def _close(self, children: list[Field], reached: int, end: int) -> list[Field]:
+        if reached < end:
+            children.append(self.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+        return children
+
+    def _null(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        return Field(name, field.type, Kind.NULL, self.base + start, end - start)
+
+    def _nullptr(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        if field.size == 1 and self.data[start] == _NULL_MARKER:
+            return self._null(field, name, start, end)
+        node = self.leaf(name, field.type, Kind.BUFFER, start, end)
+        node.problem = "a NULL pointer is one byte, ASCII 0; this is something else"
+        return node
+
+    def _text(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        data = self.data[start:end]
+        for width in (1, 4):  # counted by a byte (capability) or by a 32-bit number (str)
+            if len(data) >= width and int.from_bytes(data[:width], "big") == len(data) - width:
+                return Field(name, field.type, Kind.TEXT, self.base + start, end - start, text(data[width:]))
+        return self.leaf(name, field.type, Kind.BUFFER, start, end)
+
+    def _marker(self, position: int) -> Field:
+        return self.leaf("(marker)", "(marker)", Kind.FRAME, position, position + 1)
+
+    def _list(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        """A qtailq or qlist: for each element a byte 1 and its struct, then a byte 0."""
+        node = self._container(field, name, Kind.ARRAY, start)
+        children: list[Field] = []
+        position = start
+        for number, nested in enumerate(field.nested):
+            if position >= end or self.data[position] != 1:
+                break
+            children.append(self._marker(position))
+            part, reached = self.description(nested, position + 1, end)
+            item = Field(f"[{number}]", "struct", Kind.STRUCT, self.base + position + 1, reached - position - 1)
+            item.children = part
+            children.append(item)
+            position = reached
+        if position < end and self.data[position] == 0:
+            children.append(self._marker(position))
+            position += 1
+        node.children = self._close(children, position, end)
+        return node
+
+    def _tree(self, field: VMStateField, name: str, start: int, end: int) -> Field:
+        """A gtree: u32 nodes; for each a byte 1, its key (u64, or a struct) and its value; then a byte 0."""
+        node = self._container(field, name, Kind.ARRAY, start)
+        if field.size < 5:
+            node.children = self._close([], start, end)
+            return node
+        count = int.from_bytes(self.data[start : start + 4], "big")
+        children = [self.leaf("(count)", "(count)", Kind.FRAME, start, start + 4)]
+        position = start + 4
+        nested = list(field.nested)
+        keyed = count > 0 and len(nested) == 2 * count
+        for number in range(min(count, len(nested))):
+            if position >= end or self.data[position] != 1:
+                break
+            children.append(self._marker(position))
+            item = Field(f"[{number}]", "struct", Kind.STRUCT, self.base + position + 1, 0)
+            item.children, position = self._tree_node(nested, number, keyed, position + 1, end)
+            item.size = self.base + position - item.offset
+            children.append(item)
+        if position < end and self.data[position] == 0:
+            children.append(self._marker(position))
+            position += 1
+        node.children = self._close(children, position, end)
+        return node
+
+    def _tree_node(
+        self, nested: list[VMStateDescription], number: int, keyed: bool, position: int, end: int
+    ) -> tuple[list[Field], int]:
+        if keyed:
+            start = position
+            parts, position = self.description(nested[2 * number], position, end)
+            key = Field("key", "struct", Kind.STRUCT, self.base + start, position - start, children=parts)
+            value = nested[2 * number + 1]
+        elif position + 8 <= end:
+            number_key = int.from_bytes(self.data[position : position + 8], "big")
+            key = Field("key", "uint64", Kind.INTEGER, self.base + position, 8, number_key)
+            position += 8
+            value = nested[number]
+        else:
+            return [self.raw(position, end, "the key of a tree node does not fit")], end
+        start = position
+        parts, position = self.description(value, position, end)
+        return [
+            key,
+            Field("value", "struct", Kind.STRUCT, self.base + start, position - start, children=parts),
+        ], position
+
+    def _subsection(self, description: VMStateDescription, start: int, end: int) -> Field | None:
+        """Decode a subsection at `start`; None where it is not there."""
+        name = description.name.encode()
+        head = b"\x05" + bytes([len(name) & 0xFF]) + name
+        body = start + len(head) + 4
+        if body > end or len(name) > 255 or self.data[start : start + len(head)] != head:
+            return None
+        node = Field(description.name, "(subsection)", Kind.SUBSECTION, self.base + start, 0)
+        children, reached = self.description(description, body, end)
+        version = int.from_bytes(self.data[body - 4 : body], "big")
+        if version != description.version_id:
+            node.problem = f"the description is of version {description.version_id}, the stream of {version}"
+        node.children = [self.leaf("(header)", "(header)", Kind.FRAME, start, body), *children]
+        node.size = reached - start
+        return node
+
+
+_CONTAINERS: dict[str, Callable[[Decoder, VMStateField, str, int, int], Field]] = {
+    "struct": Decoder._struct,
+    "vstruct": Decoder._struct,
+    "tmp": Decoder._struct,
+    "qtailq": Decoder._list,
+    "qlist": Decoder._list,
+    "gtree": Decoder._tree,
+    "nullptr": Decoder._nullptr,
+    "capability": Decoder._text,
+    "str": Decoder._text,
+}

@@ -1,0 +1,272 @@
+"""A saved state: its sections, what describes them, its device trees, its RAM. Never a blank result for a problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.vmstate.configuration import read_configuration
+from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.forward import ForwardWalk
+from vmsnap_gui.vmstate.ram import RamIndex
+from vmsnap_gui.vmstate.ram_parser import RamParser
+from vmsnap_gui.vmstate.sections import Located, Section, SectionType
+from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail
+from vmsnap_gui.vmstate.wire import Reader, StreamError
+
+if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.configuration import Configuration
+    from vmsnap_gui.vmstate.description import DeviceDescription
+    from vmsnap_gui.vmstate.ram import RamBlockInfo
+
+MAGIC = b"QEVM"
+_HELD = 64 << 20  # sections above this are shown without holding their bytes
+_POSTCOPY_ADVISE = 3
+
+
+def open_state(view: ByteView, *, forward: bool = False, progress: Progress | None = None) -> VMState:
+    """Find the sections of the savevm stream in `view`.
+
+    By the tail this reads only the stream's ends, whatever the size of RAM; the forward walk, taken where there is no
+    usable vmdesc or on request, reads all of it.
+
+    Args:
+        view: The stream, perhaps with padding after it.
+        forward: Force the forward walk.
+        progress: Called by the forward walk; may raise Cancelled.
+
+    Raises:
+        StreamError: this is no savevm stream, or one of an obsolete or unknown version.
+        ImageError: the file below cannot be read.
+    """
+    state = VMState(view)
+    state._open(forward, progress)
+    return state
+
+
+class VMState:
+    """One saved state. Made by `open_state`; decoding and indexing happen on demand, on any thread.
+
+    Attributes:
+        view: The stream.
+        machine: The machine type from the configuration section, None for older streams.
+        page_size: The target's page size in bytes (4096 where nothing tells and no page was read).
+        configuration: The configuration section as a tree, or None.
+        located: How the device sections were found.
+        sections: START, PART, END and FULL sections in stream order. By the tail, the iterative PART and END
+            sections between the block table and the first device are not in it: they lie in `unwalked`.
+        unwalked: (offset, size) of what the tail did not look at, or None.
+        commands: COMMAND sections; `section_id` is the command's number.
+        ram_blocks: The RAM block table.
+        problems: What is wrong or was guessed, with stream offsets.
+        end: Offset after the stream's last byte that was understood.
+    """
+
+    def __init__(self, view: ByteView) -> None:
+        self.view = view
+        self.machine: str | None = None
+        self.configuration: Field | None = None
+        self.located = Located.FORWARD
+        self.sections: tuple[Section, ...] = ()
+        self.unwalked: tuple[int, int] | None = None
+        self.commands: tuple[Section, ...] = ()
+        self.ram_blocks: tuple[RamBlockInfo, ...] = ()
+        self.problems: tuple[Problem, ...] = ()
+        self.page_size = 4096
+        self.end = 0
+        self._configuration: Configuration | None = None
+        self._tail: Tail | None = None
+        self._first = 8
+        self._descriptions: dict[int, DeviceDescription] = {}
+        self._index: RamIndex | None = None
+
+    def is_described(self, section: Section) -> bool:
+        """Tell whether a description says what `section` holds."""
+        return section.offset in self._descriptions
+
+    def decode(self, section: Section) -> Field:
+        """Return the tree of `section`: every one of its bytes belongs to exactly one leaf.
+
+        Raises:
+            ImageError: the file below cannot be read.
+        """
+        description = self._descriptions.get(section.offset)
+        held = section.type is SectionType.FULL and section.size <= _HELD
+        head = section.payload_offset - section.offset
+        end = head + section.payload_size
+        type_name = description.description.name if description is not None else ""
+        root = Field(section.key, type_name or "section", Kind.STRUCT, section.offset, section.size)
+        root.problem = section.problem
+        if held:
+            decoder = Decoder(self.view.read(section.offset, section.size), section.offset)
+            nodes = self._nodes(decoder, description, head, end)
+        else:
+            decoder = Decoder(b"", section.offset)
+            nodes = [decoder.leaf("(records)", "(records)", Kind.RECORDS, head, end)] if end > head else []
+        nodes.insert(0, decoder.leaf("(header)", "(header)", Kind.FRAME, 0, head))
+        if section.size > end:
+            nodes.append(decoder.leaf("(footer)", "(footer)", Kind.FRAME, end, section.size))
+        root.children = nodes
+        return root
+
+    def _nodes(self, decoder: Decoder, description: DeviceDescription | None, start: int, end: int) -> list[Field]:
+        if description is None:
+            return [decoder.raw(start, end)] if end > start else []
+        nodes, reached = decoder.description(description.description, start, end)
+        if reached < end:
+            nodes.append(decoder.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+        return nodes
+
+    def index_ram(self, progress: Progress | None = None) -> RamIndex:
+        """Index all RAM pages, reading the stream once at the speed of the file; the result is kept.
+
+        What cannot be followed is told in the index's `problem`, with the pages before it indexed.
+
+        Raises:
+            ImageError: the file below cannot be read.
+            Cancelled: by `progress`.
+        """
+        if self._index is None:
+            parser = self._parser(progress)
+            walk = ForwardWalk(self.view, self._first, parser, self._devices())
+            end = sum(self.unwalked) if self.unwalked is not None else None
+            problem = None
+            try:
+                for _ in walk.walk(end):
+                    pass
+            except StreamError as error:
+                problem = str(error)
+            self._keep_index(parser, problem)
+        assert self._index is not None
+        return self._index
+
+    def _keep_index(self, parser: RamParser, problem: str | None) -> None:
+        size = parser.page_size or self.page_size
+        self._index = RamIndex(self.view, size, tuple(parser.blocks), problem)
+
+    def _parser(self, progress: Progress | None) -> RamParser:
+        advised = any(c.section_id == _POSTCOPY_ADVISE and c.payload_size == 16 for c in self.commands)
+        configuration = self._configuration
+        capabilities = configuration.capabilities if configuration is not None else frozenset[str]()
+        return RamParser(
+            self.view, self._known_page_size(), capabilities=capabilities, postcopy=advised, progress=progress
+        )
+
+    def _known_page_size(self) -> int | None:
+        if self._tail is not None and self._tail.desc.page_size is not None:
+            return self._tail.desc.page_size
+        return self._configuration.page_size if self._configuration is not None else None
+
+    def _devices(self) -> dict[tuple[str, int], DeviceDescription]:
+        if self._tail is None:
+            return {}
+        return {(d.name, d.instance_id): d for d in self._tail.desc.devices}
+
+    def _open(self, forward: bool, progress: Progress | None) -> None:
+        self._check_magic()
+        problems: list[Problem] = []
+        try:
+            self._tail = find_tail(self.view)
+        except StreamError as error:
+            problems.append(Problem(error.message, error.offset))
+        if self._tail is not None:
+            problems += [Problem(text, self._tail.desc_offset) for text in self._tail.desc.problems]
+        self._read_configuration(problems)
+        self.page_size = self._known_page_size() or self.page_size
+        if forward or not self._by_tail(problems):
+            self._by_forward(problems, progress)
+        problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
+        self.problems = tuple(problems)
+
+    def _check_magic(self) -> None:
+        head = self.view.read(0, min(8, self.view.size))
+        if len(head) < 8 or head[:4] != MAGIC:
+            raise StreamError("this is no VM state: it does not start with QEVM", offset=0)
+        version = int.from_bytes(head[4:], "big")
+        if version == 2:
+            raise StreamError("this VM state is of savevm version 2, which QEMU gave up in 2009", offset=4)
+        if version != 3:
+            raise StreamError(f"this VM state is of savevm version {version}; only version 3 is known", offset=4)
+
+    def _read_configuration(self, problems: list[Problem]) -> None:
+        reader = Reader(self.view, 8)
+        if reader.peek(1) != bytes([SectionType.CONFIGURATION.value]):
+            return
+        try:
+            found = read_configuration(self.view, 8, self._tail.desc.configuration if self._tail is not None else None)
+        except StreamError as error:
+            problems.append(Problem(error.message, error.offset))
+            return
+        self._configuration = found
+        self.configuration = found.field
+        self.machine = found.machine
+        self._first = 8 + found.field.size
+        if found.problem is not None:
+            problems.append(Problem(found.problem, self._first))
+
+    def _by_tail(self, problems: list[Problem]) -> bool:
+        """Find the sections by the tail; False where there is none or the chain is lost."""
+        if self._tail is None:
+            return False
+        head, parser, position = self._head()
+        devices = self._tail.desc.devices
+        early = [s for s in head if s.type is SectionType.FULL]
+        matching = [(s.name, s.instance_id) == (d.name, d.instance_id) for s, d in zip(early, devices, strict=False)]
+        if len(early) > len(devices) or not all(matching):
+            return False
+        walk = TailWalk(self.view, self._tail, len(early), position)
+        if not walk.run():
+            where = walk.sections[-1].offset if walk.sections else self._tail.eof
+            problems.append(
+                Problem("the description does not fit what stands before this; walked forward instead", where)
+            )
+            return False
+        self.located = Located.TAIL
+        self.sections = (*head, *walk.sections)
+        self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
+        self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
+        self.ram_blocks = parser.table
+        first = walk.sections[0].offset if walk.sections else self._tail.eof
+        self.unwalked = (position, first - position) if first > position else None
+        self.end = self._tail.end
+        return True
+
+    def _head(self) -> tuple[list[Section], RamParser, int]:
+        """Read the sections before the first page: commands, early devices, block table."""
+        parser = self._parser(None)
+        walk = ForwardWalk(self.view, self._first, parser, self._devices())
+        head = list(walk.head())
+        commands = [s for s in head if s.type is SectionType.COMMAND]
+        if commands and not self.commands:
+            self.commands = tuple(commands)
+            return self._head()  # a command may tell how the block table is written
+        return [s for s in head if s.type is not SectionType.COMMAND], parser, walk.position
+
+    def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
+        self._head()  # for the commands
+        parser = self._parser(progress)
+        devices = self._devices()
+        walk = ForwardWalk(self.view, self._first, parser, devices)
+        sections: list[Section] = []
+        stopped: str | None = None
+        try:
+            for section in walk.walk():
+                sections.append(section)
+        except StreamError as error:
+            stopped = str(error)
+            problems.append(Problem(f"the walk stopped: {error.message}", error.offset))
+        self.located = Located.FORWARD
+        self.commands = tuple(s for s in sections if s.type is SectionType.COMMAND)
+        self.sections = tuple(s for s in sections if s.type is not SectionType.COMMAND)
+        for section in self.sections:
+            device = devices.get((section.name, section.instance_id))
+            if device is not None and section.type is SectionType.FULL:
+                self._descriptions[section.offset] = device
+        self.ram_blocks = parser.table
+        self.page_size = parser.page_size or self.page_size
+        self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
+        ram_whole = any(s.name == "ram" and s.type is SectionType.END for s in self.sections)
+        self._keep_index(parser, None if ram_whole else stopped)

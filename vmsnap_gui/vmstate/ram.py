@@ -1,0 +1,209 @@
+"""The RAM section: which page of which block lies where in the stream, as arrays, and reading pages back.
+
+Format: QEMU's migration/ram.c (ram_save_* and ram_load_precopy).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vmsnap_gui.image.byteview import CHUNK
+from vmsnap_gui.vmstate.ram_codec import Delta, apply_delta, inflate
+from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
+    from vmsnap_gui.image.byteview import ByteView
+
+MISSING = 0
+"""Location of a page that the stream does not hold; page data never starts at offset 0."""
+
+SPECIAL = -1000
+"""Location of a page that is kept as compressed data or as a chain of deltas: see RamBlock.special."""
+
+
+class PageState(enum.IntEnum):
+    """What a stream holds for a page."""
+
+    MISSING = 0
+    ZERO = 1
+    FILL = 2  # one byte other than zero, repeated
+    DATA = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RamBlockInfo:
+    """A RAM block as the stream's block table names it.
+
+    Attributes:
+        name: QEMU's id of the block: "pc.ram", "0000:00:01.0/vga.vram".
+        length: Used length in bytes.
+    """
+
+    name: str
+    length: int
+
+
+@dataclass(slots=True)
+class RamBlock:
+    """Where the pages of a RAM block are.
+
+    Attributes:
+        name: QEMU's id of the block.
+        length: Used length in bytes.
+        pages: Number of pages, the last one perhaps cut by `length`.
+        locations: int64 per page: the offset of its data in the index's view (> 0), MISSING, -1 - FILL_BYTE (-1 for
+            a zero page), or SPECIAL.
+        special: Page number to how a SPECIAL page is made.
+    """
+
+    name: str
+    length: int
+    pages: int
+    locations: NDArray[np.int64]
+    special: dict[int, list[Delta]] = field(default_factory=dict)
+
+    def states(self) -> NDArray[np.uint8]:
+        """Return a PageState for each page."""
+        states = np.full(self.pages, PageState.DATA, np.uint8)
+        for start in range(0, self.pages, CHUNK // 8):
+            part = self.locations[start : start + CHUNK // 8]
+            out = states[start : start + CHUNK // 8]
+            out[part == MISSING] = PageState.MISSING
+            out[part == -1] = PageState.ZERO
+            out[(part < -1) & (part > SPECIAL)] = PageState.FILL
+        return states
+
+
+class RamIndex:
+    """All RAM of a state: random access to any page. Readers on several threads do not disturb each other.
+
+    Attributes:
+        page_size: The target's page size in bytes, a power of two.
+        blocks: In the order of the stream's table.
+        complete: False where the RAM sections could not be followed to their end; `problem` says why.
+        problem: What went wrong, or None.
+    """
+
+    def __init__(
+        self, view: ByteView, page_size: int, blocks: tuple[RamBlock, ...], problem: str | None = None
+    ) -> None:
+        self._view = view
+        self.page_size = page_size
+        self.blocks = blocks
+        self.problem = problem
+
+    @property
+    def complete(self) -> bool:
+        """Whether the RAM sections were followed to their end."""
+        return self.problem is None
+
+    def block(self, name: str) -> RamBlock:
+        """Return the block `name`; StreamError names the blocks there are."""
+        for block in self.blocks:
+            if block.name == name:
+                return block
+        names = ", ".join(block.name for block in self.blocks) or "none"
+        raise StreamError(f"there is no RAM block {name!r}; there are: {names}")
+
+    def read(self, block: RamBlock, offset: int, length: int) -> bytes:
+        """Return `length` bytes of `block` at `offset`; missing pages read as zero. Raises like `readinto`."""
+        if offset < 0 or length < 0 or offset + length > block.length:
+            raise StreamError(f"block {block.name} has {block.length:#x} bytes, not {length:#x} at {offset:#x}")
+        data = bytearray(length)
+        self.readinto(block, offset, data)
+        return bytes(data)
+
+    def readinto(self, block: RamBlock, offset: int, buffer: Buffer) -> None:
+        """Fill `buffer` with bytes of `block` at `offset`; missing pages read as zero.
+
+        Raises:
+            StreamError: the range is not within the block, or a page cannot be unpacked.
+            ImageError: the file below cannot be read.
+        """
+        out = np.frombuffer(memoryview(buffer), np.uint8)
+        if offset < 0 or offset + out.size > block.length:
+            raise StreamError(f"block {block.name} has {block.length:#x} bytes, not {out.size:#x} at {offset:#x}")
+        size = self.page_size
+        position = 0
+        while position < out.size:
+            page, within = divmod(offset + position, size)
+            if within or out.size - position < size:
+                part = min(size - within, out.size - position)
+                whole = np.empty(size, np.uint8)
+                self._pages(block, page, whole.reshape(1, size))
+                out[position : position + part] = whole[within : within + part]
+                position += part
+                continue
+            count = min((out.size - position) // size, max(CHUNK // size, 1))
+            part_view = out[position : position + count * size].reshape(count, size)
+            self._pages(block, page, part_view)
+            position += count * size
+
+    def _pages(self, block: RamBlock, first: int, out: NDArray[np.uint8]) -> None:
+        """Fill `out` (pages x page_size) with the pages of `block` from `first` on."""
+        locations = block.locations[first : first + len(out)]
+        stored = locations > 0
+        if not stored.all():
+            fills = np.where((locations < 0) & (locations > SPECIAL), -1 - locations, 0).astype(np.uint8)
+            rest = np.flatnonzero(~stored)
+            out[rest] = fills[rest, None]
+            for i in np.flatnonzero(locations == SPECIAL).tolist():
+                out[i] = self._unpack(block, first + i)
+        data = np.flatnonzero(stored)
+        if data.size:
+            self._gather(locations, data, out)
+
+    def _gather(self, locations: NDArray[np.int64], data: NDArray[np.intp], out: NDArray[np.uint8]) -> None:
+        """Read the pages `data`, those that lie close together in the stream by one read."""
+        size = self.page_size
+        where = locations[data]
+        step = np.diff(where)
+        breaks = np.flatnonzero((step < size) | (step > 2 * size + 64)) + 1
+        for group in np.split(np.arange(data.size), breaks):
+            start, end = int(where[group[0]]), int(where[group[-1]]) + size
+            if end - start == size * len(group) and data[group[-1]] - data[group[0]] == len(group) - 1:
+                self._view.readinto(start, out[data[group[0]] : data[group[-1]] + 1].reshape(-1).data)
+                continue
+            chunk = np.empty(end - start, np.uint8)
+            self._view.readinto(start, chunk.data)
+            relative = where[group] - start
+            windows = np.lib.stride_tricks.sliding_window_view(chunk, size)
+            out[data[group]] = windows[relative]
+
+    def _unpack(self, block: RamBlock, page: int) -> NDArray[np.uint8]:
+        content = bytearray(self.page_size)
+        for delta in block.special[page]:
+            if delta.location > 0 and not delta.length:
+                self._view.readinto(delta.location, content)
+            elif delta.location < 0:
+                content[:] = bytes([-1 - delta.location]) * self.page_size
+            elif delta.location > 0:
+                data = self._view.read(delta.location, delta.length)
+                content = inflate(data, self.page_size) if delta.zlib else apply_delta(content, data)
+        return np.frombuffer(content, np.uint8)
+
+    def entropy(self, block: RamBlock, first_page: int, count: int) -> NDArray[np.float32]:
+        """Return the Shannon entropy in bits per byte (0..8) of `count` pages; at most 8 MiB of pages a call."""
+        result = np.zeros(count, np.float32)
+        locations = block.locations[first_page : first_page + count]
+        wanted = np.flatnonzero((locations > 0) | (locations == SPECIAL))
+        if not wanted.size:
+            return result
+        size = self.page_size
+        pages = np.empty((count, size), np.uint8)
+        self._pages(block, first_page, pages)
+        for start in range(0, wanted.size, 256):
+            part = wanted[start : start + 256]
+            keyed = pages[part].astype(np.int32) + (np.arange(part.size, dtype=np.int32) * 256)[:, None]
+            counts = np.bincount(keyed.reshape(-1), minlength=256 * part.size).reshape(-1, 256)
+            share = counts / size
+            bits = np.log2(share, out=np.zeros_like(share), where=share > 0)
+            result[part] = -(share * bits).sum(axis=1)
+        return result
