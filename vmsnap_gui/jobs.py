@@ -120,7 +120,7 @@ class Job:
         self.done, self.total = done, total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Release:
     """A lane that is being given up: what is still to end, its threads, and what to call then."""
 

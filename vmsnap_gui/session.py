@@ -7,120 +7,365 @@ session's jobs, and what a view needs is made ready there (`LoadedState`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from vmsnap_gui.jobs import lane_of
+from vmsnap_gui.entries import normal
+from vmsnap_gui.jobs import SCAN, lane_of
+from vmsnap_gui.library import Library
+from vmsnap_gui.reading import Changed, LoadedState, Reader, StateKey
+from vmsnap_gui.settings import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from vmsnap_gui.guest.names import Label
-    from vmsnap_gui.image.containers import Snapshot
-    from vmsnap_gui.jobs import Jobs
-    from vmsnap_gui.vmstate.devices import VMState
-    from vmsnap_gui.vmstate.fields import Field
+    from vmsnap_gui.entries import Entry
+    from vmsnap_gui.image.snapshot import Snapshot
+    from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.reading import ImageInfo
+    from vmsnap_gui.settings import Settings
+    from vmsnap_gui.vmstate.ram import RamIndex
+
+__all__ = ["LoadedState", "Report", "Session", "StateKey"]
 
 
 @dataclass(frozen=True, slots=True)
-class StateKey:
-    """Names one saved state of one reading of an image.
+class Report:
+    """Something went wrong that a person must be told.
 
     Attributes:
-        path: The image.
-        index: Position of the snapshot in the image's table.
-        id: The snapshot's id, if it has one.
-        tag: The snapshot's tag, if it has one.
-        reading: Grows with every reading: a key from before a reload equals none from after it.
+        title: What happened, in a few words.
+        text: What happened to which file, what state things are in now and what to do next.
+        details: Everything a developer wants, shown on request and copied.
     """
 
-    path: Path
-    index: int
-    id: str | None
-    tag: str | None
-    reading: int
-
-    @property
-    def lane(self) -> str:
-        """The lane for all work on this image (side lanes: `jobs.lane_of(key.path, "memory")`)."""
-        return lane_of(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedState:
-    """A saved state, decoded in a worker: everything here may be used on the Qt thread without reading a file.
-
-    (Reading through `vmstate` is for workers, in the key's lane or side lanes.)
-
-    Attributes:
-        key: What it is the state of.
-        snapshot: The snapshot's entry in the image.
-        vmstate: The opened state.
-        trees: One decoded root for each of `vmstate.sections`, in stream order.
-        labels: Names for people for each of the trees: field path (as `fields.walk` gives it) to label.
-        devices: How many sections are devices.
-        fields: How many leaves the described devices have.
-        device_bytes: Bytes of all device sections.
-    """
-
-    key: StateKey
-    snapshot: Snapshot
-    vmstate: VMState
-    trees: tuple[Field, ...]
-    labels: tuple[dict[str, Label], ...]
-    devices: int
-    fields: int
-    device_bytes: int
+    title: str
+    text: str
+    details: str = ""
 
 
 class Session(QObject):
     """What is open and selected.
 
     Signals:
-        images_changed: The library's entries changed.
-        selection_changed: Another image or snapshot is selected (or none).
+        selection_changed: Another image or snapshot is selected (or none), or the selected image was read again.
         state_loading: (StateKey) A saved state is being read.
         state_loaded: (LoadedState) It is ready: `loaded` holds it.
-        state_failed: (StateKey, str) It cannot be read; the sentence says why.
+        state_failed: (StateKey, str) It cannot be read; the sentence says why. `failure` holds the exception.
         state_cleared: No saved state is shown any more (also before another one is loaded).
-        ram_indexed: (StateKey, RamIndex) The memory of the loaded state is indexed.
+        ram_indexed: (StateKey, RamIndex) The memory of the loaded state is indexed: `ram` holds the index.
+        ram_failed: (StateKey, str) It cannot be indexed; the sentence says why.
         field_wanted: (int, str) Show the field: index into `LoadedState.trees`, field path ("" for the section).
+        problem: (Report) Tell the person.
+
+    Attributes:
+        library: What is open; it has signals of its own.
+        image: The selected image or folder.
+        snapshot: The selected snapshot, as a position in its image's table.
+        loading: The state that is being read, if one is.
+        loaded: The state that is shown, if one is.
+        failure: Why the selected snapshot's state cannot be shown, if it cannot.
+        ram: The index of the loaded state's memory, once it is made.
     """
 
-    images_changed = Signal()
     selection_changed = Signal()
     state_loading = Signal(object)
     state_loaded = Signal(object)
     state_failed = Signal(object, str)
     state_cleared = Signal()
     ram_indexed = Signal(object, object)
+    ram_failed = Signal(object, str)
     field_wanted = Signal(int, str)
+    problem = Signal(object)
 
-    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("session")
+        self.library = Library(jobs, self)
+        self.image: Path | None = None
+        self.snapshot: int | None = None
+        self.loading: StateKey | None = None
         self.loaded: LoadedState | None = None
-        """The state that is shown, if one is."""
+        self.failure: Exception | None = None
+        self.ram: RamIndex | None = None
+        self._jobs = jobs
+        self._settings = settings
+        self._reader: Reader | None = None
+        self._readings = 0
+        self._ram_job: Job | None = None
+        self._wanted: Choice | None = None
+        self._stale: set[Path] = set()
+        self.library.was_read.connect(self._was_read)
+        self.library.entry_removed.connect(self._removed)
+
+    # What people ask for
+
+    def restore(self) -> None:
+        """Open again what was open in the last run, with its selection."""
+        opened = self._settings.opened
+        self._wanted = self._settings.choice
+        for path in opened:
+            self.library.open(path)
+        if self._wanted is not None:
+            # An image in a folder is not there yet; it is selected when the folder's scan finds it.
+            self.select_image(self._wanted.path)
+        elif opened:
+            self.select_image(opened[0])
 
     def open_paths(self, paths: Iterable[Path]) -> None:
-        """Open images and folders and select the first of them."""
+        """Open images and folders, and select the first of them."""
+        opened = [normal(path) for path in paths]
+        for path in opened:
+            if path in self.library.entries:
+                self.library.reload(path)
+            else:
+                self.library.open(path)
+            self._settings.add_recent(path)
+        if opened:
+            self._wanted = None
+            self.select_image(opened[0])
 
     def open_demo(self) -> None:
         """Open the demo image."""
+        from vmsnap_gui.demo import demo_image
+
+        self._jobs.run(
+            self.tr("Opening the demo"),
+            lambda _progress: demo_image(),
+            lane=SCAN,
+            success=self._demo_ready,
+            failure=self._demo_failed,
+        )
 
     def close_image(self, path: Path) -> None:
         """Take an image or a folder out of the library."""
+        order = [entry.path for entry in self.library.entries]
+        at = order.index(path) if path in order else 0
+        had = self.image
+        self.library.close(path)
+        if self.image is None and had is not None:
+            rest = [one for one in order[at:] + order[:at][::-1] if one in self.library.entries]
+            self.select_image(rest[0] if rest else None)
+        self._remember()
+
+    def close_all(self) -> None:
+        """Empty the library."""
+        for path in self.library.entries.opened():
+            self.library.close(path)
+        self._remember()
 
     def reload(self, path: Path) -> None:
-        """Read an image again, keeping the selection."""
+        """Read an image or a folder again, keeping the selection."""
+        self._stale.add(path)
+        self.library.reload(path)
+
+    def select_image(self, path: Path | None) -> None:
+        """Select an image (with the snapshot that was wanted of it, or its newest), a folder, or nothing."""
+        entry = self.library.entries.get(path)
+        if path == self.image or (path is not None and entry is None):
+            return
+        self._turn_to(path, None)
+        if entry is not None and entry.info is not None:
+            self._choose(entry.info)
+        else:
+            self.selection_changed.emit()
 
     def select_snapshot(self, path: Path, index: int | None) -> None:
         """Select a snapshot by its position in its image's table (None: only the image)."""
+        entry = self.library.entries.get(path)
+        if (path, index) == (self.image, self.snapshot) or entry is None or entry.info is None:
+            return
+        if index is not None and index >= len(entry.info.snapshots):
+            return
+        self._turn_to(path, index)
+        self._wanted = None
+        self._remember()
+        self.selection_changed.emit()
+        self._load(entry.info)
 
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
+        state = self.loaded
+        if state is None or self.ram is not None or (self._ram_job is not None and not self._ram_job.state.is_over):
+            return
+        self._ram_job = self._jobs.run(
+            self.tr("Indexing memory of %1").replace("%1", state.key.path.name),
+            state.vmstate.index_ram,
+            lane=lane_of(state.key.path, "memory"),
+            success=partial(self._ram_ready, state.key),
+            failure=partial(self._ram_broke, state.key),
+        )
 
     def show_field(self, section: int, path: str) -> None:
         """Have the Devices tab show a field."""
         self.field_wanted.emit(section, path)
+
+    def entry(self) -> Entry | None:
+        """Return the selected library entry."""
+        return self.library.entries.get(self.image)
+
+    def selected_snapshot(self) -> Snapshot | None:
+        """Return the selected snapshot's entry."""
+        entry = self.entry()
+        if entry is None or entry.info is None or self.snapshot is None:
+            return None
+        return entry.info.snapshots[self.snapshot]
+
+    def shutdown(self) -> None:
+        """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""
+        self._remember()
+        self.library.stop()
+        self._drop_state(close=True)
+
+    # What the library tells
+
+    def _was_read(self, path: Path, old: ImageInfo | None, new: ImageInfo | None) -> None:
+        stale = path in self._stale
+        self._stale.discard(path)
+        if path == self.image:
+            self._selected_was_read(old, new, stale=stale)
+        elif self.image is None and self._wanted is not None and path == self._wanted.path:
+            self.select_image(path)
+
+    def _selected_was_read(self, old: ImageInfo | None, new: ImageInfo | None, *, stale: bool) -> None:
+        """Keep what is loaded of the selected image where it still holds; else load it again."""
+        if new is None:
+            if old is not None and self._wanted is None:
+                self._wanted = self._choice(old)  # it may come back
+            self._drop_state(close=True)
+            self.snapshot = None
+            self.selection_changed.emit()
+        elif old is None:
+            self._choose(new)
+        elif stale or not new.holds_still(old):
+            if self._wanted is None:
+                self._wanted = self._choice(old)
+            self._drop_state(close=True)
+            self._choose(new)
+        else:
+            self.selection_changed.emit()
+
+    def _removed(self, path: Path) -> None:
+        if path == self.image:
+            self._turn_to(None, None)
+            self.selection_changed.emit()
+
+    def _demo_ready(self, path: Path) -> None:
+        path = normal(path)
+        self.library.open(path)
+        self._wanted = None
+        self.select_image(path)
+
+    def _demo_failed(self, error: Exception) -> None:
+        text = self.tr("The demo image could not be made ready: %1. Nothing else is affected.")
+        self.problem.emit(Report(self.tr("The demo cannot be opened"), text.replace("%1", str(error)), repr(error)))
+
+    # The selected state
+
+    def _turn_to(self, image: Path | None, snapshot: int | None) -> None:
+        self._drop_state(close=image != self.image)
+        self.image, self.snapshot = image, snapshot
+        self.library.attend(image)
+
+    def _choose(self, info: ImageInfo) -> None:
+        """Select the wanted snapshot of the selected image, or its newest, and load it."""
+        wanted, self._wanted = self._wanted, None
+        self.snapshot = _find(info, wanted) if wanted is not None and wanted.path == info.path else _newest(info)
+        self._remember()
+        self.selection_changed.emit()
+        self._load(info)
+
+    def _load(self, info: ImageInfo) -> None:
+        if self.snapshot is None:
+            return
+        snapshot = info.snapshots[self.snapshot]
+        self._readings += 1
+        key = StateKey(info.path, self.snapshot, snapshot.id, snapshot.tag, self._readings)
+        if self._reader is None:
+            self._reader = Reader(info.path)
+        reader = self._reader
+        self.loading = key
+        self.state_loading.emit(key)
+        self._jobs.run(
+            self.tr("Reading the saved state of %1").replace("%1", info.path.name),
+            lambda progress: reader.load(key, snapshot, progress),
+            lane=key.lane,
+            success=self._state_ready,
+            failure=partial(self._state_broke, key),
+        )
+
+    def _state_ready(self, state: LoadedState) -> None:
+        self.loading = None
+        self.loaded = state
+        self.state_loaded.emit(state)
+        if state.torn:
+            self.library.touch(state.key.path)
+
+    def _state_broke(self, key: StateKey, error: Exception) -> None:
+        self.loading = None
+        if isinstance(error, Changed):
+            self._stale.add(key.path)
+            self.library.touch(key.path)
+            return
+        self.failure = error
+        self.state_failed.emit(key, sentence(error))
+
+    def _ram_ready(self, key: StateKey, index: RamIndex) -> None:
+        self.ram = index
+        self.ram_indexed.emit(key, index)
+
+    def _ram_broke(self, key: StateKey, error: Exception) -> None:
+        self.ram_failed.emit(key, sentence(error))
+
+    def _drop_state(self, *, close: bool) -> None:
+        """Cancel all work on the selected snapshot and forget its state; close the image if asked."""
+        if self.image is not None:
+            lane = lane_of(self.image)
+            for job in self._jobs.unfinished(lane):
+                job.cancel()
+            if close:
+                reader, self._reader = self._reader, None
+                self._jobs.release(lane, reader.close if reader is not None else None)
+        shown = self.loading or self.loaded or self.failure
+        self.loading = self.loaded = self.failure = self.ram = None
+        if shown:
+            self.state_cleared.emit()
+
+    def _choice(self, info: ImageInfo | None) -> Choice | None:
+        if self.image is None:
+            return None
+        if info is None or self.snapshot is None:
+            return Choice(self.image, None, None, None)
+        snapshot = info.snapshots[self.snapshot]
+        return Choice(self.image, snapshot.id, snapshot.tag, snapshot.date_sec)
+
+    def _remember(self) -> None:
+        entry = self.entry()
+        self._settings.opened = self.library.entries.opened()
+        if self._wanted is None:
+            self._settings.choice = self._choice(entry.info if entry is not None else None)
+
+
+def sentence(error: Exception) -> str:
+    """Return what went wrong as a sentence for people, without the path that stands beside it anyway."""
+    message = getattr(error, "message", None) or str(error) or type(error).__name__
+    offset = getattr(error, "offset", None)
+    return message if offset is None else f"{message} (at offset {offset:#x})"
+
+
+def _newest(info: ImageInfo) -> int | None:
+    dates = [(one.date_sec or 0, one.date_nsec, index) for index, one in enumerate(info.snapshots)]
+    return max(dates)[2] if dates else None
+
+
+def _find(info: ImageInfo, wanted: Choice) -> int | None:
+    """Find the snapshot that was selected before: by id, tag and date, else by id and tag, else the newest."""
+    names = [(one.id, one.tag, one.date_sec) for one in info.snapshots]
+    exact = (wanted.id, wanted.tag, wanted.date_sec)
+    if exact in names:
+        return names.index(exact)
+    near = [index for index, name in enumerate(names) if name[:2] == exact[:2]]
+    return near[0] if near else _newest(info)

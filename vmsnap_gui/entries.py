@@ -1,0 +1,107 @@
+"""The lines of the library as plain data: which images and folders are open, and how far each is read."""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmsnap_gui.image.byteview import Stamp
+    from vmsnap_gui.reading import ImageInfo
+
+
+class EntryState(enum.Enum):
+    """How far the reading of a library entry is."""
+
+    READING = "reading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the library.
+
+    Attributes:
+        path: The image or folder; unique in the library.
+        parent: The folder that it was found in; None for what was opened itself.
+        state: How far its reading is. A folder is READY when it has been looked through.
+        is_folder: Whether it is a folder of images.
+        info: What was read of an image; kept while it is read again.
+        error: Why it cannot be shown, if it FAILED.
+        stamp: The file's stamp when it was last read; None where there was none.
+    """
+
+    path: Path
+    parent: Path | None = None
+    state: EntryState = EntryState.READING
+    is_folder: bool = False
+    info: ImageInfo | None = None
+    error: Exception | None = None
+    stamp: Stamp | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is an image that a running VM has open for writing."""
+        return self.info is not None and self.info.in_use
+
+
+def normal(path: Path) -> Path:
+    """Return `path` absolute and without dots and doubled slashes; links stay (they are the names people know)."""
+    # normpath keeps two leading slashes (POSIX allows a meaning); lanes need that no path has two in a row.
+    return Path("/" + os.path.normpath(path.absolute()).lstrip("/"))
+
+
+class Entries:
+    """The entries, in the order in which they were opened; images of a folder right below it."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Path, Entry] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        return path in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, path: Path | None) -> Entry | None:
+        """Return the entry of `path`, if there is one."""
+        return None if path is None else self._entries.get(path)
+
+    def add(self, entry: Entry) -> None:
+        """Add or replace an entry."""
+        self._entries[entry.path] = entry
+
+    def update(self, path: Path, **changes: object) -> bool:
+        """Change attributes of an entry; False where it is not there or already like that."""
+        old = self._entries.get(path)
+        if old is None:
+            return False
+        new = replace(old, **changes)  # type: ignore[arg-type]
+        if new == old:
+            return False
+        self._entries[path] = new
+        return True
+
+    def remove(self, path: Path) -> list[Path]:
+        """Remove an entry and what is below it; return what was removed, children first."""
+        gone = [entry.path for entry in self if entry.parent == path] + [path]
+        for one in gone:
+            self._entries.pop(one, None)
+        return gone
+
+    def children(self, folder: Path) -> list[Entry]:
+        """Return the images found in a folder."""
+        return [entry for entry in self if entry.parent == folder]
+
+    def opened(self) -> list[Path]:
+        """Return what was opened itself."""
+        return [entry.path for entry in self if entry.parent is None]

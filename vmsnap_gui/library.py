@@ -1,0 +1,151 @@
+"""What is open: keeps the library's lines true by reading, scanning and watching what is in it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from vmsnap_gui.entries import Entries, Entry, EntryState
+from vmsnap_gui.jobs import SCAN
+from vmsnap_gui.reading import look_at
+from vmsnap_gui.scanning import FolderScan
+from vmsnap_gui.watching import Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.reading import Found
+
+
+class Library(QObject):
+    """The open images and folders.
+
+    Signals:
+        entry_added, entry_changed, entry_removed: (Path) A line came, changed or went.
+        was_read: (Path, ImageInfo | None, ImageInfo | None) A line was read (again): what was known of it before,
+            and what is known now.
+
+    Attributes:
+        entries: The lines; look at them, but change them only through this class.
+    """
+
+    entry_added = Signal(object)
+    entry_changed = Signal(object)
+    entry_removed = Signal(object)
+    was_read = Signal(object, object, object)
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.entries = Entries()
+        self._jobs = jobs
+        self._attention: Path | None = None
+        self._scans: dict[Path, FolderScan] = {}
+        self._watcher = Watcher(jobs, self.entries, self)
+        self._watcher.changed.connect(self.reload)
+        self._watcher.in_use_changed.connect(self.reload)
+
+    def open(self, path: Path) -> None:
+        """Add an image or a folder, unless it is there."""
+        if path in self.entries:
+            return
+        self.entries.add(Entry(path))
+        self.entry_added.emit(path)
+        self._watch()
+        self._look(path)
+
+    def close(self, path: Path) -> list[Path]:
+        """Take an image, or a folder with its images, out; return what went."""
+        self._stop_scan(path)
+        gone = self.entries.remove(path)
+        for one in gone:
+            self.entry_removed.emit(one)
+        self._watch()
+        return gone
+
+    def reload(self, path: Path) -> None:
+        """Read an image or a folder again."""
+        if path in self.entries:
+            self._change(path, state=EntryState.READING)
+            self._look(path)
+
+    def touch(self, path: Path) -> None:
+        """Read an image again soon: it is known to have changed."""
+        self._watcher.touch(path)
+
+    def attend(self, path: Path | None) -> None:
+        """Watch this image, the one that is looked at, even if it was only found in a folder."""
+        self._attention = path
+        self._watch()
+
+    def stop(self) -> None:
+        """Read and watch nothing any more."""
+        self._watcher.stop()
+        for path in list(self._scans):
+            self._stop_scan(path)
+
+    def _look(self, path: Path) -> None:
+        self._jobs.run(
+            self.tr("Reading %1").replace("%1", path.name),
+            lambda _progress: look_at(path),
+            lane=SCAN,
+            success=self._found,
+            quiet=True,
+        )
+
+    def _found(self, found: Found) -> None:
+        path = found.path
+        old = self.entries.get(path)
+        if old is None:
+            return
+        if found.is_folder:
+            self._change(path, state=EntryState.READING, is_folder=True, info=None, error=None, stamp=found.stamp)
+            self._scan(path)
+        elif found.info is not None:
+            self._change(path, state=EntryState.READY, info=found.info, error=None, stamp=found.stamp)
+        else:
+            self._change(path, state=EntryState.FAILED, info=None, error=found.error, stamp=found.stamp)
+        self._watch()
+        self.was_read.emit(path, old.info, found.info)
+
+    def _scan(self, folder: Path) -> None:
+        self._stop_scan(folder)
+        scan = self._scans[folder] = FolderScan(self._jobs, folder, self)
+        scan.found.connect(partial(self._found_in, folder))
+        scan.ended.connect(partial(self._scanned, folder))
+        scan.start()
+
+    def _stop_scan(self, folder: Path) -> None:
+        scan = self._scans.pop(folder, None)
+        if scan is not None:
+            scan.stop()
+
+    def _found_in(self, folder: Path, found: Found) -> None:
+        old = self.entries.get(found.path)
+        if old is not None and old.parent != folder:
+            return  # it was opened itself, too
+        if old is None:
+            self.entries.add(Entry(found.path, parent=folder))
+            self.entry_added.emit(found.path)
+        self._found(found)
+
+    def _scanned(self, folder: Path, seen: set[Path], error: Exception | None) -> None:
+        self._stop_scan(folder)
+        for child in self.entries.children(folder):
+            if child.path not in seen:
+                self.close(child.path)
+        state = EntryState.READY if error is None else EntryState.FAILED
+        self._change(folder, state=state, error=error)
+        self.was_read.emit(folder, None, None)
+
+    def _change(self, path: Path, **changes: object) -> None:
+        if self.entries.update(path, **changes):
+            self.entry_changed.emit(path)
+
+    def _watch(self) -> None:
+        paths = set(self.entries.opened())
+        if self._attention is not None:
+            paths.add(self._attention)
+        self._watcher.watch(paths)

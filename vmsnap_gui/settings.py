@@ -1,0 +1,138 @@
+"""What is remembered between runs, typed: a small layer over QSettings in an INI file of the user."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths, Qt
+
+RECENT = 12
+"""How many recent files are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The snapshot that was selected last, so that it is found again after the image was changed.
+
+    Attributes:
+        path: The image.
+        id: The snapshot's id (None: only the image was selected, or the snapshot has none).
+        tag: The snapshot's tag.
+        date_sec: The snapshot's date.
+    """
+
+    path: Path
+    id: str | None
+    tag: str | None
+    date_sec: int | None
+
+
+def settings_file() -> Path:
+    """Return the user's settings file."""
+    base = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericConfigLocation)
+    return Path(base) / "vmsnap" / "vmsnap.ini"
+
+
+class Settings:
+    """Typed settings. What is missing or malformed in the file reads as its default."""
+
+    def __init__(self, file: Path) -> None:
+        """Read and write `file`; `settings_file` names the user's."""
+        self._store = QSettings(str(file), QSettings.Format.IniFormat)
+
+    def arrangement(self, name: str) -> QByteArray:
+        """Return what Qt saved for the window, dock, splitter or header with this object name (may be empty)."""
+        value = self._store.value(f"arrangement/{name}")
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def set_arrangement(self, name: str, state: QByteArray) -> None:
+        """Remember what `saveState` or `saveGeometry` gave."""
+        self._store.setValue(f"arrangement/{name}", state)
+
+    @property
+    def recent(self) -> list[Path]:
+        """Recently opened images and folders, the latest first."""
+        return self._paths("recent")
+
+    def add_recent(self, path: Path) -> None:
+        """Put `path` on top of the recent files."""
+        self._set_paths("recent", [path, *(old for old in self.recent if old != path)][:RECENT])
+
+    def forget_recent(self, *paths: Path) -> None:
+        """Drop these from the recent files; without arguments all."""
+        self._set_paths("recent", [path for path in self.recent if path not in paths] if paths else [])
+
+    @property
+    def opened(self) -> list[Path]:
+        """What was in the library, in its order."""
+        return self._paths("opened")
+
+    @opened.setter
+    def opened(self, paths: list[Path]) -> None:
+        self._set_paths("opened", paths)
+
+    @property
+    def choice(self) -> Choice | None:
+        """The selection to come back to."""
+        data = self._json("choice")
+        if not isinstance(data, dict) or not isinstance(data.get("path"), str):
+            return None
+        date = data.get("date_sec")
+        return Choice(
+            Path(data["path"]), _text(data.get("id")), _text(data.get("tag")), date if isinstance(date, int) else None
+        )
+
+    @choice.setter
+    def choice(self, choice: Choice | None) -> None:
+        data = choice and {
+            "path": str(choice.path),
+            "id": choice.id,
+            "tag": choice.tag,
+            "date_sec": choice.date_sec,
+        }
+        self._store.setValue("choice", json.dumps(data))
+
+    @property
+    def tab(self) -> str:
+        """Object name of the inspector's tab that was shown ("" if never)."""
+        return _text(self._store.value("tab")) or ""
+
+    @tab.setter
+    def tab(self, name: str) -> None:
+        self._store.setValue("tab", name)
+
+    @property
+    def scheme(self) -> Qt.ColorScheme:
+        """The colour scheme the person chose; Unknown means that of the system."""
+        name = self._store.value("scheme")
+        known = {scheme.name: scheme for scheme in Qt.ColorScheme}
+        return known.get(str(name), Qt.ColorScheme.Unknown)
+
+    @scheme.setter
+    def scheme(self, scheme: Qt.ColorScheme) -> None:
+        self._store.setValue("scheme", scheme.name)
+
+    def save(self) -> None:
+        """Write everything to the file now."""
+        self._store.sync()
+
+    def _json(self, key: str) -> object:
+        try:
+            data: object = json.loads(str(self._store.value(key, "null")))
+        except (ValueError, RecursionError):
+            return None
+        return data
+
+    def _paths(self, key: str) -> list[Path]:
+        data = self._json(key)
+        return [Path(item) for item in data if isinstance(item, str) and item] if isinstance(data, list) else []
+
+    def _set_paths(self, key: str, paths: list[Path]) -> None:
+        # As JSON: QSettings would lose names that are no Unicode, and turns a list of one into a text.
+        self._store.setValue(key, json.dumps([str(path) for path in paths]))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
