@@ -1,0 +1,47 @@
+"""The command line: what the window shows, for scripts and for terminals. No Qt here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from vmsnap_gui import __version__
+from vmsnap_gui.cli import listing, ram, showing
+from vmsnap_gui.cli.output import CommandError, complain
+from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0 done, 1 bad input or a failed operation, 2 usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except (CommandError, ImageError, StreamError) as error:
+        complain(error)
+        return 1
+    except BrokenPipeError:
+        # The reader went away ("| head"): not an error, but Python must not complain while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vmsnap", description="See what the saved states of QEMU VMs hold.")
+    parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (listing, showing, ram):
+        command.add(commands)
+    return parser

@@ -1,0 +1,126 @@
+"""vmsnap list: the snapshots of images."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmsnap_gui.cli.output import complain, print_json, printable, problems_json, size_text
+from vmsnap_gui.control.locks import in_use
+from vmsnap_gui.image.containers import find_images, open_image
+from vmsnap_gui.image.errors import ImageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from vmsnap_gui.image.containers import Image, Snapshot
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("list", help="list the snapshots of images")
+    parser.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="an image, or a folder of images")
+    parser.add_argument("--demo", action="store_true", help="the demo image that comes with vmsnap")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_list, parser=parser)
+
+
+def _list(options: argparse.Namespace) -> int:
+    paths: list[Path] = options.paths
+    if options.demo:
+        from vmsnap_gui.demo import demo_image
+
+        paths = [*paths, demo_image()]
+    if not paths:
+        options.parser.error("name an image or a folder, or --demo")
+    status, documents = 0, []
+    for path in _images(paths):
+        try:
+            with closing(open_image(path)) as image:
+                documents.append(_image_json(image))
+                if not options.json:
+                    _print_image(image)
+        except ImageError as error:
+            complain(error)
+            status = 1
+    if options.json:
+        print_json(documents)
+    return status
+
+
+def _images(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from find_images(path)
+        else:
+            yield path
+
+
+def _image_json(image: Image) -> dict[str, Any]:
+    return {
+        "path": str(image.path),
+        "format": image.format,
+        "virtual_size": image.virtual_size,
+        "cluster_size": image.cluster_size,
+        "in_use": in_use(image.path),
+        "problems": problems_json(image.problems),
+        "snapshots": [_snapshot_json(s) for s in image.snapshots],
+    }
+
+
+def _date(snapshot: Snapshot) -> datetime | None:
+    if snapshot.date_sec is None:
+        return None
+    return datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
+
+
+def _snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+    date = _date(snapshot)
+    return {
+        "id": snapshot.id,
+        "tag": snapshot.tag,
+        "date": date.isoformat().replace("+00:00", "Z") if date is not None else None,
+        "date_sec": snapshot.date_sec,
+        "date_nsec": snapshot.date_nsec,
+        "vm_clock_ns": snapshot.vm_clock_ns,
+        "icount": snapshot.icount,
+        "vm_state_size": snapshot.vm_state_size,
+        "disk_size": snapshot.disk_size,
+    }
+
+
+def _print_image(image: Image) -> None:
+    used = ", in use, may be changing" if in_use(image.path) else ""
+    count = len(image.snapshots)
+    what = f"{count} snapshot{'' if count == 1 else 's'}"
+    print(f"{printable(str(image.path))}: {image.format}, {size_text(image.virtual_size)} disk, {what}{used}")
+    for problem in image.problems:
+        print(f"  ! {printable(str(problem))}")
+    rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
+    for s in image.snapshots:
+        date = _date(s)
+        rows.append(
+            (
+                printable(s.id or "-"),
+                "(one state)" if s.tag is None else printable(s.tag) or '""',
+                date.strftime("%Y-%m-%d %H:%M:%S") if date is not None else "-",
+                _clock(s.vm_clock_ns),
+                size_text(s.vm_state_size) if s.vm_state_size else "-",
+                size_text(s.disk_size) if s.disk_size is not None else "-",
+            )
+        )
+    if count:
+        widths = [max(len(row[i]) for row in rows) for i in range(6)]
+        for row in rows:
+            left = f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}"
+            print(f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {row[5]:>{widths[5]}}")
+
+
+def _clock(nanoseconds: int | None) -> str:
+    if nanoseconds is None:
+        return "-"
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest // 1_000_000:03}"

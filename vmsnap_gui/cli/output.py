@@ -1,0 +1,69 @@
+"""What all commands share: errors, output that is safe on a terminal, units, choosing a state."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vmsnap_gui.image.containers import select_snapshot
+
+if TYPE_CHECKING:
+    import argparse
+
+    from vmsnap_gui.image.containers import Image, Snapshot
+    from vmsnap_gui.image.errors import Problem
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked: a sentence for stderr, exit status 1."""
+
+
+def complain(error: Exception) -> None:
+    """Print the one sentence of an error to stderr."""
+    print(f"vmsnap: {printable(str(error))}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return `text` with what would confuse a terminal or break a line shown as backslash escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document, in ASCII, which is safe on any terminal."""
+    sys.stdout.write(json.dumps(document) + "\n")
+
+
+def problems_json(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
+    """Return problems as JSON has them."""
+    return [{"message": p.message, "offset": p.offset} for p in problems]
+
+
+def size_text(number: int) -> str:
+    """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
+    amount = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
+
+
+def add_snapshot_option(parser: argparse.ArgumentParser) -> None:
+    """Add -s, which `states` understands."""
+    parser.add_argument("-s", "--snapshot", help="id:X, tag:X, or a word that is unambiguous among both")
+
+
+def states(image: Image, selector: str | None) -> list[Snapshot]:
+    """Return the snapshots with a VM state: all of them, or the one that `selector` names.
+
+    Raises:
+        ImageError: there is no such snapshot, or it is ambiguous.
+        CommandError: it holds no VM state.
+    """
+    if selector is not None:
+        snapshot = select_snapshot(image, selector)
+        if not snapshot.vm_state_size:
+            raise CommandError(f"{image.path}: snapshot {selector!r} holds no VM state, only the disk")
+        return [snapshot]
+    return [s for s in image.snapshots if s.vm_state_size]

@@ -1,0 +1,119 @@
+"""vmsnap ram: the memory of a saved state."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, print_json, printable, states
+from vmsnap_gui.image.byteview import CHUNK
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from vmsnap_gui.image.containers import Image, Snapshot
+    from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("ram", help="read the RAM of a saved state")
+    parser.add_argument("path", metavar="PATH", type=Path, help="an image or a VM-state file")
+    add_snapshot_option(parser)
+    parser.add_argument("--block", metavar="NAME", help="the RAM block (default: the largest)")
+    parser.add_argument("--offset", metavar="N", type=_number, default=0, help="first byte (decimal or 0x...)")
+    parser.add_argument("--length", metavar="N", type=_number, help="how many bytes (default: to the end)")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the bytes there instead of a hex dump")
+    parser.add_argument("--json", action="store_true", help="print what each block holds, with checksums")
+    parser.set_defaults(run=_ram)
+
+
+def _number(text: str) -> int:
+    number = int(text, 0)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def _ram(options: argparse.Namespace) -> int:
+    with closing(open_image(options.path)) as image:
+        found = states(image, options.snapshot)
+        if not found:
+            raise CommandError(f"{options.path}: no snapshot holds a VM state")
+        if len(found) > 1:
+            raise CommandError(f"{options.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
+        try:
+            index = open_state(image.vm_state(found[0])).index_ram()
+            _write_ram(options, image, index)
+        except StreamError as error:
+            raise CommandError(f"{options.path}: {error}") from error
+    return 0
+
+
+def _selector(snapshot: Snapshot) -> str:
+    return f"id:{snapshot.id} ({printable(snapshot.tag or '')})"
+
+
+def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> None:
+    if not index.blocks:
+        raise CommandError(f"{options.path}: the state holds no RAM" + (f": {index.problem}" if index.problem else ""))
+    blocks = list(index.blocks) if options.block is None else [index.block(options.block)]
+    if index.problem is not None:
+        complain(CommandError(f"{options.path}: RAM is not complete: {index.problem}"))
+    if options.json:
+        print_json([_block_json(index, block) for block in blocks])
+        return
+    block = max(blocks, key=lambda b: b.length)
+    length = block.length - options.offset if options.length is None else options.length
+    if options.offset > block.length or length > block.length - options.offset:
+        raise CommandError(f"block {block.name} has {block.length:#x} bytes, not {length:#x} at {options.offset:#x}")
+    with ExitStack() as stack:
+        output = stack.enter_context(_output(options.output, image.path)) if options.output is not None else None
+        for offset in range(options.offset, options.offset + length, CHUNK):
+            data = index.read(block, offset, min(CHUNK, options.offset + length - offset))
+            if output is not None:
+                output.write(data)
+            else:
+                _hex_dump(offset, data)
+
+
+def _output(path: Path, image: Path) -> BinaryIO:
+    if path.exists() and path.samefile(image):
+        raise CommandError(f"{path} is the image itself, which vmsnap never writes")
+    return path.open("wb")
+
+
+def _hex_dump(offset: int, data: bytes) -> None:
+    for start in range(0, len(data), 16):
+        row = data[start : start + 16]
+        text = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in row)
+        print(f"{offset + start:010x}  {row.hex(' '):<47}  {text}")
+
+
+def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
+    """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
+    digest = hashlib.sha256()
+    zero = 0
+    for offset in range(0, block.length, CHUNK):
+        data = index.read(block, offset, min(CHUNK, block.length - offset))
+        digest.update(data)
+        padded = data + bytes(-len(data) % index.page_size)
+        pages = np.frombuffer(padded, np.uint64 if index.page_size % 8 == 0 else np.uint8)
+        zero += int((~pages.reshape(-1, index.page_size // pages.itemsize).any(axis=1)).sum())
+    missing = int((block.locations == 0).sum())
+    return {
+        "name": block.name,
+        "length": block.length,
+        "page_size": index.page_size,
+        "pages": block.pages,
+        "zero_pages": zero - missing,
+        "missing_pages": missing,
+        "sha256": digest.hexdigest(),
+    }

@@ -1,0 +1,137 @@
+"""vmsnap show: the devices of saved states."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmsnap_gui.cli.output import (
+    CommandError,
+    add_snapshot_option,
+    complain,
+    print_json,
+    printable,
+    problems_json,
+    size_text,
+    states,
+)
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.fields import Kind, show, to_json, walk
+from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from vmsnap_gui.image.containers import Image, Snapshot
+    from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.fields import Field
+    from vmsnap_gui.vmstate.sections import Section
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("show", help="show the devices of saved states")
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="an image or a VM-state file")
+    add_snapshot_option(parser)
+    parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
+    parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
+    parser.add_argument("--spans", action="store_true", help="add the bytes of every leaf (to --json)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_show)
+
+
+def _show(options: argparse.Namespace) -> int:
+    documents = []
+    status = 0
+    for path in options.paths:
+        try:
+            with closing(open_image(path)) as image:
+                for snapshot in states(image, options.snapshot):
+                    state = open_state(image.vm_state(snapshot), forward=options.forward)
+                    sections = _sections(state, options.device)
+                    if options.json:
+                        documents.append(_state_json(image, snapshot, state, sections, options.spans))
+                    else:
+                        _print_state(image, snapshot, state, sections)
+        except (ImageError, StreamError, CommandError) as error:
+            complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
+            status = 1
+    if options.json:
+        print_json(documents)
+    return status
+
+
+def _sections(state: VMState, device: str | None) -> list[Section]:
+    if device is None:
+        return list(state.sections)
+    found = [s for s in state.sections if s.name == device]
+    if not found:
+        name, _, instance = device.rpartition(":")
+        found = [s for s in state.sections if s.name == name and str(s.instance_id) == instance]
+    if not found:
+        raise CommandError(f"there is no section {device!r}; there are: {', '.join(s.key for s in state.sections)}")
+    return found
+
+
+def _state_json(
+    image: Image, snapshot: Snapshot, state: VMState, sections: list[Section], spans: bool
+) -> dict[str, Any]:
+    return {
+        "path": str(image.path),
+        "snapshot": {"id": snapshot.id, "tag": snapshot.tag},
+        "machine": state.machine,
+        "page_size": state.page_size,
+        "configuration": to_json(state.configuration) if state.configuration is not None else None,
+        "located": state.located.value,
+        "sections": [_section_json(state, s, spans) for s in sections],
+        "ram": [{"name": block.name, "length": block.length} for block in state.ram_blocks],
+        "problems": problems_json(state.problems),
+    }
+
+
+def _section_json(state: VMState, section: Section, spans: bool) -> dict[str, Any]:
+    root = state.decode(section)
+    document: dict[str, Any] = {
+        "type": section.type.name.lower(),
+        "section_id": section.section_id,
+        "name": section.name,
+        "instance_id": section.instance_id,
+        "version": section.version,
+        "offset": section.offset,
+        "size": section.size,
+        "described": state.is_described(section),
+        "fields": to_json(root),
+    }
+    if spans:
+        document["spans"] = [[p, f.type, f.offset, f.size] for p, f in walk(root) if not f.kind.is_container]
+    return document
+
+
+def _print_state(image: Image, snapshot: Snapshot, state: VMState, sections: list[Section]) -> None:
+    name = f" {printable(snapshot.tag or snapshot.id or '')!r}" if snapshot.id is not None else ""
+    print(f"{printable(str(image.path))}{name}: {state.machine or 'unknown machine'}, {len(state.sections)} sections")
+    for problem in state.problems:
+        print(f"  ! {printable(str(problem))}")
+    for block in state.ram_blocks:
+        print(f"  RAM {printable(block.name)}: {size_text(block.length)}")
+    for section in sections:
+        root = state.decode(section)
+        kind = section.type.name.lower()
+        what = f"{kind}, version {section.version}, {section.size} bytes at {section.offset:#x}"
+        print(f"\n{printable(section.key)}  ({what})")
+        if root.problem:
+            print(f"  ! {printable(root.problem)}")
+        _print_fields(root)
+
+
+def _print_fields(root: Field, indent: int = 1) -> None:
+    for child in root.children:
+        problem = f"  ! {child.problem}" if child.problem else ""
+        if child.kind.is_container:
+            print(f"{'  ' * indent}{printable(child.name)}{printable(problem)}")
+            _print_fields(child, indent + 1)
+        elif child.kind is not Kind.FRAME:
+            print(f"{'  ' * indent}{printable(child.name)} = {printable(show(child) + problem)}")
