@@ -100,6 +100,8 @@ class VMState:
         type_name = description.description.name if description is not None else ""
         root = Field(section.key, type_name or "section", Kind.STRUCT, section.offset, section.size)
         root.problem = section.problem
+        if section.bounded_by is not None and root.problem is None:
+            root.problem = f"nothing describes this section; its end was found by the {section.bounded_by}"
         if held:
             decoder = Decoder(self.view.read(section.offset, section.size), section.offset)
             nodes = self._nodes(decoder, description, head, end)
@@ -179,6 +181,10 @@ class VMState:
         if forward or not self._by_tail(problems):
             self._by_forward(problems, progress)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
+        bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
+        if bounded:
+            message = f"nothing describes {len(bounded)} sections; they are shown as raw bytes"
+            problems.append(Problem(message, bounded[0].offset))
         self.problems = tuple(problems)
 
     def _check_magic(self) -> None:

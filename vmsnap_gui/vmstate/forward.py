@@ -26,6 +26,7 @@ _HEADER = re.compile(rb"(?=[\x01\x04]\x00[\x00-\x0f]..([\x01-\xff])[\x20-\x7e]{2
 _MAX_VERSION = 1 << 28  # eeprom's 20061113 is the highest seen
 _MAX_SECTIONS = 1 << 20
 _MAX_CANDIDATES = 200_000
+_UNDESCRIBED = "nothing describes this section"
 _STARTS = (SectionType.START, SectionType.FULL)
 
 
@@ -93,19 +94,22 @@ class ForwardWalk:
         header = Header.read(reader)
         named = self._name(header, start)
         payload = reader.position
-        problem = None
+        problem = bounded_by = None
         try:
-            end = self._payload_end(header.type, named, reader, head_only)
-            frame = self._frame(header.section_id, end)
+            known_end = self._payload_end(header.type, named, reader, head_only)
+            if known_end is None:
+                end, frame, bounded_by = self._recover(named, payload, _UNDESCRIBED)
+            else:
+                end, frame = known_end, self._frame(header.section_id, known_end)
         except StreamError as error:
             if head_only:
                 return None
-            end, frame = self._recover(named, payload, error)
+            end, frame, bounded_by = self._recover(named, payload, error.message)
             problem = str(error)
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,
-            start, self.position - start, payload, end - payload, problem,
+            start, self.position - start, payload, end - payload, problem, bounded_by,
         )  # fmt: skip
 
     def _command(self, reader: Reader) -> Section:
@@ -131,11 +135,11 @@ class ForwardWalk:
             )
         return opened
 
-    def _payload_end(self, kind: SectionType, named: Header, reader: Reader, head_only: bool) -> int:
-        """Return the offset after the payload that the reader stands on.
+    def _payload_end(self, kind: SectionType, named: Header, reader: Reader, head_only: bool) -> int | None:
+        """Return the offset after the payload that the reader stands on, None where nothing tells its length.
 
         Raises:
-            StreamError: its length is not known, or finding it would mean to read pages, which `head_only` forbids.
+            StreamError: it cannot be followed, or finding it would mean to read pages, which `head_only` forbids.
         """
         position = reader.position
         if named.name == "ram" and kind is not SectionType.FULL:
@@ -146,7 +150,9 @@ class ForwardWalk:
             return reader.position
         device = self._devices.get((named.name, named.instance_id))
         if device is None or kind is not SectionType.FULL:
-            raise StreamError("nothing describes this section; its end was found by what follows", offset=position)
+            if head_only:
+                raise StreamError(_UNDESCRIBED, offset=position)
+            return None
         reader.skip(device.payload_size)
         return reader.position
 
@@ -195,8 +201,12 @@ class ForwardWalk:
             return known and header.version < _MAX_VERSION and _printable(header.name)
         return header.section_id in self._open
 
-    def _recover(self, named: Header, payload: int, error: StreamError) -> tuple[int, int]:
-        """Find the end of a section whose length is not known: by its footer, else by the next plausible header."""
+    def _recover(self, named: Header, payload: int, why: str) -> tuple[int, int, str]:
+        """Find the end of a section whose length is not known: by its footer, else by the next plausible header.
+
+        Returns:
+            The end of its payload, the size of its footer, and how the end was found.
+        """
         mark = footer(named.section_id)
         position = payload
         while self.footers is not False and position < self._view.size:
@@ -206,13 +216,17 @@ class ForwardWalk:
                 end = position + at
                 if self._plausible(end + FOOTER_SIZE):
                     self.footers = True
-                    return end, FOOTER_SIZE
+                    return end, FOOTER_SIZE, "footer"
             position += _STEP
-        if self.footers:
-            raise error
-        return self._next_header(payload, error), 0
+        following = None if self.footers else self._next_header(payload)
+        if following is not None:
+            return following, 0, "next header"
+        last = self._view.size - 1
+        if not self.footers and last >= payload and self._view.read(last, 1) == b"\0":
+            return last, 0, "end"  # the last section: the stream's end mark is its last byte
+        raise StreamError(f"section {named.name!r} has no end that can be found: {why}", offset=payload)
 
-    def _next_header(self, payload: int, error: StreamError) -> int:
+    def _next_header(self, payload: int) -> int | None:
         position = payload
         while position < self._view.size:
             data = self._view.read(position, min(_STEP + _OVERLAP, self._view.size - position))
@@ -222,10 +236,7 @@ class ForwardWalk:
                 if self._plausible(position + match.start()):
                     return position + match.start()
             position += _STEP
-        last = self._view.size - 1
-        if last >= payload and self._view.read(last, 1) == b"\0":
-            return last  # the last section: the stream's end mark is its last byte
-        raise error
+        return None
 
 
 def _printable(name: str) -> bool:

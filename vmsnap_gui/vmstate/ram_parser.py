@@ -29,8 +29,9 @@ ZERO, MEM_SIZE, PAGE, EOS, CONTINUE, XBZRLE, HOOK, COMPRESSED, MULTIFD_FLUSH = (
 PAGE_SIZES = (4096, 8192, 1024, 16384, 65536, 2048, 512, 256)
 """What targets use, the likely ones first, for streams that do not tell."""
 
-_WINDOW = 1 << 20  # stays in the processor's cache while its headers are looked at
+_WINDOW = 4 << 20  # still in the processor's cache when its headers are looked at
 _STREAK = 8  # like records in a row before NumPy is worth its overhead
+_FIRST_STEP = 64
 _MAX_BLOCKS = 65536
 _MAPPED_HEADER = struct.Struct(">IQQQ")
 _U64 = struct.Struct(">Q")
@@ -66,6 +67,8 @@ class RamParser:
         self._flat = False
         self._mapped: list[tuple[int, int, int]] = []
         self._buffer = bytearray()
+        self._streak = self._last = 0
+        self._step = _FIRST_STEP
         self._pages: list[int] = []
         self._places: list[int] = []
 
@@ -137,6 +140,8 @@ class RamParser:
             block = RamBlock(info.name, info.length, pages, np.zeros(pages, np.int64))
             self.blocks.append(block)
             self._by_name[info.name.encode()] = block
+        if self._flat:
+            self._current = self.blocks[0]
         for block, (bitmap, pages_at, _) in zip(self.blocks, self._mapped, strict=False):
             self._read_bitmap(block, bitmap, pages_at)
 
@@ -202,7 +207,7 @@ class RamParser:
         again = 0 if self._flat else CONTINUE
         hot_page, hot_zero = PAGE | again, ZERO | again
         hot = (hot_page, hot_zero)
-        p = streak = last = 0
+        p, streak, last = 0, self._streak, self._last
         while p < limit:
             header = unpack(buffer, p)[0]
             flags = header & mask
@@ -211,7 +216,7 @@ class RamParser:
             if flags in hot:
                 if streak >= _STREAK:
                     p = self._run(base, p, length, flags)
-                    streak = 0
+                    streak = 0 if p < limit else _STREAK
                     continue
                 pages.append(header >> shift)
                 if flags == hot_page:
@@ -226,6 +231,7 @@ class RamParser:
             if flags == EOS:
                 return p + 8, True
             p = self._other(base, p, header, flags, length)
+        self._streak, self._last = streak, last
         return p, False
 
     def _run(self, base: int, p: int, length: int, flags: int) -> int:
@@ -235,7 +241,7 @@ class RamParser:
         mask, shift = size - 1, size.bit_length() - 1
         is_page = bool(flags & PAGE)
         stride = 8 + size if is_page else 9
-        count = 64
+        count = self._step
         while True:
             count = min(count, (length - p) // stride)
             if count < 1:
@@ -250,9 +256,13 @@ class RamParser:
                 places = -1 - np.ndarray((taken,), np.uint8, self._buffer, p + 8, (9,)).astype(np.int64)
             self._place(pages, places, base + p)
             p += taken * stride
-            if taken < count or p + stride > length:
+            if taken < count:
+                self._step = _FIRST_STEP
+                return p
+            if p + stride > length:
                 return p
             count *= 4
+            self._step = count
 
     def _place(self, pages: NDArray[np.int64], places: NDArray[np.int64], at: int) -> None:
         block = self._current
@@ -284,9 +294,7 @@ class RamParser:
         if kind not in (PAGE, ZERO, XBZRLE, COMPRESSED):
             raise StreamError(f"unknown flags {flags:#x} in a RAM section", offset=at)
         self._flush()
-        if self._flat:
-            self._current = self._current or (self.blocks[0] if self.blocks else None)
-        elif not flags & CONTINUE:
+        if not self._flat and not flags & CONTINUE:
             p = self._switch_block(p, at)
         page = header // size
         location = base + p

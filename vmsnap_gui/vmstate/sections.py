@@ -48,7 +48,8 @@ class Section:
         size: Bytes with header and footer.
         payload_offset: First byte after the header.
         payload_size: Bytes without header and footer.
-        problem: What is wrong with its framing, if anything (bounded by its footer, not described, ...).
+        problem: What is wrong with its framing, if anything.
+        bounded_by: How its end was found where no description tells its length: "footer", "next header" or "end".
     """
 
     type: SectionType
@@ -61,6 +62,7 @@ class Section:
     payload_offset: int
     payload_size: int
     problem: str | None = None
+    bounded_by: str | None = None
 
     @property
     def end(self) -> int:
