@@ -1,0 +1,61 @@
+"""A file that holds a VM state's stream as it is: `migrate file:`, a Proxmox state volume (which has zeros behind)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView
+from vmsnap_gui.image.errors import ImageError, Problem
+from vmsnap_gui.image.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.image.errors import Progress
+
+STREAM_MAGIC = b"QEVM"
+
+
+class StreamFile:
+    """An open stream file: one state without id and tag; see `Image` for what is common to all kinds."""
+
+    format = "vmstate"
+    virtual_size = 0
+    cluster_size = None
+    problems: tuple[Problem, ...] = ()
+
+    def __init__(self, handle: FileHandle) -> None:
+        """Take over an open file."""
+        self._handle = handle
+        self.snapshots = (Snapshot(id=None, tag=None, vm_state_size=handle.size),)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._handle.path
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """See Image."""
+        version = int.from_bytes(self._handle.read_up_to(4, 4), "big")
+        return (("Format", f"VM state stream, version {version}"), ("File size", f"{self._handle.size} bytes"))
+
+    def vm_state(self, snapshot: Snapshot, progress: Progress | None = None) -> ByteView:
+        """See Image. Zeros after the stream's end stay in the view."""
+        del progress
+        if snapshot not in self.snapshots:
+            raise ImageError("this snapshot is not one of this file", path=self.path)
+        return FileView(self._handle)
+
+    def disk(self, snapshot: Snapshot | None) -> ByteView:
+        """See Image: there is no disk."""
+        del snapshot
+        raise ImageError("this file holds a VM state but no disk", path=self.path)
+
+    def changed(self) -> bool:
+        """See Image."""
+        return self._handle.changed()
+
+    def close(self) -> None:
+        """See Image."""
+        self._handle.close()
