@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import complain, print_json, printable, problems_json, size_text
 from vmsnap_gui.control.locks import in_use
-from vmsnap_gui.image.containers import find_images, open_image
+from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _images(paths: list[Path]) -> Iterator[Path]:
+    from vmsnap_gui.image.containers import find_images  # type: ignore[attr-defined,unused-ignore]
+
     for path in paths:
         if path.is_dir():
             yield from find_images(path)
