@@ -204,6 +204,10 @@ class FileHandle:
         done = self._pread(offset, memoryview(buffer))
         return bytes(buffer[:done])
 
+    def fileno(self) -> int:
+        """Return the file descriptor, to ask the kernel about it; -1 once it is closed."""
+        return self._fd
+
     def close(self) -> None:
         """Close the file; every later read raises ImageError. Harmless when done twice."""
         with self._lock:
