@@ -144,7 +144,7 @@ class FileHandle:
             _require_readable_kind(path.stat().st_mode, path)  # first: opening a device can have effects
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            raise _cannot_open(path, error) from error
+            raise cannot_open(path, error) from error
         try:
             _require_readable_kind(os.fstat(fd).st_mode, path)
             return cls(fd, path)
@@ -286,8 +286,8 @@ def _require_readable_kind(mode: int, path: Path) -> None:
     raise ImageError(f"this is {kind}, not an image file", path=path)
 
 
-def _cannot_open(path: Path, error: OSError | ValueError) -> ImageError:
-    """Say why a file cannot be opened."""
+def cannot_open(path: Path, error: OSError | ValueError) -> ImageError:
+    """Say why a file (or a folder) cannot be opened, as an error to raise."""
     if isinstance(error, ValueError):
         return ImageError("this is no possible file name", path=path)
     sentences = {

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.byteview import FileHandle
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.finding import find_images
+from vmsnap_gui.image.libvirt import SaveImage
+from vmsnap_gui.image.magic import MAGIC_SIZE, QCOW1_MAGIC, QCOW2_MAGIC, STREAM_MAGIC, holds_states
 from vmsnap_gui.image.qcow2 import open_qcow2
-from vmsnap_gui.image.qcow2_header import MAGIC as QCOW2_MAGIC
 from vmsnap_gui.image.snapshot import Consent, Image, Reference, Snapshot, select_snapshot
-from vmsnap_gui.image.stream_file import STREAM_MAGIC, StreamFile
+from vmsnap_gui.image.stream_file import StreamFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Consent", "Image", "Reference", "Snapshot", "open_image", "select_snapshot"]
+__all__ = ["Consent", "Image", "Reference", "Snapshot", "find_images", "open_image", "select_snapshot"]
 
 
 def open_image(path: Path, *, consent: Consent | None = None) -> Image:
@@ -29,16 +31,20 @@ def open_image(path: Path, *, consent: Consent | None = None) -> Image:
     """
     handle = FileHandle.open(path)
     try:
-        start = handle.read_up_to(0, 16)
-        if start[:4] == QCOW2_MAGIC:
-            if start[4:8] == b"\0\0\0\x01":
-                raise ImageError("qcow version 1 images have no snapshots", path=path)
+        start = handle.read_up_to(0, MAGIC_SIZE)
+        if not holds_states(start):
+            raise ImageError(_what_else(start), path=path)
+        if start.startswith(QCOW2_MAGIC):
             return open_qcow2(handle, consent)
-        if start[:4] == STREAM_MAGIC:
-            return StreamFile(handle)
-        if not start:
-            raise ImageError("the file is empty", path=path)
-        raise ImageError("this is neither a qcow2 image nor a saved VM state", path=path, offset=0)
+        return StreamFile(handle) if start.startswith(STREAM_MAGIC) else SaveImage(handle)
     except BaseException:
         handle.close()
         raise
+
+
+def _what_else(start: bytes) -> str:
+    if not start:
+        return "the file is empty"
+    if start.startswith(QCOW1_MAGIC):
+        return "this is a qcow image of version 1, which has no snapshots"
+    return "this is neither a qcow2 image nor a saved VM state (a raw disk image holds no snapshots)"

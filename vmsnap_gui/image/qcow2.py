@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.extents import Extents, ExtentView
+from vmsnap_gui.image.magic import QCOW2_MAGIC
 from vmsnap_gui.image.qcow2_chain import Chain
 from vmsnap_gui.image.qcow2_clusters import CompressedClusters
 from vmsnap_gui.image.qcow2_facts import header_facts, header_problems
-from vmsnap_gui.image.qcow2_header import DATA_FILE, MAGIC, Crypt, Header
+from vmsnap_gui.image.qcow2_header import DATA_FILE, Crypt, Header
 from vmsnap_gui.image.qcow2_map import ClusterMap
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot, read_table
 from vmsnap_gui.image.snapshot import Reference, describe
@@ -188,7 +189,7 @@ class Qcow2Image:
         if kind not in (None, "raw", "qcow2"):
             raise ImageError(f"backing files of format {kind!r} are not read ({name!r})", path=self.path)
         handle = self._chain.open(self.path, name, Reference.BACKING)
-        if kind == "qcow2" or (kind is None and handle.read_up_to(0, 4) == MAGIC):
+        if kind == "qcow2" or (kind is None and handle.read_up_to(0, 4) == QCOW2_MAGIC):
             self._backing_image = Qcow2Image(handle, self._chain)
             self._backing = self._backing_image.disk(None)
         else:

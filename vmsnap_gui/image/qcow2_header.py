@@ -8,13 +8,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import ImageError, Problem
+from vmsnap_gui.image.magic import QCOW2_MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.byteview import FileHandle
-
-MAGIC = b"QFI\xfb"
 
 _V2 = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3 = struct.Struct(">QQQII")
@@ -146,7 +145,7 @@ class Header:
             raise ImageError("the qcow2 header is cut off", path=handle.path, offset=len(raw))
         fields = _V2.unpack_from(raw)
         magic, version, backing_offset, backing_size, cluster_bits = fields[:5]
-        if magic != MAGIC:
+        if magic != QCOW2_MAGIC:
             raise ImageError("this is not a qcow2 image", path=handle.path, offset=0)
         if version not in (2, 3):
             raise ImageError(f"qcow2 version {version} is not supported", path=handle.path, offset=4)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.errors import Progress
 
-STREAM_MAGIC = b"QEVM"
-
 
 class StreamFile:
     """An open stream file: one state without id and tag; see `Image` for what is common to all kinds."""
