@@ -17,6 +17,7 @@ from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
@@ -76,12 +77,20 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> No
         raise CommandError(f"block {block.name} has {block.length:#x} bytes, not {length:#x} at {options.offset:#x}")
     with ExitStack() as stack:
         output = stack.enter_context(_output(options.output, image.path)) if options.output is not None else None
-        for offset in range(options.offset, options.offset + length, CHUNK):
-            data = index.read(block, offset, min(CHUNK, options.offset + length - offset))
+        for offset, data in _chunks(index, block, options.offset, length):
             if output is not None:
                 output.write(data)
             else:
                 _hex_dump(offset, data)
+
+
+def _chunks(index: RamIndex, block: RamBlock, start: int, length: int) -> Iterator[tuple[int, memoryview]]:
+    """Yield (offset, bytes) of a block in pieces, all in one buffer: each piece is gone when the next is asked for."""
+    buffer = memoryview(bytearray(min(CHUNK, length)))
+    for offset in range(start, start + length, CHUNK):
+        piece = buffer[: min(CHUNK, start + length - offset)]
+        index.readinto(block, offset, piece)
+        yield offset, piece
 
 
 def _output(path: Path, image: Path) -> BinaryIO:
@@ -90,7 +99,7 @@ def _output(path: Path, image: Path) -> BinaryIO:
     return path.open("wb")
 
 
-def _hex_dump(offset: int, data: bytes) -> None:
+def _hex_dump(offset: int, data: memoryview) -> None:
     for start in range(0, len(data), 16):
         row = data[start : start + 16]
         text = "".join(chr(b) if 0x20 <= b < 0x7F else "." for b in row)
@@ -101,12 +110,12 @@ def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
     """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
     digest = hashlib.sha256()
     zero = 0
-    for offset in range(0, block.length, CHUNK):
-        data = index.read(block, offset, min(CHUNK, block.length - offset))
+    words = index.page_size // 8
+    for _, data in _chunks(index, block, 0, block.length):
         digest.update(data)
-        padded = data + bytes(-len(data) % index.page_size)
-        pages = np.frombuffer(padded, np.uint64 if index.page_size % 8 == 0 else np.uint8)
-        zero += int((~pages.reshape(-1, index.page_size // pages.itemsize).any(axis=1)).sum())
+        cut = len(data) // index.page_size * index.page_size
+        pages = np.frombuffer(data[:cut], np.uint64).reshape(-1, words)
+        zero += int((~pages.any(axis=1)).sum()) + (cut < len(data) and not any(data[cut:]))
     missing = int((block.locations == 0).sum())
     return {
         "name": block.name,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MISSING = 0
 """Location of a page that the stream does not hold; page data never starts at offset 0."""
 
+_GATHER = 1 << 20
+"""Bytes that are read and put in place at once: small enough that the allocator keeps the memory between calls."""
+
 SPECIAL = -1000
 """Location of a page that is kept as compressed data or as a chain of deltas: see RamBlock.special."""
 
@@ -141,7 +144,7 @@ class RamIndex:
                 out[position : position + part] = whole[within : within + part]
                 position += part
                 continue
-            count = min((out.size - position) // size, max(CHUNK // size, 1))
+            count = min((out.size - position) // size, max(_GATHER // size, 1))
             part_view = out[position : position + count * size].reshape(count, size)
             self._pages(block, page, part_view)
             position += count * size
