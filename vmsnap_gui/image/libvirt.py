@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 import struct
+import threading
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView, SubView
@@ -48,6 +49,7 @@ class SaveImage:
         """
         self._handle = handle
         self._unpacked: FileHandle | None = None
+        self._lock = threading.Lock()
         raw = handle.read_up_to(0, _HEADER_SIZE)
         if len(raw) < _HEADER_SIZE:
             raise ImageError("the header of the save image is cut off", path=handle.path, offset=len(raw))
@@ -88,11 +90,12 @@ class SaveImage:
             return SubView(FileView(self._handle), self._start, self._handle.size - self._start)
         if self._packing >= len(PACKINGS) or self._packing == _LZOP:
             raise ImageError(self._refusal(), path=self.path, offset=28)
-        if self._unpacked is None:
-            from vmsnap_gui.image.unpacking import Packing, unpack
+        from vmsnap_gui.image.unpacking import Packing, unpack
 
-            self._unpacked = unpack(self._handle, self._start, Packing(self._packing), progress)
-        return FileView(self._unpacked)
+        with self._lock:
+            if self._unpacked is None:
+                self._unpacked = unpack(self._handle, self._start, Packing(self._packing), progress)
+            return FileView(self._unpacked)
 
     def disk(self, snapshot: Snapshot | None) -> ByteView:
         """See Image: there is no disk."""

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.image.qcow2_header import COMPRESSION_TYPE, CORRUPT, DIRTY, Compression, Crypt
+from vmsnap_gui.image.snapshot import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.qcow2_header import Header
+    from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 
+_NAMED = 5
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -23,6 +26,18 @@ def header_facts(header: Header, file_size: int, snapshots: int) -> tuple[tuple[
 def header_problems(header: Header) -> tuple[Problem, ...]:
     """Return what the feature bits warn of."""
     return tuple(_problems(header))
+
+
+def layout_problems(header: Header, snapshots: tuple[Qcow2Snapshot, ...], file_size: int) -> tuple[Problem, ...]:
+    """Return what the file is too short for, as far as the tables' places tell."""
+    problems = []
+    if header.l1_offset + header.l1_size * 8 > file_size:
+        problems.append(Problem("the disk's L1 table lies outside the file: is the file cut off?", 40))
+    outside = [one for one in snapshots if one.l1_offset + one.l1_size * 8 > file_size]
+    names = ", ".join(describe(one) for one in outside[:_NAMED]) + (", ..." if len(outside) > _NAMED else "")
+    if outside:
+        problems.append(Problem(f"the L1 tables of {len(outside)} snapshots lie outside the file: {names}"))
+    return tuple(problems)
 
 
 def size_text(size: int) -> str:
@@ -44,10 +59,9 @@ def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str
     yield "Refcount width", f"{1 << header.refcount_order} bits"
     yield "Compression", _compression(header)
     if header.crypt_method:
-        known = {Crypt.AES: "AES", Crypt.LUKS: "LUKS"}
-        yield "Encryption", known.get(header.crypt_method, f"unknown method {header.crypt_method}")  # type: ignore[call-overload]
+        yield "Encryption", _encryption(header)
     if header.backing_file is not None:
-        yield "Backing file", header.backing_file
+        yield "Backing file", header.backing_file or "not readable"
         yield "Backing format", header.backing_format or "not given"
     if header.data_file is not None:
         yield "External data file", header.data_file
@@ -56,6 +70,25 @@ def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str
     for field, label in enumerate(("Incompatible features", "Compatible features", "Autoclear features")):
         if header.features(field):
             yield label, ", ".join(header.features(field))
+
+
+def content_refusal(header: Header) -> str | None:
+    """Say why the content cannot be understood, None if it can."""
+    if header.unknown_incompatible:
+        return f"the content cannot be read: it needs features that are not supported: {_unknown_features(header)}"
+    if header.crypt_method:
+        return f"the content is encrypted ({_encryption(header)}): only the snapshots can be listed"
+    return None
+
+
+def _unknown_features(header: Header) -> str:
+    bits = [bit for bit in range(64) if header.unknown_incompatible >> bit & 1]
+    return ", ".join(header.feature_name(0, bit) for bit in bits)
+
+
+def _encryption(header: Header) -> str:
+    names = {Crypt.AES.value: "AES", Crypt.LUKS.value: "LUKS"}
+    return names.get(header.crypt_method, f"unknown method {header.crypt_method}")
 
 
 def _compression(header: Header) -> str:
@@ -68,11 +101,8 @@ def _problems(header: Header) -> Iterator[Problem]:
         yield Problem("the image is marked corrupt: any part of it may be wrong", 72)
     if header.incompatible & DIRTY:
         yield Problem("the image is marked dirty: it was not closed properly, its refcounts may be wrong", 72)
-    if header.unknown_incompatible:
-        bits = [bit for bit in range(64) if header.unknown_incompatible >> bit & 1]
-        names = ", ".join(header.feature_name(0, bit) for bit in bits)
-        yield Problem(f"the content cannot be read: it needs features that are not supported: {names}", 72)
+    refusal = content_refusal(header)
+    if refusal is not None:
+        yield Problem(refusal, 72 if header.unknown_incompatible else 32)
     if bool(header.incompatible & COMPRESSION_TYPE) != bool(header.compression):
         yield Problem("the compression type and its feature bit contradict each other", 104)
-    if header.crypt_method:
-        yield Problem("the content is encrypted: snapshots are listed, their content cannot be read", 32)

@@ -74,7 +74,7 @@ class Header:
         incompatible, compatible, autoclear: The feature bits (0 in version 2).
         refcount_order: Refcounts are `1 << refcount_order` bits wide.
         compression: See Compression.
-        backing_file, data_file: The names as written in the image, or None.
+        backing_file, data_file: The names as written in the image, or None; "" for one that lies outside.
         backing_format: The backing file's format as written in the image, or None.
         feature_names: (field, bit) to name, from the image's own table.
         bitmaps: How many persistent bitmaps there are.
@@ -117,6 +117,11 @@ class Header:
     def l2_bits(self) -> int:
         """An L2 table has `1 << l2_bits` entries."""
         return self.cluster_bits - (4 if self.extended_l2 else 3)
+
+    @property
+    def has_data_file(self) -> bool:
+        """Whether the clusters lie in another file."""
+        return bool(self.incompatible & DATA_FILE)
 
     @property
     def unknown_incompatible(self) -> int:
@@ -225,13 +230,13 @@ class _Area:
                 self.bitmaps = _BITMAPS.unpack_from(data)[0]
 
     def backing_name(self, offset: int, size: int) -> str | None:
-        """Return the backing file's name, None without one."""
-        if not offset:
+        """Return the backing file's name, None without one, "" if it cannot be read."""
+        if not offset or not size:
             return None
         if size > _MAX_NAME or offset + size > len(self.raw):
             self.problems.append(Problem("the backing file's name lies outside the header", 8))
-            return None
-        return _text(self.raw[offset : offset + size]) if size else None
+            return ""
+        return _text(self.raw[offset : offset + size])
 
     def _extensions(self) -> Iterator[tuple[int, bytes]]:
         at = self.start

@@ -67,7 +67,7 @@ class ClusterMap:
     """
 
     def __init__(
-        self, handle: FileHandle, header: Header, l1_offset: int, l1_size: int, data: FileHandle, *, backed: bool
+        self, handle: FileHandle, header: Header, l1_offset: int, l1_size: int, *, data: FileHandle | None, backed: bool
     ) -> None:
         """Read the L1 table.
 
@@ -76,7 +76,7 @@ class ClusterMap:
             header: Its header.
             l1_offset: Where the L1 table is.
             l1_size: How many entries it has.
-            data: The file with the clusters: the image, or its external data file.
+            data: The file with the clusters: the image, its external data file, or None where that is not opened.
             backed: Whether clusters that are not allocated belong to a backing file (else they are zeros).
 
         Raises:
@@ -85,7 +85,7 @@ class ClusterMap:
         self._handle = handle
         self._header = header
         self._data = data
-        self._external = data is not handle
+        self._external = header.has_data_file
         self._backed = backed
         self._cache: OrderedDict[int, Extents] = OrderedDict()
         self._cache_bytes = 0
@@ -191,7 +191,9 @@ class ClusterMap:
         unallocated = offsets == 0
         if self._external:  # the only place where a cluster can lie at offset 0
             unallocated &= entries & _COPIED == 0
-        kinds[(hosts & self._header.cluster_size - 1 != 0) | (hosts >= self._data.grown_size())] = Kind.BAD_OFFSET
+        kinds[hosts & self._header.cluster_size - 1 != 0] = Kind.BAD_OFFSET
+        if self._data is not None:
+            kinds[hosts >= self._data.grown_size()] = Kind.BAD_OFFSET
         kinds[unallocated] = Kind.BACKING
         if window.bitmaps is None:
             kinds[entries & _ONE != 0] = Kind.ZERO if self._header.version > 2 else Kind.BAD_ENTRY
