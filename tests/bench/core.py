@@ -1,0 +1,133 @@
+"""Reading states: the device tree by the tail, the RAM index, and memory, on 4 GiB of data pages.
+
+The streams are enlarged from one that a real 64 MiB machine saved (tests/bench/streams.py): the same devices, the
+same vmdesc, more RAM.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.bench.streams import write_stream
+
+from tests.bench.registry import Result, alternate, case
+from tests.machines import Machine
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.vmstate.devices import VMState, open_state
+from vmsnap_gui.vmstate.fields import to_json
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@functools.cache
+def streams(scratch: Path) -> tuple[Path, Path]:
+    """Return the stream of a 64 MiB machine whose RAM is all data, and the same with 4 GiB."""
+    source, small, big = scratch / "source.vmstate", scratch / "64M.vmstate", scratch / "4G.vmstate"
+    with Machine(["-M", "q35", "-m", "64", "-smp", "2", "-device", "e1000e", "-S"]) as machine:
+        machine.migrate_to(source)
+    write_stream(small, source, 64 * MIB, layout="data")
+    write_stream(big, source, 4 * GIB, layout="data")
+    return small, big
+
+
+def _state(path: Path) -> VMState:
+    image = open_image(path)
+    return open_state(image.vm_state(image.snapshots[0]))
+
+
+def _tree(path: Path) -> None:
+    state = _state(path)
+    for section in state.sections:
+        to_json(state.decode(section))
+
+
+@case("device tree by the tail")
+def tail(scratch: Path) -> list[Result]:
+    """Compare opening 4 GiB with opening 64 MiB."""
+    small, big = streams(scratch)
+    of_big, of_small = alternate(lambda: _tree(big), lambda: _tree(small), 15)
+    command, nothing = alternate(
+        lambda: _run("show", big, "--json"), lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)
+    )
+    figures = f"4 GiB {of_big * 1e3:.1f} ms, 64 MiB {of_small * 1e3:.1f} ms"
+    whole = f"`vmsnap show --json` {command * 1e3:.0f} ms, `python -c pass` {nothing * 1e3:.0f} ms"
+    return [
+        Result("open, locate and decode every device: 4 GiB of RAM against 64 MiB", figures, of_big / of_small, 1.2),
+        Result("milliseconds in a running process, 4 GiB", figures, of_big * 1e3, 150),
+        Result(
+            "milliseconds of the whole command without the interpreter's start", whole, (command - nothing) * 1e3, 150
+        ),
+    ]
+
+
+@case("RAM index")
+def index(scratch: Path) -> list[Result]:
+    """Compare indexing with `cat` on a file in the page cache."""
+    results = []
+    irregular = scratch / "interleaved.vmstate"
+    if not irregular.exists():
+        write_stream(irregular, scratch / "source.vmstate", 2 * GIB, layout="interleaved")
+    for path, what, limit in ((streams(scratch)[1], "4 GiB of data pages", 0.7), (irregular, "interleaved", 0.1)):
+        ours, cat = alternate(lambda p=path: _state(p).index_ram(), lambda p=path: _cat(p))  # type: ignore[misc]
+        size = path.stat().st_size
+        figures = f"index {ours:.3f} s ({size / ours / GIB:.1f} GiB/s), cat {cat:.3f} s ({size / cat / GIB:.1f} GiB/s)"
+        results.append(Result(f"speed of the index against cat: {what}", figures, cat / ours, limit, at_least=True))
+    return results
+
+
+def _cat(path: Path) -> None:
+    subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)
+
+
+@case("memory")
+def memory(scratch: Path) -> list[Result]:
+    """Compare the peak of anonymous memory between 4 GiB and 64 MiB."""
+    small, big = streams(scratch)
+    results = []
+    for command in (("show", "--json"), ("ram", "--json")):
+        of_small, of_big = (_peak_anonymous(command[0], path, *command[1:]) for path in (small, big))
+        figures = f"4 GiB {of_big / MIB:.0f} MiB, 64 MiB {of_small / MIB:.0f} MiB of anonymous memory"
+        results.append(Result(f"MiB above 64 MiB: vmsnap {' '.join(command)}", figures, (of_big - of_small) / MIB, 150))
+    return results
+
+
+def _command(verb: str, path: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        "-c",
+        "import sys; from vmsnap_gui.cli import main; sys.exit(main())",
+        verb,
+        str(path),
+        *options,
+    ]
+
+
+def _run(verb: str, path: Path, *options: str) -> None:
+    subprocess.run(_command(verb, path, *options), stdout=subprocess.DEVNULL, check=True)
+
+
+def _peak_anonymous(verb: str, path: Path, *options: str) -> int:
+    """Run a command and return the highest RssAnon that was seen, in bytes."""
+    process = subprocess.Popen(_command(verb, path, *options), stdout=subprocess.DEVNULL)
+    status = Path(f"/proc/{process.pid}/status")
+    peak, ended = 0, threading.Event()
+    waiter = threading.Thread(target=lambda: (process.wait(), ended.set()))
+    waiter.start()
+    while not ended.wait(0.002):
+        peak = max(peak, _anonymous(status))
+    waiter.join()
+    if process.returncode:
+        raise RuntimeError(f"vmsnap {verb} ended with {process.returncode}")
+    return peak
+
+
+def _anonymous(status: Path) -> int:
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon")), 0)
