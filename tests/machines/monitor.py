@@ -65,7 +65,7 @@ class Monitor:
 
         def concluded(event: Event) -> bool:
             data = event.get("data", {})
-            return event["event"] == "JOB_STATUS_CHANGE" and data["id"] == job_id and data["status"] == "concluded"
+            return (event["event"], data.get("id"), data.get("status")) == ("JOB_STATUS_CHANGE", job_id, "concluded")
 
         self.wait_event(concluded)
         (job,) = (job for job in self.execute("query-jobs") if job["id"] == job_id)
