@@ -1,7 +1,7 @@
 """The recorded samples: real VM states with the truth about them, unpacked when a test wants them.
 
-They are looked for where VMSNAP_SAMPLES says, by default beside the checkout. Without them the tests fail where CI=true is
-set, and are skipped (one line in the summary) elsewhere.
+They are looked for where VMSNAP_SAMPLES says, by default beside the checkout. Without them the tests fail where
+CI=true is set, and are skipped (one line in the summary) elsewhere.
 """
 
 from __future__ import annotations
