@@ -1,0 +1,102 @@
+"""The problems of an image and of a saved state, each with where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from vmsnap_gui.models import numbers, words
+
+if TYPE_CHECKING:
+    from vmsnap_gui.reading import ImageInfo, LoadedState
+
+Index = QModelIndex | QPersistentModelIndex
+
+SHOWN = 2000
+"""The most problems that are listed; a last line tells how many more there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One problem.
+
+    Attributes:
+        where: "image" or "state", for people.
+        message: What is wrong.
+        offset: Byte offset in the file or the stream, None where there is none.
+        section: Section to jump to, as an index into `LoadedState.trees`.
+        path: Field to jump to ("" for the section).
+    """
+
+    where: str
+    message: str
+    offset: int | None = None
+    section: int | None = None
+    path: str = ""
+
+
+class ProblemsModel(QAbstractTableModel):
+    """Columns: where, offset, message."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lines: list[Line] = []
+
+    def show(self, info: ImageInfo | None, loaded: LoadedState | None) -> None:
+        """Show the problems of an image and of a state."""
+        self.beginResetModel()
+        self._lines = collect(info, loaded)
+        self.endResetModel()
+
+    def line(self, index: Index) -> Line | None:
+        """Return the problem at an index."""
+        return self._lines[index.row()] if index.isValid() else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        return 0 if parent.isValid() else len(self._lines)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return 0 if parent.isValid() else 3
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::headerData."""
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole and 0 <= section < 3:
+            return (self.tr("Where"), self.tr("Offset"), self.tr("Problem"))[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        line = self.line(index)
+        if line is None:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            offset = numbers.NO_VALUE if line.offset is None else f"{line.offset:#x}"
+            return (line.where, offset, line.message)[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return line.message
+        return None
+
+
+def collect(info: ImageInfo | None, loaded: LoadedState | None) -> list[Line]:
+    """Return the problems of an image and of a state, at most `SHOWN` and a line that says so."""
+    lines = []
+    if info is not None:
+        lines += [Line(_tr("image"), words.visible(one.message), one.offset) for one in info.problems]
+    if loaded is not None:
+        if loaded.torn:
+            lines.append(Line(_tr("state"), _tr("the file changed while it was read: parts may not belong together")))
+        for one in loaded.problems:
+            message = words.visible(one.problem.message)
+            lines.append(Line(_tr("state"), message, one.problem.offset, one.section, one.path))
+    if len(lines) > SHOWN:
+        more = _tr("%1 more problems are not listed").replace("%1", numbers.count(len(lines) - SHOWN))
+        lines = [*lines[:SHOWN], Line("", more)]
+    return lines
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("problems", text)

@@ -1,0 +1,223 @@
+"""The snapshots of one image as a Qt table, sorted by date unless the person wants otherwise."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from vmsnap_gui.models import numbers, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vmsnap_gui.image.snapshot import Snapshot
+
+Index = QModelIndex | QPersistentModelIndex
+
+MUTED_ROLE = Qt.ItemDataRole.UserRole
+"""True where the text stands for something that is not there, and is to be shown muted."""
+
+
+class Column(enum.IntEnum):
+    """The table's columns. ICOUNT is last: it is left out where no snapshot has one."""
+
+    TAG = 0
+    ID = 1
+    DATE = 2
+    CLOCK = 3
+    STATE_SIZE = 4
+    DISK_SIZE = 5
+    ICOUNT = 6
+
+
+class SnapshotModel(QAbstractTableModel):
+    """One row for each snapshot. A *position* is a place in the image's table, a row is one in this model."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._snapshots: tuple[Snapshot, ...] = ()
+        self._order: list[int] = []
+        self._repeated: set[str] = set()
+        self._columns = int(Column.ICOUNT)
+        self._sorted_by = Column.DATE
+        self._direction = Qt.SortOrder.AscendingOrder
+
+    def show(self, snapshots: Sequence[Snapshot]) -> None:
+        """Show these snapshots."""
+        if tuple(snapshots) == self._snapshots:
+            return
+        self.beginResetModel()
+        self._snapshots = tuple(snapshots)
+        tags = [one.tag for one in self._snapshots if one.tag]
+        self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
+        self._columns = len(Column) if any(one.icount is not None for one in snapshots) else int(Column.ICOUNT)
+        self._order = self._sorted()
+        self.endResetModel()
+
+    def position(self, index: Index) -> int | None:
+        """Return the position of the snapshot at an index."""
+        return self._order[index.row()] if index.isValid() else None
+
+    def snapshot(self, index: Index) -> Snapshot | None:
+        """Return the snapshot at an index."""
+        return self._snapshots[self._order[index.row()]] if index.isValid() else None
+
+    def index_of(self, position: int | None) -> QModelIndex:
+        """Return the first cell of the row of a position."""
+        if position is None or position not in self._order:
+            return QModelIndex()
+        return self.index(self._order.index(position), 0)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        return 0 if parent.isValid() else len(self._order)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return 0 if parent.isValid() else int(self._columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::headerData."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._meanings()[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(Column(section))
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        snapshot = self.snapshot(index)
+        if snapshot is None:
+            return None
+        column = Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(snapshot, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tool_tip(snapshot, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(column)
+        if role == MUTED_ROLE:
+            return column is Column.TAG and not snapshot.tag
+        return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Override QAbstractItemModel::sort."""
+        if not 0 <= column < len(Column):
+            return
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        positions = [self._order[index.row()] for index in before]
+        self._sorted_by, self._direction = Column(column), order
+        self._order = self._sorted()
+        rows = {position: row for row, position in enumerate(self._order)}
+        after = [self.index(rows[position], index.column()) for position, index in zip(positions, before, strict=True)]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+
+    def _sorted(self) -> list[int]:
+        key = _KEYS[self._sorted_by]
+        return sorted(
+            range(len(self._snapshots)),
+            key=lambda position: key(self._snapshots[position]),
+            reverse=self._direction == Qt.SortOrder.DescendingOrder,
+        )
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Tag"),
+            self.tr("ID"),
+            self.tr("Date"),
+            self.tr("VM clock"),
+            self.tr("State size"),
+            self.tr("Disk size"),
+            self.tr("Instructions"),
+        )
+
+    def _meanings(self) -> tuple[str, ...]:
+        return (
+            self.tr("The name it was given"),
+            self.tr("The number that QEMU gave it"),
+            self.tr("When it was taken, in local time"),
+            self.tr("How long the machine had been running (h:m:s)"),
+            self.tr("Bytes of saved state: memory and devices"),
+            self.tr("Virtual size of the disk at that time"),
+            self.tr("Instructions that the machine had executed"),
+        )
+
+    def _text(self, snapshot: Snapshot, column: Column) -> str:
+        if column is Column.TAG:
+            if snapshot.tag is None:
+                return self.tr("(saved state)")
+            return words.visible(snapshot.tag) or self.tr("(empty)")
+        if column is Column.ID:
+            return numbers.NO_VALUE if snapshot.id is None else words.visible(snapshot.id)
+        if column is Column.DATE:
+            return numbers.date(snapshot.date_sec)
+        if column is Column.CLOCK:
+            return numbers.clock(snapshot.vm_clock_ns)
+        if column is Column.STATE_SIZE:
+            return numbers.size(snapshot.vm_state_size) if snapshot.vm_state_size else self.tr("disk only")
+        if column is Column.DISK_SIZE:
+            return numbers.size(snapshot.disk_size)
+        return numbers.NO_VALUE if snapshot.icount is None else numbers.count(snapshot.icount)
+
+    def _tool_tip(self, snapshot: Snapshot, column: Column) -> str | None:
+        if column is Column.TAG:
+            if snapshot.tag in self._repeated:
+                return self.tr("Another snapshot of this image has the same tag; the ID tells them apart.")
+            if snapshot.tag == "":
+                return self.tr("This snapshot's tag is empty.")
+            return words.visible(snapshot.tag) if snapshot.tag else None
+        if column is Column.DATE:
+            return numbers.iso_date(snapshot.date_sec, snapshot.date_nsec)
+        if column is Column.CLOCK and snapshot.vm_clock_ns is not None:
+            return self.tr("%1 ns").replace("%1", numbers.count(snapshot.vm_clock_ns))
+        if column is Column.STATE_SIZE:
+            return numbers.exact_size(snapshot.vm_state_size)
+        if column is Column.DISK_SIZE:
+            return numbers.exact_size(snapshot.disk_size)
+        return None
+
+
+def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
+    """Return a snapshot as `vmsnap list --json` writes it."""
+    return {
+        "id": snapshot.id,
+        "tag": snapshot.tag,
+        "date": None if snapshot.date_sec is None else numbers.iso_date(snapshot.date_sec, snapshot.date_nsec),
+        "date_sec": snapshot.date_sec,
+        "date_nsec": snapshot.date_nsec,
+        "vm_clock_ns": snapshot.vm_clock_ns,
+        "icount": snapshot.icount,
+        "vm_state_size": snapshot.vm_state_size,
+        "disk_size": snapshot.disk_size,
+    }
+
+
+def _alignment(column: Column) -> Qt.AlignmentFlag:
+    number = column not in (Column.TAG, Column.DATE)
+    side = Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def _id_key(snapshot: Snapshot) -> tuple[bool, int, str]:
+    text = snapshot.id or ""
+    number = text.isascii() and text.isdecimal() and len(text) < 20
+    return (not number, int(text) if number else 0, text)
+
+
+_KEYS: dict[Column, Callable[[Snapshot], tuple[object, ...]]] = {
+    Column.TAG: lambda one: ((one.tag or "").casefold(), one.tag or ""),
+    Column.ID: _id_key,
+    Column.DATE: lambda one: (one.date_sec or 0, one.date_nsec),
+    Column.CLOCK: lambda one: (one.vm_clock_ns or 0,),
+    Column.STATE_SIZE: lambda one: (one.vm_state_size,),
+    Column.DISK_SIZE: lambda one: (one.disk_size or 0,),
+    Column.ICOUNT: lambda one: (one.icount or 0,),
+}

@@ -1,0 +1,88 @@
+"""Words as people read them: texts out of untrusted files made visible, and counts with the right plural."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from vmsnap_gui.models.numbers import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.image.snapshot import Snapshot
+
+_LONGEST = 4096
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with everything that cannot be seen or encoded written as an escape ("\n", "\x00", "\xff")."""
+    shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in shown)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def path_text(path: Path) -> str:
+    """Return a path as it can be shown."""
+    return visible(str(path))
+
+
+def name_text(path: Path) -> str:
+    """Return a path's last part as it can be shown."""
+    return visible(path.name) or str(path)
+
+
+def snapshot_name(snapshot: Snapshot) -> str:
+    """Name a snapshot in a sentence or a title: its tag, else its id, else "saved state"."""
+    if snapshot.tag:
+        return visible(snapshot.tag)
+    if snapshot.id:
+        return _tr("snapshot %1").replace("%1", visible(snapshot.id))
+    return _tr("saved state")
+
+
+def snapshots(number: int) -> str:
+    """Return "no snapshots", "1 snapshot" or "3 snapshots"."""
+    return _plural(number, _tr("no snapshots"), _tr("1 snapshot"), _tr("%1 snapshots"))
+
+
+def images(number: int) -> str:
+    """Return "no images", "1 image" or "3 images"."""
+    return _plural(number, _tr("no images"), _tr("1 image"), _tr("%1 images"))
+
+
+def problems(number: int) -> str:
+    """Return "no problems", "1 problem" or "3 problems"."""
+    return _plural(number, _tr("no problems"), _tr("1 problem"), _tr("%1 problems"))
+
+
+def devices(number: int) -> str:
+    """Return "no devices", "1 device" or "38 devices"."""
+    return _plural(number, _tr("no devices"), _tr("1 device"), _tr("%1 devices"))
+
+
+def fields(number: int) -> str:
+    """Return "no fields", "1 field" or "441 fields"."""
+    return _plural(number, _tr("no fields"), _tr("1 field"), _tr("%1 fields"))
+
+
+def jobs(number: int) -> str:
+    """Return "no jobs", "1 job" or "2 jobs"."""
+    return _plural(number, _tr("no jobs"), _tr("1 job"), _tr("%1 jobs"))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("words", text)
+
+
+def _plural(number: int, none: str, one: str, many: str) -> str:
+    if number == 0:
+        return none
+    return one if number == 1 else many.replace("%1", count(number))

@@ -1,0 +1,117 @@
+"""How rows are drawn: fixed heights, muted text, two-line library rows, bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QIcon, QPalette
+from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
+from vmsnap_gui.views import theme
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject
+    from PySide6.QtGui import QPainter
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class RowDelegate(QStyledItemDelegate):
+    """Rows of 1.4 times the font's height; cells for which the model's `muted_role` is true are drawn quietly."""
+
+    def __init__(self, muted_role: int | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._muted_role = muted_role
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """Override QStyledItemDelegate::sizeHint."""
+        return QSize(super().sizeHint(option, index).width() + 12, theme.row_height(option.font))
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::initStyleOption."""
+        super().initStyleOption(option, index)
+        if self._muted_role is not None and index.data(self._muted_role):
+            option.font.setItalic(True)
+            option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
+
+
+class LibraryDelegate(QStyledItemDelegate):
+    """Two lines: the name, and below it what it holds or why it cannot be shown; an icon at the left."""
+
+    _MARGIN = 4
+    _ICON = 24
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """Override QStyledItemDelegate::sizeHint."""
+        height = 2 * QFontMetrics(option.font).lineSpacing() + 2 * self._MARGIN
+        return QSize(60, height)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::paint."""
+        self.initStyleOption(option, index)
+        style = option.widget.style() if option.widget is not None else QApplication.style()
+        style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget)
+        look = index.data(LOOK_ROLE)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        area = option.rect.adjusted(self._MARGIN, self._MARGIN, -self._MARGIN, -self._MARGIN)
+        picture = QRect(area.left(), area.top() + (area.height() - self._ICON) // 2, self._ICON, self._ICON)
+        mode = QIcon.Mode.Selected if selected else QIcon.Mode.Normal
+        theme.icon(look.value).paint(painter, picture, Qt.AlignmentFlag.AlignCenter, mode)
+        area.setLeft(picture.right() + 2 * self._MARGIN)
+        self._paint_lines(painter, option, area, index.data(DETAIL_ROLE), look, selected=selected)
+
+    def _paint_lines(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        area: QRect,
+        detail: str,
+        look: Look,
+        *,
+        selected: bool,
+    ) -> None:
+        palette = option.palette
+        metrics = QFontMetrics(option.font)
+        strong = palette.color(QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text)
+        quiet = strong if selected else theme.failure(palette) if look is Look.FAILED else theme.muted(palette)
+        lines = (
+            (option.text, strong, Qt.TextElideMode.ElideMiddle, 0),
+            (detail, quiet, Qt.TextElideMode.ElideRight, metrics.lineSpacing()),
+        )
+        painter.save()
+        painter.setFont(option.font)
+        for text, colour, elide, down in lines:
+            painter.setPen(colour)
+            place = QRect(area.left(), area.top() + down, area.width(), metrics.lineSpacing())
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, metrics.elidedText(text, elide, area.width()))
+        painter.restore()
+
+
+class BarDelegate(RowDelegate):
+    """A cell with a horizontal bar as long as the share (0 to 1) that the model's `share_role` gives."""
+
+    def __init__(self, share_role: int, parent: QObject | None = None) -> None:
+        super().__init__(None, parent)
+        self._share_role = share_role
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::paint."""
+        self.initStyleOption(option, index)
+        text, option.text = option.text, ""
+        style = option.widget.style() if option.widget is not None else QApplication.style()
+        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
+        share = index.data(self._share_role)
+        if isinstance(share, float):
+            self._paint_bar(painter, option, share)
+        option.text = text
+
+    def _paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, share: float) -> None:
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        palette = option.palette
+        thick = max(4, option.rect.height() // 2)
+        bar = QRect(option.rect.left() + 4, 0, max(2, round((option.rect.width() - 8) * share)), thick)
+        bar.moveTop(option.rect.center().y() - thick // 2)
+        colour = palette.color(QPalette.ColorRole.HighlightedText) if selected else theme.accent(palette)
+        painter.fillRect(bar, colour)

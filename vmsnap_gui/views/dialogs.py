@@ -1,0 +1,113 @@
+"""Dialogs. All are opened with `open()`, never `exec()`: a nested loop would stall whatever else is under way."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, Qt, qVersion
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+import vmsnap_gui
+from vmsnap_gui.models import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QAbstractButton, QWidget
+
+    from vmsnap_gui.session import Report
+
+
+def ask_images(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
+    """Ask for image files; `then` gets what was chosen."""
+    dialog = QFileDialog(parent, _tr("Open images"))
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+    images = _tr("Images and saved states")
+    dialog.setNameFilters([_tr("All files (*)"), f"{images} (*.qcow2 *.qcow *.img *.save *.vmstate *.mig)"])
+    return _ask(dialog, folder, then)
+
+
+def ask_folder(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
+    """Ask for a folder of images; `then` gets what was chosen."""
+    dialog = QFileDialog(parent, _tr("Open a folder of images"))
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+    return _ask(dialog, folder, then)
+
+
+def _ask(dialog: QFileDialog, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
+    dialog.setObjectName("open_dialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptOpen)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    if folder is not None:
+        dialog.setDirectory(str(folder))
+    dialog.filesSelected.connect(lambda names: then([Path(name) for name in names]))
+    dialog.open()
+    return dialog
+
+
+def show_report(parent: QWidget | None, report: Report) -> QMessageBox:
+    """Tell what went wrong, with the details one click away and a button that copies them."""
+    box = QMessageBox(QMessageBox.Icon.Warning, report.title, words.visible(report.title), parent=parent)
+    box.setObjectName("report")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setInformativeText(_lines(report.text))
+    if report.details:
+        box.setDetailedText(_lines(report.details))
+        copy = box.addButton(_tr("Copy details"), QMessageBox.ButtonRole.ActionRole)
+        copy.setObjectName("report_copy")
+        _copies(copy, f"{report.title}\n{report.text}\n\n{report.details}\n\n{versions()}")
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Close))
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.open()
+    return box
+
+
+def show_about(parent: QWidget) -> QMessageBox:
+    """Tell what this program is."""
+    box = QMessageBox(parent)
+    box.setObjectName("about")
+    box.setWindowTitle(_tr("About vmsnap"))
+    icon = QGuiApplication.windowIcon()
+    if not icon.isNull():
+        box.setIconPixmap(icon.pixmap(64, 64))
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(_tr("vmsnap %1").replace("%1", vmsnap_gui.__version__))
+    what = _tr("Shows what the saved states of QEMU virtual machines hold. It never writes to an image.")
+    licence = _tr("Free software under the MIT licence.")
+    box.setInformativeText(f"{what}\n\n{licence}\n\n{versions()}")
+    copy = box.addButton(_tr("Copy versions"), QMessageBox.ButtonRole.ActionRole)
+    copy.setObjectName("about_copy")
+    _copies(copy, versions())
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Close))
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.open()
+    return box
+
+
+def versions() -> str:
+    """Return the versions that a bug report needs."""
+    return "\n".join(
+        (
+            f"vmsnap {vmsnap_gui.__version__}",
+            f"Qt {qVersion()}, {QGuiApplication.platformName()}",
+            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        )
+    )
+
+
+def _copies(button: QAbstractButton, text: str) -> None:
+    """Make a button of a message box copy a text instead of closing the box."""
+    button.clicked.disconnect()
+    button.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(words.visible(line) for line in text.splitlines())
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("dialogs", text)

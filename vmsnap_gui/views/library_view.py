@@ -1,0 +1,110 @@
+"""The library: what is open, as a list with folders; the selection in it is the session's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtWidgets import QMenu, QTreeView, QVBoxLayout, QWidget
+
+from vmsnap_gui.models.library import LibraryModel
+from vmsnap_gui.views.delegates import LibraryDelegate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtCore import QPoint
+    from PySide6.QtGui import QAction
+
+    from vmsnap_gui.session import Session
+
+
+class LibraryView(QWidget):
+    """The list of open images and folders.
+
+    Signals:
+        menu_wanted: (QMenu, Path) A context menu is about to be shown for this entry: put actions into it.
+    """
+
+    menu_wanted = Signal(object, object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("library")
+        self._session = session
+        self._model = LibraryModel(session.library, self)
+        self._following = False
+        self.tree = self._make_tree()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tree)
+        self.setFocusProxy(self.tree)
+        self.tree.selectionModel().currentChanged.connect(self._chosen)
+        self.tree.customContextMenuRequested.connect(self._show_menu)
+        self._model.rowsInserted.connect(self._arrived)
+        session.selection_changed.connect(self._follow)
+        self._follow()
+
+    @property
+    def model(self) -> LibraryModel:
+        """The model that is shown."""
+        return self._model
+
+    def add_actions(self, actions: list[QAction]) -> None:
+        """Add actions whose shortcuts work while the list has the focus."""
+        self.tree.addActions(actions)
+
+    def current(self) -> Path | None:
+        """Return the entry that is selected in the list."""
+        return self._model.path_of(self.tree.currentIndex())
+
+    def _make_tree(self) -> QTreeView:
+        tree = QTreeView(self)
+        tree.setObjectName("library_tree")
+        tree.setAccessibleName(self.tr("Library"))
+        tree.setAccessibleDescription(self.tr("Open images and folders"))
+        tree.setModel(self._model)
+        tree.setItemDelegate(LibraryDelegate(tree))
+        tree.setHeaderHidden(True)
+        tree.setUniformRowHeights(True)
+        tree.setIndentation(14)
+        tree.setTabKeyNavigation(False)
+        tree.setFrameShape(QTreeView.Shape.NoFrame)
+        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        tree.setExpandsOnDoubleClick(True)
+        return tree
+
+    def _chosen(self, index: QModelIndex) -> None:
+        if not self._following and index.isValid():
+            self._session.select_image(self._model.path_of(index))
+
+    def _follow(self) -> None:
+        """Show the session's selection."""
+        index = self._model.index_of(self._session.image)
+        if index == self.tree.currentIndex():
+            return
+        self._following = True
+        try:
+            self.tree.setCurrentIndex(index)
+            if index.isValid():
+                self.tree.scrollTo(index)
+        finally:
+            self._following = False
+
+    def _arrived(self, parent: QModelIndex) -> None:
+        """Open a folder when its first image is found."""
+        if parent.isValid() and self._model.rowCount(parent) == 1:
+            self.tree.expand(parent)
+        self._follow()
+
+    def _show_menu(self, place: QPoint) -> None:
+        index = self.tree.indexAt(place)
+        path = self._model.path_of(index)
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.menu_wanted.emit(menu, path)
+        if menu.actions():
+            menu.popup(self.tree.viewport().mapToGlobal(place))
+        else:
+            menu.deleteLater()

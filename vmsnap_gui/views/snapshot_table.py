@@ -1,0 +1,192 @@
+"""The snapshots of the selected image: a table, or a page that says why there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedWidget, QTreeView, QVBoxLayout, QWidget
+
+from vmsnap_gui.entries import EntryState
+from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.snapshots import MUTED_ROLE, Column, SnapshotModel, snapshot_json
+from vmsnap_gui.session import sentence
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.pages import MessagePage, Notice
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QPoint
+
+    from vmsnap_gui.entries import Entry
+    from vmsnap_gui.session import Session
+
+
+class SnapshotTable(QWidget):
+    """The table of snapshots; the selection in it is the session's."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("snapshots")
+        self._session = session
+        self._following = False
+        self.model = SnapshotModel(self)
+        self._title = QLabel(self.tr("Snapshots"))
+        self._title.setObjectName("snapshots_title")
+        self._about = QLabel()
+        self._about.setObjectName("snapshots_about")
+        self.notice = Notice("snapshots_notice", self)
+        self.table = self._make_table()
+        self.page = MessagePage("snapshots_page", self)
+        self._stack = QStackedWidget(self)
+        self._stack.addWidget(self.table)
+        self._stack.addWidget(self.page)
+        self._lay_out()
+        self._make_actions()
+        self.table.selectionModel().currentChanged.connect(self._chosen)
+        session.selection_changed.connect(self._follow)
+        session.library.entry_changed.connect(self._entry_changed)
+        self._follow()
+
+    def _lay_out(self) -> None:
+        for label in (self._title, self._about):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        heading = QFont(self.font())
+        heading.setWeight(QFont.Weight.DemiBold)
+        self._title.setFont(heading)
+        self._about.setForegroundRole(self._about.foregroundRole())
+        line = QHBoxLayout()
+        line.setContentsMargins(8, 6, 8, 4)
+        line.addWidget(self._title)
+        line.addStretch(1)
+        line.addWidget(self._about)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(line)
+        layout.addWidget(self.notice)
+        layout.addWidget(self._stack, 1)
+        self.setFocusProxy(self.table)
+
+    def _make_table(self) -> QTreeView:
+        table = QTreeView(self)
+        table.setObjectName("snapshot_table")
+        table.setAccessibleName(self.tr("Snapshots"))
+        table.setModel(self.model)
+        table.setFont(theme.tabular(table.font()))
+        table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
+        table.setRootIsDecorated(False)
+        table.setUniformRowHeights(True)
+        table.setAllColumnsShowFocus(True)
+        table.setAlternatingRowColors(True)
+        table.setTabKeyNavigation(False)
+        table.setFrameShape(QTreeView.Shape.NoFrame)
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        table.customContextMenuRequested.connect(self._show_menu)
+        header = table.header()
+        header.setObjectName("snapshot_columns")
+        header.setStretchLastSection(False)
+        header.setSectionsClickable(True)
+        header.setFirstSectionMovable(True)
+        table.setSortingEnabled(True)
+        table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
+        self._size_columns(header)
+        return table
+
+    def _size_columns(self, header: QHeaderView) -> None:
+        wide = self.fontMetrics().averageCharWidth()
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 20), strict=True):
+            header.resizeSection(column, wide * characters)
+
+    def _make_actions(self) -> None:
+        self.copy_value = QAction(self.tr("&Copy value"), self)
+        self.copy_value.setObjectName("copy_value")
+        self.copy_value.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
+        self.copy_value.triggered.connect(self._copy_value)
+        self.copy_row = QAction(self.tr("Copy &row"), self)
+        self.copy_row.setObjectName("copy_row")
+        self.copy_row.triggered.connect(self._copy_row)
+        self.copy_json = QAction(self.tr("Copy as &JSON"), self)
+        self.copy_json.setObjectName("copy_json")
+        self.copy_json.triggered.connect(self._copy_json)
+        for action in (self.copy_value, self.copy_row, self.copy_json):
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            self.table.addAction(action)
+
+    def _chosen(self, index: QModelIndex) -> None:
+        if not self._following and index.isValid() and self._session.image is not None:
+            self._session.select_snapshot(self._session.image, self.model.position(index))
+
+    def _entry_changed(self, path: object) -> None:
+        if path == self._session.image:
+            self._follow()
+
+    def _follow(self) -> None:
+        """Show the session's image and its selection."""
+        entry = self._session.entry()
+        self._following = True
+        try:
+            self.model.show(entry.info.snapshots if entry is not None and entry.info is not None else ())
+            index = self.model.index_of(self._session.snapshot)
+            if index.row() != self.table.currentIndex().row() or not index.isValid():
+                self.table.setCurrentIndex(index)
+        finally:
+            self._following = False
+        self._say(entry)
+
+    def _say(self, entry: Entry | None) -> None:
+        """Show the title, what must not be overlooked, and the page where there is no table."""
+        info = entry.info if entry is not None else None
+        name = words.name_text(entry.path) if entry is not None else ""
+        self._title.setText(self.tr("Snapshots of %1").replace("%1", name) if name else self.tr("Snapshots"))
+        about = f"{info.format} · {numbers.size(info.virtual_size)}" if info and info.virtual_size else ""
+        self._about.setText(about)
+        in_use = self.tr("In use by a running machine: what you see may be changing.")
+        self.notice.show_message("in-use", in_use if info is not None and info.in_use else "")
+        if info is not None and info.snapshots:
+            self._stack.setCurrentWidget(self.table)
+            return
+        self.page.show_message(*self._message(entry, name))
+        self._stack.setCurrentWidget(self.page)
+
+    def _message(self, entry: Entry | None, name: str) -> tuple[str, str, str]:
+        """Return icon, heading and text of the page that stands in for the table."""
+        if entry is None:
+            return "", self.tr("No image is selected"), self.tr("Select an image in the library.")
+        if entry.state is EntryState.FAILED and entry.error is not None:
+            what = self.tr("%1 cannot be opened").replace("%1", name)
+            after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
+            return "failed", what, f"{words.visible(sentence(entry.error))}.\n{after}"
+        if entry.is_folder:
+            found = words.images(len(self._session.library.entries.children(entry.path)))
+            return "folder", name, self.tr("%1 in this folder. Select one in the library.").replace("%1", found)
+        if entry.info is None:
+            return "reading", self.tr("Reading %1").replace("%1", name), ""
+        text = self.tr("An internal snapshot is made by QEMU's savevm command, or by qemu-img snapshot -c.")
+        return "image", self.tr("%1 holds no snapshots").replace("%1", name), text
+
+    def _show_menu(self, place: QPoint) -> None:
+        if not self.table.indexAt(place).isValid():
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addActions([self.copy_value, self.copy_row, self.copy_json])
+        menu.popup(self.table.viewport().mapToGlobal(place))
+
+    def _copy_value(self) -> None:
+        index = self.table.currentIndex()
+        if index.isValid():
+            QGuiApplication.clipboard().setText(str(index.data()))
+
+    def _copy_row(self) -> None:
+        row = self.table.currentIndex().row()
+        if row >= 0:
+            cells = [str(self.model.index(row, column).data()) for column in range(self.model.columnCount())]
+            QGuiApplication.clipboard().setText("\t".join(cells))
+
+    def _copy_json(self) -> None:
+        snapshot = self.model.snapshot(self.table.currentIndex())
+        if snapshot is not None:
+            QGuiApplication.clipboard().setText(json.dumps(snapshot_json(snapshot), indent=2))
