@@ -1,0 +1,304 @@
+"""The tree of devices and fields as a Qt model: rows are made when they are looked at, indexes carry ids of nodes."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from vmsnap_gui.models.field_nodes import (
+    ROWS,
+    ROWS_OF_CONTAINERS,
+    Chain,
+    DeviceTree,
+    Kept,
+    children_of,
+    group_size,
+    holds_containers,
+    row_of,
+)
+from vmsnap_gui.models.field_parts import has_parts
+from vmsnap_gui.models.field_texts import FieldTexts
+from vmsnap_gui.vmstate.fields import Field, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Index = QModelIndex | QPersistentModelIndex
+
+MUTED_ROLE = Qt.ItemDataRole.UserRole
+"""True for what is savevm's own, or described by nothing: to be shown quietly."""
+PROBLEM_ROLE = Qt.ItemDataRole.UserRole + 1
+"""What is wrong with the field, a text; or True where something inside it is wrong; else None."""
+
+
+class Column(enum.IntEnum):
+    """The tree's columns."""
+
+    FIELD = 0
+    LABEL = 1
+    VALUE = 2
+    TYPE = 3
+    OFFSET = 4
+    SIZE = 5
+
+
+@dataclass(slots=True)
+class _Node:
+    """A row that was looked at.
+
+    Attributes:
+        parent: Id of the row above.
+        row: Its row there.
+        chain: Where its field is; of a group, that of the field whose children it groups.
+        field: Its field (None at the very top); of a group, the field whose children it groups.
+        kept: What a filter leaves of that field's children; None: all.
+        part: The rows of the field's children that are below this node; None: all of them.
+        children: Ids of the rows below, once they were looked at.
+        texts: What its columns show, once they were shown.
+    """
+
+    parent: int
+    row: int
+    chain: Chain
+    field: Field | None
+    kept: Kept | None
+    part: range | None = None
+    children: list[int] | None = None
+    texts: FieldTexts | None = None
+
+
+class FieldTreeModel(QAbstractItemModel):
+    """Sections and their fields. `show` replaces all rows; so does `filter`."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tree: DeviceTree | None = None
+        self._nodes: list[_Node] = [_Node(0, 0, (), None, None)]
+
+    # What is shown
+
+    @property
+    def tree(self) -> DeviceTree | None:
+        """What is shown."""
+        return self._tree
+
+    def show(self, tree: DeviceTree | None, kept: Kept | None = None) -> None:
+        """Show a tree, or what a filter left of it."""
+        self.beginResetModel()
+        self._tree = tree
+        self._nodes = [_Node(0, 0, (), None, kept)]
+        self.endResetModel()
+
+    def chain(self, index: Index) -> Chain | None:
+        """Return where the field at an index is; of a group, that of the field whose children it groups."""
+        return self._node(index).chain if index.isValid() else None
+
+    def field(self, index: Index) -> Field | None:
+        """Return the field at an index; None for a group."""
+        node = self._node(index)
+        return node.field if index.isValid() and node.part is None else None
+
+    def is_group(self, index: Index) -> bool:
+        """Whether the row only groups others."""
+        return index.isValid() and self._node(index).part is not None
+
+    def bytes_of(self, index: Index) -> range:
+        """Return the bytes of a row, from the start of the stream; of a group from its first row to its last."""
+        node = self._node(index)
+        if node.field is None:
+            return range(0)
+        if node.part is None:
+            return range(node.field.offset, node.field.offset + node.field.size)
+        fields = children_of(node.field)
+        places = node.kept.places if node.kept is not None else range(len(fields))
+        first, last = fields[places[node.part.start]], fields[places[node.part.stop - 1]]
+        return range(first.offset, last.offset + last.size)
+
+    def index_of(self, chain: Chain) -> QModelIndex:
+        """Return the index of the field at `chain`, or of the nearest field around it that the filter left."""
+        number = 0
+        for place in chain:
+            below = self._child_at(number, place)
+            if below is None:
+                break
+            number = below
+        return self._index(number)
+
+    # Qt's own
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        if parent.isValid() and parent.column() != 0:
+            return 0
+        return self._rows(self._node(parent))
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return len(Column)
+
+    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008
+        """Override QAbstractItemModel::hasChildren."""
+        if parent.isValid() and parent.column() != 0:
+            return False
+        node = self._node(parent)
+        if node.part is not None or node.field is None:
+            return self._rows(node) > 0
+        return has_parts(node.field) or len(node.field.children) > 0
+
+    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
+        """Override QAbstractItemModel::index."""
+        if not 0 <= column < len(Column) or row < 0 or (parent.isValid() and parent.column() != 0):
+            return QModelIndex()
+        number = parent.internalId() if parent.isValid() else 0
+        children = self._children(number)
+        return self.createIndex(row, column, children[row]) if row < len(children) else QModelIndex()
+
+    @overload
+    def parent(self) -> QObject | None: ...
+    @overload
+    def parent(self, child: Index) -> QModelIndex: ...
+    def parent(self, child: Index | None = None) -> QObject | QModelIndex | None:
+        """Override QAbstractItemModel::parent."""
+        if child is None:
+            return super().parent()
+        return self._index(self._node(child).parent) if child.isValid() else QModelIndex()
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::headerData."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._meanings()[section]
+        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        if not index.isValid():
+            return None
+        node = self._node(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._texts(node).columns[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._texts(node).tip
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._texts(node).spoken if index.column() == 0 else self._texts(node).columns[index.column()]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(Column(index.column()))
+        if role == MUTED_ROLE:
+            return node.part is not None or (node.field is not None and node.field.kind in _QUIET)
+        if role == PROBLEM_ROLE:
+            return self._texts(node).problem
+        return None
+
+    # Nodes
+
+    def _node(self, index: Index) -> _Node:
+        return self._nodes[index.internalId() if index.isValid() else 0]
+
+    def _index(self, number: int) -> QModelIndex:
+        return QModelIndex() if number == 0 else self.createIndex(self._nodes[number].row, 0, number)
+
+    def _fields(self, node: _Node) -> Sequence[Field]:
+        if node.field is not None:
+            return children_of(node.field)
+        return [root.field for root in self._tree.roots] if self._tree is not None else ()
+
+    def _range(self, node: _Node) -> range:
+        """Return which rows of the children that the filter left are below a node, in groups or not."""
+        if node.part is not None:
+            return node.part
+        if node.kept is not None:
+            return range(len(node.kept.places))
+        return range(len(self._fields(node)))
+
+    def _group(self, node: _Node, rows: int) -> int:
+        array = node.field is not None and node.field.kind is Kind.ARRAY
+        most = ROWS
+        if rows > ROWS_OF_CONTAINERS and array and node.field is not None and holds_containers(node.field):
+            most = ROWS_OF_CONTAINERS
+        return group_size(rows, most)
+
+    def _rows(self, node: _Node) -> int:
+        if node.children is not None:
+            return len(node.children)
+        rows = len(self._range(node))
+        size = self._group(node, rows)
+        return -(-rows // size) if size else rows
+
+    def _children(self, number: int) -> list[int]:
+        """Return the ids of the rows below a node, making them if need be: a branch has at most `ROWS`."""
+        node = self._nodes[number]
+        if node.children is None:
+            first = len(self._nodes)
+            rows = self._range(node)
+            size = self._group(node, len(rows))
+            if size:
+                for row, start in enumerate(range(rows.start, rows.stop, size)):
+                    part = range(start, min(start + size, rows.stop))
+                    self._nodes.append(_Node(number, row, node.chain, node.field, node.kept, part))
+            else:
+                self._make_rows(number, node, rows)
+            node.children = list(range(first, len(self._nodes)))
+        return node.children
+
+    def _make_rows(self, number: int, node: _Node, rows: range) -> None:
+        fields = self._fields(node)
+        for row, at in enumerate(rows):
+            place = node.kept.places[at] if node.kept is not None else at
+            below = node.kept.below.get(place) if node.kept is not None else None
+            self._nodes.append(_Node(number, row, (*node.chain, place), fields[place], below))
+
+    def _child_at(self, number: int, place: int) -> int | None:
+        """Return the id of the row of the child at `place`, through its groups; None if the filter dropped it."""
+        node = self._nodes[number]
+        row = row_of(node.kept.places if node.kept is not None else None, place)
+        if row is None or row not in self._range(node):
+            return None
+        while (size := self._group(node, len(self._range(node)))) > 0:
+            number = self._children(number)[(row - self._range(node).start) // size]
+            node = self._nodes[number]
+        return self._children(number)[row - self._range(node).start]
+
+    def _texts(self, node: _Node) -> FieldTexts:
+        if node.texts is None and self._tree is not None and node.field is not None:
+            if node.part is not None:
+                fields = self._fields(node)
+                places = node.kept.places if node.kept is not None else range(len(fields))
+                ends = fields[places[node.part.start]], fields[places[node.part.stop - 1]]
+                node.texts = FieldTexts.of_group(*ends, len(node.part))
+            else:
+                node.texts = FieldTexts.of(self._tree, node.chain, node.field)
+        return node.texts or FieldTexts.EMPTY
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Field"),
+            self.tr("Label"),
+            self.tr("Value"),
+            self.tr("Type"),
+            self.tr("Offset"),
+            self.tr("Size"),
+        )
+
+    def _meanings(self) -> tuple[str, ...]:
+        return (
+            self.tr("QEMU's own name"),
+            self.tr("What people call it, and what its value means"),
+            self.tr("Decimal, and in brackets hexadecimal; buffers as hex bytes"),
+            self.tr("QEMU's type; ours in brackets where it has none"),
+            self.tr("First byte, from the start of the saved state"),
+            self.tr("Bytes"),
+        )
+
+
+_QUIET = (Kind.FRAME, Kind.RAW, Kind.RECORDS)
+
+
+def _alignment(column: Column) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column >= Column.OFFSET else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter

@@ -1,0 +1,202 @@
+"""The tree of devices and fields as a widget: what is open and selected in it is remembered by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
+
+from vmsnap_gui.models.fields import MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.delegates import RowDelegate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmsnap_gui.models.field_nodes import Chain, DeviceTree, Kept
+
+Index = QModelIndex | QPersistentModelIndex
+
+FEW = 200
+"""So many rows, or fewer, are shown expanded when a filter leaves them."""
+MOST_EXPANDED = 2000
+"""The most rows that "expand all below" brings up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row is in any snapshot's tree.
+
+    Attributes:
+        key: The root's key.
+        path: The field's path in it.
+        chain: Where it was when it was seen: tells fields with the same path apart.
+    """
+
+    key: str
+    path: str
+    chain: Chain
+
+
+class FieldDelegate(RowDelegate):
+    """Numbers in a font of one width; what is wrong with a sign, a colour and words."""
+
+    _FIXED = (Column.VALUE, Column.OFFSET, Column.SIZE)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(MUTED_ROLE, parent)
+        self._fixed = theme.monospaced()
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::initStyleOption."""
+        super().initStyleOption(option, index)
+        if index.column() in self._FIXED:
+            option.font.setFamilies(self._fixed.families())
+            option.font.setFixedPitch(True)
+            option.font.setItalic(False)
+        problem = index.data(PROBLEM_ROLE)
+        if not problem:
+            return
+        if index.column() == Column.FIELD:
+            option.icon = theme.icon("problem", option.palette)
+            option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
+        elif index.column() == Column.LABEL and isinstance(problem, str):
+            option.palette.setColor(QPalette.ColorRole.Text, theme.warning(option.palette))
+
+
+class DeviceTreeView(QTreeView):
+    """The tree. `show_tree` keeps what was expanded and selected, also in another snapshot's tree."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.fields = FieldTreeModel(self)
+        self._expanded: dict[str, set[str]] = {}
+        self._noting = True
+        self.setObjectName("device_tree")
+        self.setAccessibleName(self.tr("Devices and fields"))
+        self.setModel(self.fields)
+        self.setItemDelegate(FieldDelegate(self))
+        self.setFont(theme.tabular(self.font()))
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setAlternatingRowColors(True)
+        self.setTabKeyNavigation(False)
+        self.setVerticalScrollMode(QTreeView.ScrollMode.ScrollPerPixel)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setFrameShape(QTreeView.Shape.NoFrame)
+        self.setIndentation(self.style().pixelMetric(QStyle.PixelMetric.PM_SmallIconSize))
+        self._size_columns()
+        self.expanded.connect(lambda index: self._note(index, opened=True))
+        self.collapsed.connect(lambda index: self._note(index, opened=False))
+
+    def place_of(self, index: Index) -> Place | None:
+        """Return where a row is, for `select_place`."""
+        chain, tree = self.fields.chain(index), self.fields.tree
+        if chain is None or tree is None:
+            return None
+        return Place(tree.roots[chain[0]].key, tree.path(chain), chain)
+
+    def show_tree(self, tree: DeviceTree | None, kept: Kept | None, *, expand: bool) -> None:
+        """Show a tree, or what a filter left of it, expanded as far as it was before.
+
+        Args:
+            tree: The tree.
+            kept: What a filter left; None: everything.
+            expand: Show all that the filter left expanded, and do not remember that.
+        """
+        self._noting = False
+        try:
+            self.fields.show(tree, kept)
+            if expand:
+                self._expand(QModelIndex(), MOST_EXPANDED)
+            elif tree is not None:
+                self._reopen(QModelIndex())
+        finally:
+            self._noting = True
+
+    def select_place(self, place: Place) -> bool:
+        """Select the row at a place, or the nearest one around it; False where there is nothing like it."""
+        tree = self.fields.tree
+        root = tree.root_of_key(place.key) if tree is not None else None
+        if tree is None or root is None:
+            return False
+        chain = tree.find(root, place.path, place.chain)
+        return self.select_chain(chain if chain is not None else (root,)) and chain is not None
+
+    def select_chain(self, chain: Chain) -> bool:
+        """Select the row of a field, or the nearest one around it that the filter left; False where it is not it."""
+        index = self.fields.index_of(chain)
+        self.setCurrentIndex(index)
+        self.scrollTo(index)
+        return self.fields.chain(index) == chain
+
+    def expand_below(self, index: Index) -> bool:
+        """Expand a row and all below it; False where that would be too much: then only the first levels are."""
+        return self._expand(index, MOST_EXPANDED)
+
+    def collapse_below(self, index: Index) -> None:
+        """Collapse a row and all below it."""
+        for row in reversed(list(self._open_rows(index))):
+            self.collapse(row)
+
+    def _expand(self, top: Index, most: int) -> bool:
+        """Expand level by level, as long as at most `most` rows appear."""
+        level = [top]
+        while level:
+            below: list[Index] = []
+            for index in level:
+                rows = self.fields.rowCount(index)
+                most -= rows
+                if most < 0:
+                    return False
+                if index.isValid():
+                    self.expand(index)
+                children = (self.fields.index(row, 0, index) for row in range(rows))
+                below += [child for child in children if self.fields.hasChildren(child)]
+            level = below
+        return True
+
+    def _open_rows(self, top: Index) -> Iterator[Index]:
+        """Yield `top` and the expanded rows below it, the outer ones first."""
+        waiting = [top]
+        while waiting:
+            index = waiting.pop()
+            if not self.isExpanded(index):
+                continue
+            yield index
+            waiting += [self.fields.index(row, 0, index) for row in range(self.fields.rowCount(index))]
+
+    def _reopen(self, parent: Index) -> None:
+        for row in range(self.fields.rowCount(parent)):
+            index = self.fields.index(row, 0, parent)
+            if not self.fields.hasChildren(index):
+                continue
+            key, path = self._name(index)
+            if path in self._expanded.get(key, ()):
+                self.expand(index)
+                self._reopen(index)
+
+    def _note(self, index: QModelIndex, *, opened: bool) -> None:
+        if self._noting:
+            key, path = self._name(index)
+            paths = self._expanded.setdefault(key, set())
+            (paths.add if opened else paths.discard)(path)
+
+    def _name(self, index: Index) -> tuple[str, str]:
+        place = self.place_of(index)
+        if place is None:
+            return "", ""
+        group = f"#{index.row()}" if self.fields.is_group(index) else ""
+        return place.key, place.path + group
+
+    def _size_columns(self) -> None:
+        header = self.header()
+        header.setObjectName("field_columns")
+        header.setStretchLastSection(False)
+        header.setFirstSectionMovable(False)
+        wide = self.fontMetrics().averageCharWidth()
+        for column, characters in zip(Column, (30, 26, 34, 11, 12, 10), strict=True):
+            header.resizeSection(column, wide * characters)

@@ -1,0 +1,84 @@
+"""What can be done with a hex view by menu and shortcut: copy, select all, choose the width of its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QMenu
+
+from vmsnap_gui.models import numbers
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QPoint
+
+    from vmsnap_gui.views.hex_view import HexView
+
+MOST_COPIED = 4 << 20
+"""The most bytes that are copied to the clipboard at once."""
+
+
+class HexActions(QObject):
+    """The actions of one hex view, and its context menu.
+
+    Signals:
+        refused: (str) Why nothing was copied.
+    """
+
+    refused = Signal(str)
+
+    def __init__(self, view: HexView) -> None:
+        super().__init__(view)
+        self._view = view
+        copy, shift = QKeySequence(QKeySequence.StandardKey.Copy), QKeySequence("Ctrl+Shift+C")
+        self.copy_hex = self._action("copy_hex", self.tr("&Copy as hex"), copy)
+        self.copy_text = self._action("copy_text", self.tr("Copy as &text"), shift)
+        self.select_all = self._action(
+            "select_all", self.tr("Select &all"), QKeySequence(QKeySequence.StandardKey.SelectAll)
+        )
+        self.copy_hex.triggered.connect(lambda: self._copy(as_text=False))
+        self.copy_text.triggered.connect(lambda: self._copy(as_text=True))
+        self.select_all.triggered.connect(view.select_all)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(self._show_menu)
+
+    def _action(self, name: str, text: str, shortcut: QKeySequence) -> QAction:
+        action = QAction(text, self)
+        action.setObjectName(f"{self._view.objectName()}_{name}")
+        action.setShortcut(shortcut)
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self._view.addAction(action)
+        return action
+
+    def _copy(self, *, as_text: bool) -> None:
+        """Copy what is selected, once it has been read: it may be more than is in sight."""
+        selected = self._view.selected
+        if len(selected) > MOST_COPIED:
+            text = self.tr("At most %1 can be copied at once; %2 are selected.")
+            text = text.replace("%1", numbers.size(MOST_COPIED)).replace("%2", numbers.size(len(selected)))
+            self.refused.emit(text)
+        elif selected:
+            self._view.source.request(selected.start, len(selected), lambda data: self._copied(data, as_text=as_text))
+
+    def _copied(self, data: bytes | Exception, *, as_text: bool) -> None:
+        if isinstance(data, Exception):
+            self.refused.emit(self.tr("Nothing was copied: %1").replace("%1", str(data)))
+        else:
+            QGuiApplication.clipboard().setText(_text(data) if as_text else data.hex(" "))
+
+    def _show_menu(self, place: QPoint) -> None:
+        menu = QMenu(self._view)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addActions(self._view.actions())
+        rows = menu.addMenu(self.tr("&Bytes in a row"))
+        for columns, text in ((0, self.tr("As many as fit")), (8, "8"), (16, "16"), (32, "32")):
+            action = rows.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(columns == self._view.wanted_columns)
+            action.triggered.connect(lambda _on, columns=columns: self._view.set_columns(columns))
+        menu.popup(self._view.mapToGlobal(place))
+
+
+def _text(data: bytes) -> str:
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F or byte in b"\t\n" else "." for byte in data)

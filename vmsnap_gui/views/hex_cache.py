@@ -1,0 +1,90 @@
+"""The bytes that a hex view shows: pages of its source, fetched when they come into sight."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmsnap_gui.views.byte_source import ByteSource
+
+PAGE = 4096
+_KEPT = 512
+"""Pages that are kept: 2 MiB."""
+_AT_ONCE = 16
+"""Pages in one request."""
+_AROUND = 2
+"""Pages before and after those in sight that are fetched too."""
+
+
+class PageCache:
+    """Pages of one source. There is at most one request under way; what comes next is decided when it is answered.
+
+    So nothing queues up while somebody drags the scroll bar, and the page in sight is never far back in a queue.
+
+    Attributes:
+        source: Where the bytes come from.
+        error: Why the last request failed; None if it did not.
+    """
+
+    def __init__(self, source: ByteSource, arrived: Callable[[], object]) -> None:
+        """Call `arrived` whenever there are new bytes, or a new error."""
+        self.source = source
+        self.error: Exception | None = None
+        self._arrived = arrived
+        self._pages: OrderedDict[int, bytes | None] = OrderedDict()
+        self._wanted: list[int] = []
+        self._busy = False
+
+    def want(self, start: int, end: int) -> None:
+        """Have the bytes from `start` to `end` fetched, and then those around them; what was wanted before is not."""
+        pages = -(-self.source.size // PAGE)
+        seen = range(start // PAGE, min(pages, -(-end // PAGE)))
+        after = range(seen.stop, min(pages, seen.stop + _AROUND))
+        before = range(max(0, seen.start - _AROUND), seen.start)
+        self._wanted = [*seen, *after, *before]
+        for page in self._wanted:
+            if page in self._pages:
+                self._pages.move_to_end(page)
+        self._ask()
+
+    def get(self, offset: int, length: int) -> bytes | None:
+        """Return bytes if all of them are here; fewer at the source's end."""
+        end = min(offset + length, self.source.size)
+        if offset >= end:
+            return b""
+        parts = [self._pages.get(page) for page in range(offset // PAGE, (end - 1) // PAGE + 1)]
+        if any(part is None for part in parts):
+            return None
+        first = offset // PAGE * PAGE
+        return b"".join(part for part in parts if part is not None)[offset - first : end - first]
+
+    def has_failed(self, offset: int) -> bool:
+        """Whether the bytes at `offset` could not be read."""
+        return self._pages.get(offset // PAGE, b"") is None
+
+    def _ask(self) -> None:
+        if self._busy:
+            return
+        missing = [page for page in self._wanted if page not in self._pages]
+        if not missing:
+            return
+        first = missing[0]
+        count = 1
+        while count < min(_AT_ONCE, len(missing)) and missing[count] == first + count:
+            count += 1
+        self._busy = True
+        length = min(count * PAGE, self.source.size - first * PAGE)
+        self.source.request(first * PAGE, length, lambda result: self._take(first, count, result))
+
+    def _take(self, first: int, count: int, result: bytes | Exception) -> None:
+        self._busy = False
+        self.error = result if isinstance(result, Exception) else None
+        for i in range(count):
+            self._pages[first + i] = None if isinstance(result, Exception) else result[i * PAGE : (i + 1) * PAGE]
+        while len(self._pages) > _KEPT:
+            self._pages.popitem(last=False)
+        self._arrived()
+        self._ask()
