@@ -138,7 +138,7 @@ class _Parser:
         while self._here.is_joiner("or"):
             self._next()
             choices.append(self._all())
-        return _any_of(tuple(choices))
+        return conditions.any_of(tuple(choices))
 
     def _all(self) -> Test:
         parts = [self._one()]
@@ -146,7 +146,7 @@ class _Parser:
             if self._here.is_joiner("and"):
                 self._next()
             parts.append(self._one())
-        return _all_of(tuple(parts))
+        return conditions.all_of(tuple(parts))
 
     def _at_end_of_all(self) -> bool:
         return self._here.kind in (TokenKind.END, TokenKind.CLOSE) or self._here.is_joiner("or")
@@ -202,32 +202,6 @@ def _missing(token: Token) -> FilterError:
     if token.kind is TokenKind.END:
         return FilterError("A condition is missing at the end.", token.position)
     return FilterError(f"A name is missing before '{token.text}'.", token.position)
-
-
-def _any_of(choices: tuple[Test, ...]) -> Test:
-    if len(choices) == 1:
-        return choices[0]
-
-    def test(row: FilterRow) -> bool:
-        for choice in choices:  # noqa: SIM110 - any() costs three times as much per row
-            if choice(row):
-                return True
-        return False
-
-    return test
-
-
-def _all_of(parts: tuple[Test, ...]) -> Test:
-    if len(parts) == 1:
-        return parts[0]
-
-    def test(row: FilterRow) -> bool:
-        for part in parts:  # noqa: SIM110 - see _any_of
-            if not part(row):
-                return False
-        return True
-
-    return test
 
 
 def _compare(left: Token, op: str, right: Token) -> Test:
