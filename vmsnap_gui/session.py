@@ -69,6 +69,7 @@ class Session(QObject):
         loaded: The state that is shown, if one is.
         failure: Why the selected snapshot's state cannot be shown, if it cannot.
         ram: The index of the loaded state's memory, once it is made.
+        ram_job: The job that makes it, or made it, for its progress; it can be cancelled.
     """
 
     selection_changed = Signal()
@@ -95,7 +96,7 @@ class Session(QObject):
         self._settings = settings
         self._reader: Reader | None = None
         self._readings = 0
-        self._ram_job: Job | None = None
+        self.ram_job: Job | None = None
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
         self.library.was_read.connect(self._was_read)
@@ -189,9 +190,10 @@ class Session(QObject):
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
         state = self.loaded
-        if state is None or self.ram is not None or (self._ram_job is not None and not self._ram_job.state.is_over):
+        running = self.ram_job is not None and not self.ram_job.state.is_over and not self.ram_job.cancelled
+        if state is None or self.ram is not None or running:
             return
-        self._ram_job = self._jobs.run(
+        self.ram_job = self._jobs.run(
             self.tr("Indexing memory of %1").replace("%1", state.key.path.name),
             state.vmstate.index_ram,
             lane=lane_of(state.key.path, "memory"),
@@ -330,7 +332,7 @@ class Session(QObject):
                 reader, self._reader = self._reader, None
                 self._jobs.release(lane, reader.close if reader is not None else None)
         shown = self.loading or self.loaded or self.failure
-        self.loading = self.loaded = self.failure = self.ram = None
+        self.loading = self.loaded = self.failure = self.ram = self.ram_job = None
         if shown:
             self.state_cleared.emit()
 
