@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.cli.output import complain, print_json, printable, problems_json, size_text
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.finding import find_images
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
@@ -36,29 +37,33 @@ def _list(options: argparse.Namespace) -> int:
         paths = [*paths, demo_image()]
     if not paths:
         options.parser.error("name an image or a folder, or --demo")
-    status, documents = 0, []
-    for path in _images(paths):
+    failed: list[ImageError] = []
+    documents = []
+    for path in _images(paths, failed):
         try:
             with closing(open_image(path)) as image:
                 documents.append(_image_json(image))
                 if not options.json:
                     _print_image(image)
         except ImageError as error:
-            complain(error)
-            status = 1
+            failed.append(error)
+    for error in failed:
+        complain(error)
     if options.json:
         print_json(documents)
-    return status
+    return 1 if failed else 0
 
 
-def _images(paths: list[Path]) -> Iterator[Path]:
-    from vmsnap_gui.image.containers import find_images  # type: ignore[attr-defined,unused-ignore]
-
+def _images(paths: list[Path], failed: list[ImageError]) -> Iterator[Path]:
+    """Yield the paths, and instead of folders the images below them; what cannot be searched goes into `failed`."""
     for path in paths:
-        if path.is_dir():
-            yield from find_images(path)
-        else:
+        if not path.is_dir():
             yield path
+            continue
+        try:
+            yield from find_images(path, skipped=failed.append)
+        except ImageError as error:
+            failed.append(error)
 
 
 def _image_json(image: Image) -> dict[str, Any]:

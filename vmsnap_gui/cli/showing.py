@@ -16,15 +16,17 @@ from vmsnap_gui.cli.output import (
     size_text,
     states,
 )
+from vmsnap_gui.guest.names import annotate
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.devices import open_state
-from vmsnap_gui.vmstate.fields import Kind, show, to_json, walk
+from vmsnap_gui.vmstate.fields import Kind, join_path, show, to_json, walk
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     import argparse
 
+    from vmsnap_gui.guest.names import Label
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.fields import Field
@@ -124,14 +126,20 @@ def _print_state(image: Image, snapshot: Snapshot, state: VMState, sections: lis
         print(f"\n{printable(section.key)}  ({what})")
         if root.problem:
             print(f"  ! {printable(root.problem)}")
-        _print_fields(root)
+        _print_fields(root, annotate(section, root))
 
 
-def _print_fields(root: Field, indent: int = 1) -> None:
-    for child in root.children:
+def _print_fields(parent: Field, labels: dict[str, Label], path: str = "", indent: int = 1) -> None:
+    for child in parent.children:
+        if child.kind is Kind.FRAME:
+            continue
+        here = join_path(path, child.name)
+        label = labels.get(here)
+        name = f"{child.name}  {label.name}" if label is not None and label.name else child.name
         problem = f"  ! {child.problem}" if child.problem else ""
         if child.kind.is_container:
-            print(f"{'  ' * indent}{printable(child.name)}{printable(problem)}")
-            _print_fields(child, indent + 1)
-        elif child.kind is not Kind.FRAME:
-            print(f"{'  ' * indent}{printable(child.name)} = {printable(show(child) + problem)}")
+            print(f"{'  ' * indent}{printable(name + problem)}")
+            _print_fields(child, labels, here, indent + 1)
+        else:
+            detail = f"  ({label.detail})" if label is not None and label.detail else ""
+            print(f"{'  ' * indent}{printable(f'{name} = {show(child)}{detail}{problem}')}")
