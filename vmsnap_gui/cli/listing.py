@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.cli.output import complain, print_json, printable, problems_json, size_text
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.image.finding import find_images
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.finding import find_images
 
 if TYPE_CHECKING:
     import argparse
@@ -47,8 +47,8 @@ def _list(options: argparse.Namespace) -> int:
                     _print_image(image)
         except ImageError as error:
             failed.append(error)
-    for error in failed:
-        complain(error)
+    for one in failed:
+        complain(one)
     if options.json:
         print_json(documents)
     return 1 if failed else 0
