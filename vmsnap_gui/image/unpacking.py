@@ -12,7 +12,7 @@ import os
 import tempfile
 import zlib
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import zstandard
 
@@ -22,12 +22,12 @@ from vmsnap_gui.image.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import IO
 
     from vmsnap_gui.image.errors import Progress
 
 _IN = 256 << 10
 _OUT = 1 << 20
+_ZSTD_IN = 1 << 10
 _ZEROS = bytes(_OUT)
 
 _ALWAYS_ALLOWED = 256 << 20
@@ -58,7 +58,7 @@ class Packing(IntEnum):
 
 class _Unpacker(Protocol):
     def step(self) -> bytes:
-        """Return at most _OUT more bytes, nothing at the end of the data."""
+        """Return some more bytes (about _OUT at most), nothing at the end of the data."""
 
 
 def unpack(handle: FileHandle, start: int, packing: Packing, progress: Progress | None = None) -> FileHandle:
@@ -102,8 +102,10 @@ def _fill(fd: int, source: _Source, unpacker: _Unpacker, progress: Progress | No
         free = os.fstatvfs(fd)
         if free.f_bavail * free.f_frsize < len(data) + _KEEP_FREE:
             raise ImageError("there is no room to unpack it in the folder for temporary files", path=source.path)
-        if data != _ZEROS[: len(data)]:
-            _write(fd, data, size)
+        for at in range(0, len(data), _OUT):
+            piece = data[at : at + _OUT]
+            if piece != _ZEROS[: len(piece)]:
+                _write(fd, piece, size + at)
         size += len(data)
     os.ftruncate(fd, size)
 
@@ -190,16 +192,34 @@ class _Block:
 
 
 class _Zstd:
-    """zstd, as many frames as there are."""
+    """zstd, as many frames as there are.
+
+    The decoder gives all that a piece of input unpacks to, up to 32 MiB for a KiB, so it is fed in small pieces. (The
+    reader that zstandard offers is bounded, but takes a frame that is cut off for a whole one.)
+    """
 
     def __init__(self, source: _Source) -> None:
-        decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        self._reader = decoder.stream_reader(
-            cast("IO[bytes]", source), read_size=_IN, read_across_frames=True, closefd=False
-        )
+        self._source = source
+        self._decoder = self._new()
+
+    def _new(self) -> zstandard.ZstdDecompressionObj:
+        return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
 
     def step(self) -> bytes:
-        return self._reader.read(_OUT)
+        parts: list[bytes] = []
+        size = 0
+        while size < _OUT:
+            pending = self._source.read(_ZSTD_IN)
+            if self._decoder.eof:
+                pending = self._decoder.unused_data + pending
+                if not pending.lstrip(b"\0"):
+                    break
+                self._decoder = self._new()
+            elif not pending:
+                raise EOFError
+            parts.append(self._decoder.decompress(pending))
+            size += len(parts[-1])
+        return b"".join(parts)
 
 
 _UNPACKERS: dict[Packing, Callable[[_Source], _Unpacker]] = {
