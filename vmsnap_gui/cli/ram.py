@@ -7,8 +7,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, print_json, printable, states
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
@@ -108,6 +106,8 @@ def _hex_dump(offset: int, data: memoryview) -> None:
 
 def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
     """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
+    import numpy as np  # not above: `vmsnap show` and `vmsnap list` would wait for it, too
+
     digest = hashlib.sha256()
     zero = 0
     words = index.page_size // 8

@@ -16,7 +16,6 @@ from vmsnap_gui.cli.output import (
     size_text,
     states,
 )
-from vmsnap_gui.guest.names import annotate
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.devices import open_state
@@ -113,6 +112,8 @@ def _section_json(state: VMState, section: Section, spans: bool) -> dict[str, An
 
 
 def _print_state(image: Image, snapshot: Snapshot, state: VMState, sections: list[Section]) -> None:
+    from vmsnap_gui.guest.names import annotate  # takes longer to import than all that --json needs
+
     name = f" {printable(snapshot.tag or snapshot.id or '')!r}" if snapshot.id is not None else ""
     print(f"{printable(str(image.path))}{name}: {state.machine or 'unknown machine'}, {len(state.sections)} sections")
     for problem in state.problems:

@@ -9,8 +9,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.ram import RamIndex
-from vmsnap_gui.vmstate.ram_parser import RamParser
+from vmsnap_gui.vmstate.ram_table import RamOptions, RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail
 from vmsnap_gui.vmstate.wire import Reader, StreamError
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.configuration import Configuration
     from vmsnap_gui.vmstate.description import DeviceDescription
-    from vmsnap_gui.vmstate.ram import RamBlockInfo
+    from vmsnap_gui.vmstate.ram import RamIndex
+    from vmsnap_gui.vmstate.ram_parser import RamParser
+    from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
 MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
@@ -146,16 +147,22 @@ class VMState:
         return self._index
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
+        from vmsnap_gui.vmstate.ram import RamIndex
+
         size = parser.page_size or self.page_size
         self._index = RamIndex(self.view, size, tuple(parser.blocks), problem)
 
     def _parser(self, progress: Progress | None) -> RamParser:
+        # Here and not above: NumPy would be half the time that `vmsnap show` takes, which needs none of it.
+        from vmsnap_gui.vmstate.ram_parser import RamParser
+
+        return RamParser(self.view, self._known_page_size(), **self._ram_options(), progress=progress)
+
+    def _ram_options(self) -> RamOptions:
         advised = any(c.section_id == _POSTCOPY_ADVISE and c.payload_size == 16 for c in self.commands)
         configuration = self._configuration
         capabilities = configuration.capabilities if configuration is not None else frozenset[str]()
-        return RamParser(
-            self.view, self._known_page_size(), capabilities=capabilities, postcopy=advised, progress=progress
-        )
+        return {"capabilities": capabilities, "postcopy": advised}
 
     def _known_page_size(self) -> int | None:
         if self._tail is not None and self._tail.desc.page_size is not None:
@@ -215,9 +222,9 @@ class VMState:
 
     def _by_tail(self, problems: list[Problem]) -> bool:
         """Find the sections by the tail; False where there is none or the chain is lost."""
-        if self._tail is None:
+        if self._tail is None or not self._tail.desc.complete:
             return False
-        head, parser, position = self._head()
+        head, table, position = self._head()
         devices = self._tail.desc.devices
         early = [s for s in head if s.type is SectionType.FULL]
         matching = [(s.name, s.instance_id) == (d.name, d.instance_id) for s, d in zip(early, devices, strict=False)]
@@ -234,22 +241,22 @@ class VMState:
         self.sections = (*head, *walk.sections)
         self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
         self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
-        self.ram_blocks = parser.table
+        self.ram_blocks = table.table
         first = walk.sections[0].offset if walk.sections else self._tail.eof
         self.unwalked = (position, first - position) if first > position else None
         self.end = self._tail.end
         return True
 
-    def _head(self) -> tuple[list[Section], RamParser, int]:
+    def _head(self) -> tuple[list[Section], RamTable, int]:
         """Read the sections before the first page: commands, early devices, block table."""
-        parser = self._parser(None)
-        walk = ForwardWalk(self.view, self._first, parser, self._devices())
+        table = RamTable(self.view, self._known_page_size(), **self._ram_options())
+        walk = ForwardWalk(self.view, self._first, table, self._devices())
         head = list(walk.head())
         commands = [s for s in head if s.type is SectionType.COMMAND]
         if commands and not self.commands:
             self.commands = tuple(commands)
             return self._head()  # a command may tell how the block table is written
-        return [s for s in head if s.type is not SectionType.COMMAND], parser, walk.position
+        return [s for s in head if s.type is not SectionType.COMMAND], table, walk.position
 
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         self._head()  # for the commands

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import DeviceDescription
-    from vmsnap_gui.vmstate.ram_parser import RamParser
+    from vmsnap_gui.vmstate.ram_table import RamTable
 
 _STEP = 1 << 20
 _OVERLAP = 320  # more than a footer and a header with the longest name
@@ -40,7 +40,7 @@ class ForwardWalk:
     """
 
     def __init__(
-        self, view: ByteView, position: int, ram: RamParser, devices: dict[tuple[str, int], DeviceDescription]
+        self, view: ByteView, position: int, ram: RamTable, devices: dict[tuple[str, int], DeviceDescription]
     ) -> None:
         self._view = view
         self._ram = ram
@@ -143,7 +143,7 @@ class ForwardWalk:
         """
         position = reader.position
         if named.name == "ram" and kind is not SectionType.FULL:
-            return self._ram_end(kind, named, position, head_only)
+            return self._ram_end(kind, named, position)
         skip = payload_skipper(named.name) if kind is not SectionType.FULL else None
         if skip is not None:
             skip(reader)
@@ -156,15 +156,12 @@ class ForwardWalk:
         reader.skip(device.payload_size)
         return reader.position
 
-    def _ram_end(self, kind: SectionType, named: Header, position: int, head_only: bool) -> int:
+    def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:
             position, done = self._ram.start(position, named.version)
-            if done or head_only:
-                if not done:
-                    raise StreamError("pages follow the block table", offset=position)
+            if done:
                 return position
-        self._ram.allocate()
-        return self._ram.part(position)
+        return self._ram.records(position)
 
     def _frame(self, section_id: int, end: int) -> int:
         """Return the size of the footer at `end`.

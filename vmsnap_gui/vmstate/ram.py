@@ -40,19 +40,6 @@ class PageState(enum.IntEnum):
     DATA = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RamBlockInfo:
-    """A RAM block as the stream's block table names it.
-
-    Attributes:
-        name: QEMU's id of the block: "pc.ram", "0000:00:01.0/vga.vram".
-        length: Used length in bytes.
-    """
-
-    name: str
-    length: int
-
-
 @dataclass(slots=True)
 class RamBlock:
     """Where the pages of a RAM block are.

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamBlock, RamBlockInfo
+from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamBlock
 from vmsnap_gui.vmstate.ram_codec import Delta
+from vmsnap_gui.vmstate.ram_table import EOS, PAGE_SIZES, RamTable
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 
 if TYPE_CHECKING:
@@ -21,29 +22,22 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
 
-ZERO, MEM_SIZE, PAGE, EOS, CONTINUE, XBZRLE, HOOK, COMPRESSED, MULTIFD_FLUSH = (
-    0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200,
+ZERO, PAGE, CONTINUE, XBZRLE, HOOK, COMPRESSED, MULTIFD_FLUSH = (
+    0x02, 0x08, 0x20, 0x40, 0x80, 0x100, 0x200,
 )  # fmt: skip
 """RAM_SAVE_FLAG_* of migration/ram.c."""
-
-PAGE_SIZES = (4096, 8192, 1024, 16384, 65536, 2048, 512, 256)
-"""What targets use, the likely ones first, for streams that do not tell."""
 
 _WINDOW = 4 << 20  # still in the processor's cache when its headers are looked at
 _STREAK = 8  # like records in a row before NumPy is worth its overhead
 _FIRST_STEP = 64
-_MAX_BLOCKS = 65536
-_MAPPED_HEADER = struct.Struct(">IQQQ")
 _U64 = struct.Struct(">Q")
 
 
-class RamParser:
+class RamParser(RamTable):
     """Collects the RAM of one stream, section part by section part.
 
     Attributes:
-        table: The block table, once START was read.
-        blocks: The blocks with their page locations.
-        page_size: The target's page size, once known.
+        blocks: The blocks with their page locations, once there is a table.
     """
 
     def __init__(
@@ -55,76 +49,16 @@ class RamParser:
         postcopy: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        self.view = view
-        self.page_size = page_size
-        self.table: tuple[RamBlockInfo, ...] = ()
+        super().__init__(view, page_size, capabilities=capabilities, postcopy=postcopy)
         self.blocks: list[RamBlock] = []
-        self._capabilities = capabilities
-        self._postcopy = postcopy
         self._progress = progress
         self._by_name: dict[bytes, RamBlock] = {}
         self._current: RamBlock | None = None
-        self._flat = False
-        self._mapped: list[tuple[int, int, int]] = []
         self._buffer = bytearray()
         self._streak = self._last = 0
         self._step = _FIRST_STEP
         self._pages: list[int] = []
         self._places: list[int] = []
-
-    def start(self, position: int, version: int) -> tuple[int, bool]:
-        """Read the block table that begins a START payload.
-
-        Returns:
-            The position after the table, and False where records follow (then go on with `part`); or the position
-            after the table and its end mark, and True, where there is nothing else (as QEMU since 1.2 writes it).
-        """
-        reader = Reader(self.view, position)
-        header = reader.u64()
-        if not header & MEM_SIZE:
-            raise StreamError("a RAM section does not start with its size", offset=position)
-        total = header & ~0xFF
-        self._flat = version < 4
-        table = [RamBlockInfo("ram", total)] if self._flat else self._table(reader, total)
-        self.table = tuple(table)
-        if reader.peek(8) == _U64.pack(EOS):
-            return reader.position + 8, True
-        return reader.position, False
-
-    def _table(self, reader: Reader, total: int) -> list[RamBlockInfo]:
-        table: list[RamBlockInfo] = []
-        while total > 0:
-            at = reader.position
-            name, length = reader.counted(), reader.u64()
-            if length > total or not name or len(table) >= _MAX_BLOCKS:
-                raise StreamError("the table of RAM blocks does not add up", offset=at)
-            if self._postcopy and _is_page_size(reader.peek(8)):
-                reader.skip(8)
-            if "x-ignore-shared" in self._capabilities:
-                reader.skip(8)
-            table.append(RamBlockInfo(name, length))
-            self._mapped_block(reader, length)
-            total -= length
-        return table
-
-    def _mapped_block(self, reader: Reader, length: int) -> None:
-        """Read a mapped-ram header (QEMU 9.0+) if there is one, and move past the block's pages."""
-        head = reader.peek(_MAPPED_HEADER.size)
-        if len(head) < _MAPPED_HEADER.size:
-            return
-        version, page_size, bitmap, pages = _MAPPED_HEADER.unpack(head)
-        start = self.view.base_offset
-        plausible = version == 1 and page_size in PAGE_SIZES and start < bitmap < pages
-        if not plausible:
-            if "mapped-ram" in self._capabilities:
-                raise StreamError("a mapped-ram header is not plausible", offset=reader.position)
-            return
-        end = pages - start + length
-        if end > self.view.size:
-            raise StreamError("a mapped-ram block ends after the stream", offset=reader.position)
-        self.page_size = page_size
-        self._mapped.append((bitmap - start, pages - start, length))
-        reader.position = end
 
     def allocate(self) -> None:
         """Make the arrays for the blocks of the table; StreamError where no file of this size can need them."""
@@ -140,9 +74,9 @@ class RamParser:
             block = RamBlock(info.name, info.length, pages, np.zeros(pages, np.int64))
             self.blocks.append(block)
             self._by_name[info.name.encode()] = block
-        if self._flat:
+        if self.flat:
             self._current = self.blocks[0]
-        for block, (bitmap, pages_at, _) in zip(self.blocks, self._mapped, strict=False):
+        for block, (bitmap, pages_at) in zip(self.blocks, self.mapped, strict=False):
             self._read_bitmap(block, bitmap, pages_at)
 
     def _read_bitmap(self, block: RamBlock, bitmap: int, pages_at: int) -> None:
@@ -161,7 +95,7 @@ class RamParser:
         if self._progress is not None:
             self._progress(position, self.view.size)
 
-    def part(self, position: int) -> int:
+    def records(self, position: int) -> int:
         """Follow the records of a payload from `position` to its end mark.
 
         Returns:
@@ -170,6 +104,7 @@ class RamParser:
         Raises:
             StreamError: a record is none, or the stream ends. What came before is kept.
         """
+        self.allocate()
         try:
             while True:
                 position, done = self._window(position)
@@ -204,7 +139,7 @@ class RamParser:
         size = self.page_size or PAGE_SIZES[0]
         mask, shift = size - 1, size.bit_length() - 1
         pages, places = self._pages, self._places
-        again = 0 if self._flat else CONTINUE
+        again = 0 if self.flat else CONTINUE
         hot_page, hot_zero = PAGE | again, ZERO | again
         hot = (hot_page, hot_zero)
         p, streak, last = 0, self._streak, self._last
@@ -294,7 +229,7 @@ class RamParser:
         if kind not in (PAGE, ZERO, XBZRLE, COMPRESSED):
             raise StreamError(f"unknown flags {flags:#x} in a RAM section", offset=at)
         self._flush()
-        if not self._flat and not flags & CONTINUE:
+        if not self.flat and not flags & CONTINUE:
             p = self._switch_block(p, at)
         page = header // size
         location = base + p
@@ -351,7 +286,7 @@ class RamParser:
             low = header & 0xFF
             if low & EOS or not low & (PAGE | ZERO):
                 return
-            if not low & CONTINUE and not self._flat:
+            if not low & CONTINUE and not self.flat:
                 reader.counted()
             if low & PAGE:
                 self._adopt(self._fitting(reader.position, header))
@@ -378,8 +313,3 @@ class RamParser:
         self.page_size = page_size
         self.blocks.clear()
         self.allocate()
-
-
-def _is_page_size(data: bytes) -> bool:
-    value = int.from_bytes(data, "big")
-    return len(data) == 8 and value >= 4096 and not value & (value - 1)

@@ -1,0 +1,144 @@
+"""The RAM section's block table, which every stream has near its start: names and lengths, no pages, no NumPy.
+
+Format: QEMU's migration/ram.c (ram_save_setup).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from vmsnap_gui.vmstate.wire import Reader, StreamError
+
+if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
+
+MEM_SIZE, EOS = 0x04, 0x10
+"""RAM_SAVE_FLAG_* that frame the table."""
+
+PAGE_SIZES = (4096, 8192, 1024, 16384, 65536, 2048, 512, 256)
+"""What targets use, the likely ones first, for streams that do not tell."""
+
+_MAX_BLOCKS = 65536
+_MAPPED_HEADER = struct.Struct(">IQQQ")
+_END = EOS.to_bytes(8, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class RamBlockInfo:
+    """A RAM block as the stream's block table names it.
+
+    Attributes:
+        name: QEMU's id of the block: "pc.ram", "0000:00:01.0/vga.vram".
+        length: Used length in bytes.
+    """
+
+    name: str
+    length: int
+
+
+class RamOptions(TypedDict):
+    """What the stream said before its RAM section about how that is written: see RamTable."""
+
+    capabilities: frozenset[str]
+    postcopy: bool
+
+
+class RamTable:
+    """The block table of one stream.
+
+    Attributes:
+        view: The stream.
+        table: The blocks, once START was read.
+        page_size: The target's page size, once known.
+        flat: Whether the stream is of RAM version 3: no names, one address space.
+        mapped: For each block of a mapped-ram stream (bitmap offset, pages offset), in the stream.
+    """
+
+    def __init__(
+        self,
+        view: ByteView,
+        page_size: int | None,
+        *,
+        capabilities: frozenset[str] = frozenset(),
+        postcopy: bool = False,
+    ) -> None:
+        """Take what is known before the section.
+
+        Args:
+            view: The stream.
+            page_size: The target's page size, if it is known.
+            capabilities: Migration capabilities from the configuration section.
+            postcopy: Whether RAM postcopy was advised, so that some blocks tell their own page size.
+        """
+        self.view = view
+        self.page_size = page_size
+        self.table: tuple[RamBlockInfo, ...] = ()
+        self.flat = False
+        self.mapped: list[tuple[int, int]] = []
+        self._capabilities = capabilities
+        self._postcopy = postcopy
+
+    def records(self, position: int) -> int:
+        """Follow the pages from `position` to their end mark; this class does not, and says so by StreamError."""
+        raise StreamError("pages follow here", offset=position)
+
+    def start(self, position: int, version: int) -> tuple[int, bool]:
+        """Read the block table that begins a START payload.
+
+        Returns:
+            The position after the table, and False where records follow (then go on with `records`); or the position
+            after the table and its end mark, and True, where there is nothing else (as QEMU since 1.2 writes it).
+        """
+        reader = Reader(self.view, position)
+        header = reader.u64()
+        if not header & MEM_SIZE:
+            raise StreamError("a RAM section does not start with its size", offset=position)
+        total = header & ~0xFF
+        self.flat = version < 4
+        table = [RamBlockInfo("ram", total)] if self.flat else self._table(reader, total)
+        self.table = tuple(table)
+        if reader.peek(8) == _END:
+            return reader.position + 8, True
+        return reader.position, False
+
+    def _table(self, reader: Reader, total: int) -> list[RamBlockInfo]:
+        table: list[RamBlockInfo] = []
+        while total > 0:
+            at = reader.position
+            name, length = reader.counted(), reader.u64()
+            if length > total or not name or len(table) >= _MAX_BLOCKS:
+                raise StreamError("the table of RAM blocks does not add up", offset=at)
+            if self._postcopy and _is_page_size(reader.peek(8)):
+                reader.skip(8)
+            if "x-ignore-shared" in self._capabilities:
+                reader.skip(8)
+            table.append(RamBlockInfo(name, length))
+            self._mapped_block(reader, length)
+            total -= length
+        return table
+
+    def _mapped_block(self, reader: Reader, length: int) -> None:
+        """Read a mapped-ram header (QEMU 9.0+) if there is one, and move past the block's pages."""
+        head = reader.peek(_MAPPED_HEADER.size)
+        if len(head) < _MAPPED_HEADER.size:
+            return
+        version, page_size, bitmap, pages = _MAPPED_HEADER.unpack(head)
+        start = self.view.base_offset
+        plausible = version == 1 and page_size in PAGE_SIZES and start < bitmap < pages
+        if not plausible:
+            if "mapped-ram" in self._capabilities:
+                raise StreamError("a mapped-ram header is not plausible", offset=reader.position)
+            return
+        end = pages - start + length
+        if end > self.view.size:
+            raise StreamError("a mapped-ram block ends after the stream", offset=reader.position)
+        self.page_size = page_size
+        self.mapped.append((bitmap - start, pages - start))
+        reader.position = end
+
+
+def _is_page_size(data: bytes) -> bool:
+    value = int.from_bytes(data, "big")
+    return len(data) == 8 and value >= 4096 and not value & (value - 1)
