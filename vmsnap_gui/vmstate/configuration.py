@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import Decoder
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import PAGE_SIZES, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
@@ -69,7 +69,7 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
         body = view.read(reader.position - description.payload_size, description.payload_size)
         if description.name == "configuration/target-page-bits":
             bits = int.from_bytes(body, "big")
-            page_size = 1 << bits if 8 <= bits <= 20 else None
+            page_size = 1 << bits if bits < 64 and 1 << bits in PAGE_SIZES else None
         elif description.name == "configuration/capabilities":
             names += _capabilities(body)
     fields = (VMStateField("len", "uint32", 4), VMStateField("name", "buffer", length))

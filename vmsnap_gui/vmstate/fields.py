@@ -99,7 +99,7 @@ def show(field: Field) -> str:
     if kind is Kind.NULL:
         return "NULL"
     if isinstance(value, str):
-        return value
+        return value if value.isprintable() else "".join(_printable(c) for c in value)
     if isinstance(value, bytes):
         return _show_bytes(value)
     if kind is Kind.ARRAY:
@@ -123,6 +123,10 @@ def _show_bytes(value: bytes) -> str:
     if len(value) > 8 and not any(shown) and not any(value):
         return f"{len(value)} zero bytes"
     return shown.hex(" ") + (f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else "")
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def _items(field: Field) -> Iterator[Field]:

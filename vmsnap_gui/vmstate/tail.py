@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.description import MAX_JSON, VMDesc
 from vmsnap_gui.vmstate.sections import (
     FOOTER_SIZE,
     MAX_HEADER,
@@ -19,6 +18,7 @@ from vmsnap_gui.vmstate.sections import (
     SectionType,
     full_header,
 )
+from vmsnap_gui.vmstate.vmdesc import MAX_JSON, VMDesc
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
