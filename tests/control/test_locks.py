@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
+import signal
 import struct
 import subprocess
 from contextlib import contextmanager
@@ -40,9 +42,7 @@ def exported(path: Path, *options: str) -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(pid, 15)
-        import select
-
+        os.kill(pid, signal.SIGKILL)  # a SIGTERM that comes before its main loop is lost
         assert select.select([watch], [], [], 60)[0]
         os.close(watch)
 
