@@ -1,0 +1,146 @@
+"""One measurement of the window, in a process of its own: prints milliseconds.
+
+Usage: python -m tests.bench.window_child MODE PATH START, where START is time.monotonic() before the process began.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMainWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmsnap_gui.app import Parts
+
+_STEPS = 150
+
+
+class Painted(QObject):
+    """Calls `then` after a widget was painted while `ready`."""
+
+    def __init__(self, widget: QObject, ready: Callable[[], bool], then: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._ready, self._then = ready, then
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint and self._ready():
+            watched.removeEventFilter(self)
+            QTimer.singleShot(0, self._then)  # after the painting itself
+        return False
+
+
+class StallMeter(QObject):
+    """Ticks as often as the loop lets it, and keeps the longest gap between two ticks while it is `on`."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.longest = 0.0
+        self.on = False
+        self._last = time.perf_counter()
+        self._timer = QTimer(self, interval=1, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        if self.on:
+            self.longest = max(self.longest, now - self._last)
+        self._last = now
+
+
+def bare(start: float) -> None:
+    """An empty main window."""
+    app = QApplication([])
+    window = QMainWindow()
+
+    def painted() -> None:
+        print((time.monotonic() - start) * 1e3)
+        app.quit()
+
+    Painted(window, lambda: True, painted)
+    window.show()
+    app.exec()
+
+
+def listed(parts: Parts, start: float) -> None:
+    """The list of an image's snapshots."""
+    table = parts.window.snapshots.table
+
+    def painted() -> None:
+        print((time.monotonic() - start) * 1e3)
+        parts.window.close()
+
+    Painted(table.viewport(), lambda: table.model().rowCount() > 0, painted)
+
+
+class Scenario:
+    """Open, index and scroll, one after the other; one of these is measured."""
+
+    def __init__(self, parts: Parts, mode: str) -> None:
+        self._parts = parts
+        self._mode = mode
+        self._meter = StallMeter(parts.window)
+        self._areas: list[QAbstractScrollArea] = []
+        self._step = 0
+        self._timer = QTimer(parts.window, interval=5)
+        self._timer.timeout.connect(self._scroll_on)
+        parts.session.state_loaded.connect(lambda _state: QTimer.singleShot(300, self._index))
+        parts.session.ram_indexed.connect(lambda *_: QTimer.singleShot(700, self._scroll))
+        parts.session.state_failed.connect(lambda *_: sys.exit("the state cannot be read"))
+        parts.session.ram_failed.connect(lambda *_: sys.exit("the memory cannot be indexed"))
+        self._measure("open")
+
+    def _measure(self, mode: str) -> None:
+        self._meter.on = mode == self._mode
+
+    def _index(self) -> None:
+        self._measure("index")
+        self._parts.window.inspector.setCurrentWidget(self._parts.window.memory)
+        self._parts.session.index_ram()
+
+    def _scroll(self) -> None:
+        self._measure("scroll")
+        window = self._parts.window
+        for view in (window.memory, window.devices):
+            window.inspector.setCurrentWidget(view)
+            view.repaint()
+        window.devices.tree.expandToDepth(1)
+        tabs = (window.memory, window.devices)
+        self._areas = [area for tab in tabs for area in tab.findChildren(QAbstractScrollArea)]
+        self._timer.start()
+
+    def _scroll_on(self) -> None:
+        self._step += 1
+        window = self._parts.window
+        window.inspector.setCurrentWidget(window.devices if self._step < _STEPS // 2 else window.memory)
+        for area in self._areas:
+            bar = area.verticalScrollBar()
+            bar.setValue(bar.minimum() + (bar.maximum() - bar.minimum()) * (self._step % 50) // 50)
+        if self._step >= _STEPS:
+            self._timer.stop()
+            print(self._meter.longest * 1e3)
+            window.close()
+
+
+def main() -> int:
+    """Run the mode that the command line names."""
+    mode, path, start = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+    if mode == "bare":
+        bare(start)
+        return 0
+    from vmsnap_gui.app import main as run
+
+    if mode == "list":
+        return run([str(path)], shown=lambda parts: listed(parts, start))
+    return run([str(path)], shown=lambda parts: Scenario(parts, mode))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
