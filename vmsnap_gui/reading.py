@@ -151,6 +151,10 @@ class LoadedState:
     torn: bool
 
 
+class DiskOnly(ImageError):
+    """A snapshot holds no state of the machine, only its disk: nothing is wrong, there is nothing to show."""
+
+
 class Changed(Exception):
     """The image no longer holds the snapshot that was to be loaded: it must be read again."""
 
@@ -175,9 +179,7 @@ class Reader:
         image = self._open()
         if key.index >= len(image.snapshots) or image.snapshots[key.index] != expected:
             raise Changed
-        state = _load(image, key, expected, progress)
-        progress(1, 1)
-        return state
+        return _load(image, key, expected, progress)
 
     def close(self) -> None:
         """Close the image; later reads through what was loaded raise ImageError."""
@@ -239,7 +241,7 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress) -
     problems = [_place(problem, state.sections) for problem in state.problems]
     devices = fields = device_bytes = 0
     for number, section in enumerate(state.sections):
-        progress(number, len(state.sections))
+        progress(section.offset, state.end)
         root = state.decode(section)
         trees.append(root)
         labels.append(annotate(section, root))

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, lane_of
 from vmsnap_gui.library import Library
-from vmsnap_gui.reading import Changed, LoadedState, Reader, StateKey
+from vmsnap_gui.reading import Changed, DiskOnly, LoadedState, Reader, StateKey
 from vmsnap_gui.settings import Choice
 
 if TYPE_CHECKING:
@@ -285,6 +285,9 @@ class Session(QObject):
             return
         snapshot = info.snapshots[self.snapshot]
         self._readings += 1
+        if not snapshot.vm_state_size:
+            self._has_none(info, snapshot)
+            return
         key = StateKey(info.path, self.snapshot, snapshot.id, snapshot.tag, self._readings)
         if self._reader is None:
             self._reader = Reader(info.path)
@@ -298,6 +301,12 @@ class Session(QObject):
             success=self._state_ready,
             failure=partial(self._state_broke, key),
         )
+
+    def _has_none(self, info: ImageInfo, snapshot: Snapshot) -> None:
+        """Say that a snapshot holds only the disk."""
+        key = StateKey(info.path, self.snapshot or 0, snapshot.id, snapshot.tag, self._readings)
+        self.failure = DiskOnly(self.tr("This snapshot holds the disk only, no state of the machine"), path=info.path)
+        self.state_failed.emit(key, self.failure.message)
 
     def _state_ready(self, state: LoadedState) -> None:
         self.loading = None

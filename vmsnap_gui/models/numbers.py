@@ -20,7 +20,7 @@ def size(value: int | None) -> str:
     """Return a number of bytes in KiB, MiB, ...; `NO_VALUE` for None."""
     if value is None:
         return NO_VALUE
-    if not 0 <= value < 1 << 63:
+    if not 0 <= value < 1 << 63 or value == 1:
         return exact_size(value)
     return QLocale().formattedDataSize(value, 0 if value < 1024 else 1, _IEC)
 

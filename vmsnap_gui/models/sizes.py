@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 
 SHARE_ROLE = Qt.ItemDataRole.UserRole
-"""The bar's length in the middle column, 0 to 1, as a share of the largest device."""
+"""The bar's length in the middle column, 0 to 1: the logarithm of the size as a share of that of the largest."""
 NAME, BAR, SIZE = range(3)
 
 
@@ -59,7 +60,7 @@ class SizesModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < 3:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return (self.tr("Device"), "", self.tr("Size"))[section]
+            return (self.tr("Device"), self.tr("Size, logarithmic"), self.tr("Size"))[section]
         return _alignment(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -74,7 +75,7 @@ class SizesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole and column == NAME:
             return f"{row.name}, {numbers.size(row.size)}"
         if role == SHARE_ROLE and column == BAR:
-            return row.size / max(1, self._rows[0].size)
+            return math.log2(1 + row.size) / math.log2(1 + max(1, self._rows[0].size))
         return _alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
 

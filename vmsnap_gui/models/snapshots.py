@@ -52,7 +52,7 @@ class SnapshotModel(QAbstractTableModel):
         self._snapshots = tuple(snapshots)
         tags = [one.tag for one in self._snapshots if one.tag]
         self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
-        self._columns = len(Column) if any(one.icount is not None for one in snapshots) else int(Column.ICOUNT)
+        self._columns = len(Column) if any(one.icount for one in snapshots) else int(Column.ICOUNT)
         self._order = self._sorted()
         self.endResetModel()
 
@@ -201,7 +201,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:
-    number = column not in (Column.TAG, Column.DATE)
+    number = column not in (Column.TAG, Column.ID, Column.DATE)
     side = Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
 

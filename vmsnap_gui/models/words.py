@@ -29,6 +29,14 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def sentence(text: str) -> str:
+    """Return a message as a sentence of its own: a capital at its start, a full stop at its end."""
+    shown = visible(text.strip())
+    if not shown:
+        return shown
+    return shown[0].upper() + shown[1:] + ("" if shown[-1] in ".!?…" else ".")
+
+
 def path_text(path: Path) -> str:
     """Return a path as it can be shown."""
     return visible(str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
 from PySide6.QtWidgets import QMenu, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.models.library import LibraryModel
@@ -67,7 +67,7 @@ class LibraryView(QWidget):
         tree.setItemDelegate(LibraryDelegate(tree))
         tree.setHeaderHidden(True)
         tree.setUniformRowHeights(True)
-        tree.setIndentation(14)
+        tree.setIndentation(12)
         tree.setTabKeyNavigation(False)
         tree.setFrameShape(QTreeView.Shape.NoFrame)
         tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -82,11 +82,13 @@ class LibraryView(QWidget):
     def _follow(self) -> None:
         """Show the session's selection."""
         index = self._model.index_of(self._session.image)
-        if index == self.tree.currentIndex():
+        selection = self.tree.selectionModel()
+        # A view that gets the focus makes its first row current without selecting it, so ask for both.
+        if index == self.tree.currentIndex() and (selection.isSelected(index) or not index.isValid()):
             return
         self._following = True
         try:
-            self.tree.setCurrentIndex(index)
+            selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
             if index.isValid():
                 self.tree.scrollTo(index)
         finally:

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
 from vmsnap_gui.models import facts, words
 from vmsnap_gui.models.problems import ProblemsModel
 from vmsnap_gui.models.sizes import BAR, NAME, SHARE_ROLE, SIZE, SizesModel
-from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import BarDelegate, RowDelegate
 from vmsnap_gui.views.facts_list import FactsList
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.share_bar import ShareBar
+from vmsnap_gui.views.state_message import why_no_state
 
 if TYPE_CHECKING:
     from vmsnap_gui.session import Session
@@ -141,15 +141,7 @@ class Overview(QWidget):
         self._stack.setCurrentIndex(0 if loaded is not None else 1)
 
     def _say(self) -> None:
-        failure = self._session.failure
-        if failure is not None:
-            after = self.tr("The image was not changed. Its other snapshots can still be looked at.")
-            text = f"{words.visible(sentence(failure))}.\n{after}"
-            self.page.show_message("failed", self.tr("This saved state cannot be read"), text)
-        elif self._session.loading is not None:
-            self.page.show_message("reading", self.tr("Reading the saved state"), "")
-        else:
-            self.page.show_message("", self.tr("No snapshot is selected"), "")
+        self.page.show_message(*why_no_state(self._session))
 
     def _show_device(self, index: QModelIndex) -> None:
         section = self.sizes.section(index)

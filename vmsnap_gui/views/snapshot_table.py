@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
@@ -99,6 +99,7 @@ class SnapshotTable(QWidget):
         wide = self.fontMetrics().averageCharWidth()
         for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 20), strict=True):
             header.resizeSection(column, wide * characters)
+        header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
     def _make_actions(self) -> None:
         self.copy_value = QAction(self.tr("&Copy value"), self)
@@ -130,8 +131,10 @@ class SnapshotTable(QWidget):
         try:
             self.model.show(entry.info.snapshots if entry is not None and entry.info is not None else ())
             index = self.model.index_of(self._session.snapshot)
-            if index.row() != self.table.currentIndex().row() or not index.isValid():
-                self.table.setCurrentIndex(index)
+            selection = self.table.selectionModel()
+            if index.row() != self.table.currentIndex().row() or not selection.isSelected(index):
+                flags = QItemSelectionModel.SelectionFlag
+                selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
         finally:
             self._following = False
         self._say(entry)
@@ -158,7 +161,7 @@ class SnapshotTable(QWidget):
         if entry.state is EntryState.FAILED and entry.error is not None:
             what = self.tr("%1 cannot be opened").replace("%1", name)
             after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
-            return "failed", what, f"{words.visible(sentence(entry.error))}.\n{after}"
+            return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
             found = words.images(len(self._session.library.entries.children(entry.path)))
             return "folder", name, self.tr("%1 in this folder. Select one in the library.").replace("%1", found)

@@ -26,6 +26,7 @@ class StatusSummary(QLabel):
         self.setObjectName("status_summary")
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setFont(theme.tabular(self.font()))
+        self.setContentsMargins(6, 0, 0, 0)
         self._session = session
         session.state_loaded.connect(self._follow)
         session.state_loading.connect(self._follow)

@@ -1,0 +1,166 @@
+"""Pictures of every view, taken from the real application with the demo: both colour schemes, scale 1 and 2.
+
+The few that README and docs show go to docs/pictures, all others to .cache/pictures. Needs no display.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = {
+    "overview-light@1": "main-light.png",
+    "overview-dark@1": "main-dark.png",
+    "devices-light@1": "devices.png",
+    "memory-dark@1": "memory.png",
+    "welcome-light@1": "welcome.png",
+}
+PATIENCE = 60
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication, QWidget
+
+    from vmsnap_gui.app import Parts
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        return take_all(int(sys.argv[1]), Path(sys.argv[2]))
+    others = ROOT / ".cache" / "pictures"
+    others.mkdir(parents=True, exist_ok=True)
+    for scale in (1, 2):
+        with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as home:
+            environment = {
+                **os.environ,
+                "QT_QPA_PLATFORM": "offscreen",
+                "QT_SCALE_FACTOR": str(scale),
+                "XDG_CONFIG_HOME": f"{home}/config",
+                "XDG_CACHE_HOME": f"{home}/cache",
+                "PYTHONPATH": str(ROOT),
+            }
+            subprocess.run([sys.executable, __file__, str(scale), str(others)], env=environment, check=True)
+    kept = ROOT / "docs" / "pictures"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name, target in KEPT.items():
+        (kept / target).write_bytes((others / f"{name}.png").read_bytes())
+    print(f"{len(list(others.glob('*.png')))} pictures in {others}, {len(KEPT)} of them in {kept}")
+    return 0
+
+
+class Camera:
+    """Waits until nothing goes on and takes pictures."""
+
+    def __init__(self, app: QApplication, parts: Parts, scale: int, folder: Path) -> None:
+        self.app, self.parts, self.scale, self.folder = app, parts, scale, folder
+        self.scheme = ""
+
+    def settle(self) -> None:
+        """Run the event loop until no job is left."""
+        end, calm = time.monotonic() + PATIENCE, 0
+        while calm < 12:
+            self.app.processEvents()
+            time.sleep(0.02)
+            calm = 0 if self.parts.jobs.unfinished() else calm + 1
+            if time.monotonic() > end:
+                raise TimeoutError("something never ended")
+
+    def take(self, name: str, widget: QWidget | None = None) -> None:
+        """Write a picture of a widget, or of the window."""
+        self.settle()
+        file = self.folder / f"{name}-{self.scheme}@{self.scale}.png"
+        if not (widget or self.parts.window).grab().save(str(file)):
+            raise OSError(f"{file} cannot be written")
+
+
+def take_all(scale: int, folder: Path) -> int:
+    from PySide6.QtCore import Qt
+
+    from vmsnap_gui.app import build, make_application
+    from vmsnap_gui.settings import Settings, settings_file
+    from vmsnap_gui.views import theme
+
+    app = make_application()
+    for scheme in (Qt.ColorScheme.Light, Qt.ColorScheme.Dark):
+        theme.set_scheme(scheme)
+        parts = build(Settings(settings_file()))
+        parts.window.show()
+        camera = Camera(app, parts, scale, folder)
+        camera.scheme = scheme.name.lower()
+        take_views(camera)
+        parts.session.close_all()
+        parts.shut_down()
+        camera.settle()
+    theme.forget_icons()
+    return 0
+
+
+def take_views(camera: Camera) -> None:
+    from PySide6.QtWidgets import QMessageBox
+
+    parts = camera.parts
+    window, session = parts.window, parts.session
+    camera.take("welcome")
+    session.open_demo()
+    camera.take("overview")
+    take_devices(camera)
+    window.inspector.setCurrentWidget(window.memory)
+    camera.take("memory")
+    window.inspector.setCurrentWidget(window.overview)
+    window.verbs.show_jobs.setChecked(True)
+    camera.take("jobs")
+    window.verbs.show_jobs.setChecked(False)
+    window.verbs.about.trigger()
+    about = window.findChild(QMessageBox)
+    camera.take("about", about)
+    about.close()
+    with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
+        take_states(camera, Path(scratch))
+
+
+def take_devices(camera: Camera) -> None:
+    window = camera.parts.window
+    window.inspector.setCurrentWidget(window.devices)
+    loaded = camera.parts.session.loaded
+    assert loaded is not None
+    cpu = next(i for i, section in enumerate(loaded.vmstate.sections) if section.name == "cpu")
+    camera.parts.session.show_field(cpu, "env.eip")
+    camera.take("devices")
+    window.filter_box.set_filter("device ~ cpu and value > 0x1000")
+    camera.take("filtered")
+    window.filter_box.set_filter("device ~ (")
+    camera.take("wrong-filter")
+    window.filter_box.set_filter("")
+
+
+def take_states(camera: Camera, scratch: Path) -> None:
+    """The library with all that can happen, and the pages for it."""
+    session = camera.parts.session
+    (scratch / "notes.txt").write_text("this is no image")
+    lab = scratch / "lab"
+    lab.mkdir()
+    for name in ("empty.qcow2", "lab/web.qcow2", "lab/db.qcow2"):
+        qemu_img("create", "-q", "-f", "qcow2", scratch / name, "64M")
+    qemu_img("snapshot", "-c", "before-update", lab / "web.qcow2")
+    (lab / "broken.qcow2").write_bytes((lab / "db.qcow2").read_bytes()[:50])
+    session.open_paths([scratch / "notes.txt"])
+    camera.take("unreadable")
+    session.open_paths([scratch / "empty.qcow2"])
+    camera.take("no-snapshots")
+    session.open_paths([lab])
+    camera.take("folder")
+    session.select_image(lab / "web.qcow2")
+    camera.take("disk-only")
+
+
+def qemu_img(*arguments: str | Path) -> None:
+    subprocess.run(["qemu-img", *map(str, arguments)], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""Builds the application and runs it: the only module that knows the event loop (qasync)."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import (
+    QLocale,
+    QMessageLogContext,
+    QObject,
+    QSocketNotifier,
+    Qt,
+    QTimer,
+    QtMsgType,
+    Signal,
+    qFormatLogMessage,
+    qInstallMessageHandler,
+)
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+import vmsnap_gui
+from vmsnap_gui.jobs import Jobs
+from vmsnap_gui.resources import resource
+from vmsnap_gui.session import Report, Session
+from vmsnap_gui.settings import Settings, settings_file
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.main_window import MainWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+APP_ID = "org.vmsnap.Vmsnap"
+"""The name of the desktop entry, so that the window gets the launcher's icon."""
+_SCREENSHOT_PATIENCE = 120  # seconds
+_CALM = 8  # looks in a row, 50 ms apart, that must find nothing going on before a picture is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an application consists of."""
+
+    settings: Settings
+    jobs: Jobs
+    session: Session
+    window: MainWindow
+
+    def shut_down(self) -> None:
+        """Remember everything, end all work and threads, and let go of the window."""
+        self.session.shutdown()
+        self.jobs.shutdown()
+        self.settings.save()
+        self.window.hide()
+        self.window.deleteLater()
+
+
+class UnixSignals(QObject):
+    """Turns SIGINT and SIGTERM into a Qt signal: Python runs no handlers while Qt waits."""
+
+    received = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._ours, theirs = socket.socketpair()
+        for end in (self._ours, theirs):
+            end.setblocking(False)
+        self._theirs = theirs
+        self._notifier = QSocketNotifier(self._ours.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._arrived)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+
+    def stop(self) -> None:
+        """Give the signals their usual meaning back."""
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._ours.close()
+        self._theirs.close()
+
+    def _arrived(self) -> None:
+        self._ours.recv(64)
+        self.received.emit()
+
+
+def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | None = None) -> int:
+    """Run the application and return its exit status.
+
+    Args:
+        argv: Arguments without the program's name; None takes those of the process.
+        shown: Called once the window is shown, before the event loop starts (for measurements).
+    """
+    options = _parse(sys.argv[1:] if argv is None else argv)
+    faulthandler.enable()
+    app = make_application()
+    settings = Settings(settings_file())
+    parts = build(settings)
+    if options.screenshot is None or not (options.paths or options.demo):
+        parts.session.restore()
+    if options.paths:
+        parts.session.open_paths(options.paths)
+    if options.demo:
+        parts.session.open_demo()
+    parts.window.show()
+    if shown is not None:
+        shown(parts)
+    sys.excepthook = _reporter(parts)
+    try:
+        return _run(app, parts, options.screenshot)
+    finally:
+        sys.excepthook = sys.__excepthook__
+        theme.forget_icons()
+
+
+def make_application() -> QApplication:
+    """Make the application object, with its names, icon and locale."""
+    QApplication.setDesktopFileName(APP_ID)
+    QApplication.setApplicationName("vmsnap")
+    QApplication.setApplicationDisplayName("vmsnap")
+    QApplication.setApplicationVersion(vmsnap_gui.__version__)
+    if QLocale().language() == QLocale.Language.C:
+        # A bare machine: its C locale would show numbers without group separators.
+        QLocale.setDefault(QLocale(QLocale.Language.English))
+    qInstallMessageHandler(_qt_message)
+    app = QApplication(["vmsnap"])
+    app.setQuitOnLastWindowClosed(False)  # closing ends `_main`, which ends the loop; not the other way round
+    app.setWindowIcon(QIcon(str(resource("icons/vmsnap.svg"))))
+    return app
+
+
+def _qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Write Qt's messages to stderr, but for what its offscreen platform says of every window."""
+    if "propagateSizeHints" not in text:
+        sys.stderr.write(f"{qFormatLogMessage(kind, context, text)}\n")
+
+
+def build(settings: Settings) -> Parts:
+    """Build an application that is not shown yet."""
+    if settings.scheme != Qt.ColorScheme.Unknown:
+        theme.set_scheme(settings.scheme)
+    jobs = Jobs()
+    session = Session(jobs, settings)
+    window = MainWindow(session, jobs, settings)
+    jobs.setParent(window)
+    session.setParent(window)
+    return Parts(settings, jobs, session, window)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("vmsnap-gui", description="See what the saved states of QEMU machines hold.")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an image, or a folder of images")
+    parser.add_argument("--demo", action="store_true", help="open the image that comes with vmsnap")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="write a picture of the window (PNG) and end")
+    parser.add_argument("--version", action="version", version=f"vmsnap {vmsnap_gui.__version__}")
+    return parser.parse_args(argv)
+
+
+def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
+    """Run the event loop until the window is closed (or its picture taken)."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    from qasync import QEventLoop
+
+    async def until_closed() -> int:
+        # asyncio's default executor under qasync starts ten threads.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="vmsnap asyncio"))
+        closed = asyncio.Event()
+        parts.window.closed.connect(closed.set)
+        signals = UnixSignals(parts.window)
+        signals.received.connect(parts.window.close)
+        QTimer.singleShot(0, parts.window, lambda: _after_first_paint(parts))
+        try:
+            if screenshot is not None:
+                return await _take_picture(parts, screenshot)
+            await closed.wait()
+            return 0
+        finally:
+            signals.stop()
+            parts.shut_down()
+
+    with asyncio.Runner(loop_factory=lambda: QEventLoop(app)) as runner:
+        return runner.run(until_closed())
+
+
+def _after_first_paint(parts: Parts) -> None:
+    """Do what can wait until the window is there."""
+    parts.jobs.import_module("pyqtgraph", lambda _module: None)
+    parts.window.forget_missing_recent()
+
+
+async def _take_picture(parts: Parts, file: Path) -> int:
+    """Write a picture of the window once nothing goes on any more; 1 if there is nothing to show or no place for it."""
+    import asyncio
+
+    calm = 0
+    try:
+        async with asyncio.timeout(_SCREENSHOT_PATIENCE):
+            while calm < _CALM:
+                await asyncio.sleep(0.05)
+                calm = 0 if parts.jobs.unfinished() else calm + 1
+    except TimeoutError:
+        sys.stderr.write("vmsnap-gui: the image was not read in time\n")
+        return 1
+    if not parts.window.grab().save(str(file), "PNG"):
+        sys.stderr.write(f"vmsnap-gui: {file} cannot be written\n")
+        return 1
+    wanted = parts.session.image is not None
+    return 0 if parts.session.loaded is not None or not wanted else 1
+
+
+def _reporter(parts: Parts) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """Return an exception hook that also tells the person."""
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        if not issubclass(kind, Exception):
+            return
+        window = parts.window
+        text = window.tr("Part of the window may not be up to date. No image was changed. You can go on, or restart.")
+        details = "".join(traceback.format_exception(kind, error, trace))
+        window.show_report(Report(window.tr("Something went wrong inside vmsnap"), text, details))
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""The window's actions, with the menus and the tool bar that hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QWidget
+
+from vmsnap_gui.models import words
+from vmsnap_gui.views import theme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QMainWindow
+
+    from vmsnap_gui.settings import Settings
+
+_Key = QKeySequence.StandardKey
+
+
+class Actions(QObject):
+    """All that the menus offer. What each does is connected by the window; shortcuts and texts are here."""
+
+    def __init__(self, parent: QMainWindow) -> None:
+        super().__init__(parent)
+        self._window = parent
+        make = self._make
+        self.open = make("open", self.tr("&Open images…"), "open", _Key.Open)
+        self.open_folder = make("open_folder", self.tr("Open &folder…"), "open-folder", "Ctrl+Shift+O")
+        self.open_demo = make("open_demo", self.tr("Open the &demo"), "demo")
+        self.reload = make("reload", self.tr("&Reload"), "reload", _Key.Refresh)
+        self.close_image = make("close_image", self.tr("&Close image"), None, "Ctrl+W")
+        self.close_all = make("close_all", self.tr("Close &all"))
+        self.copy_file = make("copy_file_path", self.tr("Copy the &file's path"), "copy")
+        self.quit = make("quit", self.tr("&Quit"), None, "Ctrl+Q")
+        self.find = make("find", self.tr("&Filter fields"), "filter", _Key.Find)
+        self.forget_recent = make("forget_recent", self.tr("&Clear this list"))
+        self.go_library = make("go_library", self.tr("Go to &library"), None, "Alt+1")
+        self.go_snapshots = make("go_snapshots", self.tr("Go to &snapshots"), None, "Alt+2")
+        self.go_inspector = make("go_inspector", self.tr("Go to &inspector"), None, "Alt+3")
+        self.show_jobs = make("show_jobs", self.tr("&Jobs"), "jobs", "Ctrl+J")
+        self.show_jobs.setCheckable(True)
+        self.about = make("about", self.tr("&About vmsnap"), "details")
+        _explain(self.open, self.tr("Open QEMU images and saved states"))
+        _explain(self.open_folder, self.tr("Open a folder: the images in it and below it are listed"))
+        _explain(self.open_demo, self.tr("Open an image that comes with vmsnap, to look around in"))
+        _explain(self.reload, self.tr("Read the selected image again"))
+        self.about.setMenuRole(QAction.MenuRole.AboutRole)
+        self.quit.setMenuRole(QAction.MenuRole.QuitRole)
+        self.tabs: list[QAction] = []
+        self.schemes = self._make_schemes()
+
+    def add_tab(self, name: str, text: str) -> QAction:
+        """Make the action that shows an inspector's tab; its shortcut is Ctrl and the tab's number."""
+        action = self._make(f"show_{name}", text, None, f"Ctrl+{len(self.tabs) + 1}")
+        self.tabs.append(action)
+        return action
+
+    def check_scheme(self, scheme: Qt.ColorScheme) -> None:
+        """Tick the action of a colour scheme."""
+        for action in self.schemes.actions():
+            action.setChecked(action.data() == scheme)
+
+    def fill_menus(self, recent: QMenu, copies: list[QAction], docks: list[QAction]) -> None:
+        """Build the menu bar.
+
+        Args:
+            recent: The menu of recent files.
+            copies: The inspector's actions on the selected field.
+            docks: The actions that show and hide docks.
+        """
+        bar = self._window.menuBar()
+        file = _menu(bar.addMenu(self.tr("&File")), "menu_file")
+        file.addActions([self.open, self.open_folder])
+        file.addMenu(recent)
+        file.addActions([self.open_demo, _line(file), self.reload, self.close_image, self.close_all])
+        file.addActions([_line(file), self.quit])
+        edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
+        edit.addActions([*copies, _line(edit), self.copy_file, _line(edit), self.find])
+        view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
+        view.addActions([*self.tabs, _line(view), self.go_library, self.go_snapshots, self.go_inspector])
+        view.addActions([_line(view), *docks, self.show_jobs, _line(view)])
+        schemes = _menu(view.addMenu(self.tr("&Colour scheme")), "menu_scheme")
+        schemes.addActions(self.schemes.actions())
+        about = _menu(bar.addMenu(self.tr("&Help")), "menu_help")
+        about.addAction(self.about)
+
+    def make_tool_bar(self, filter_box: QWidget) -> QToolBar:
+        """Build the tool bar, with the filter box at its right end."""
+        bar = QToolBar(self.tr("Tool bar"), self._window)
+        bar.setObjectName("tool_bar")
+        bar.setMovable(False)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        bar.addActions([self.open, self.open_folder, self.reload])
+        stretch = QWidget()
+        stretch.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(stretch)
+        bar.addWidget(filter_box)
+        bar.toggleViewAction().setVisible(False)
+        for action in (self.open, self.open_folder, self.reload):
+            button = bar.widgetForAction(action)
+            button.setObjectName(f"tool_{action.objectName()}")
+            button.setAccessibleName(action.text().replace("&", "").replace("…", ""))
+        return bar
+
+    def _make(
+        self, name: str, text: str, icon: str | None = None, shortcut: QKeySequence.StandardKey | str | None = None
+    ) -> QAction:
+        action = QAction(text, self._window)
+        action.setObjectName(name)
+        action.setIconText(text.replace("&", "").replace("…", ""))
+        if icon is not None:
+            theme.set_icon(action, icon)
+        if isinstance(shortcut, str):
+            action.setShortcut(QKeySequence(shortcut))
+        elif shortcut is not None:
+            action.setShortcuts(shortcut)
+        self._window.addAction(action)  # so that its shortcut works even where no menu holds it
+        return action
+
+    def _make_schemes(self) -> QActionGroup:
+        group = QActionGroup(self)
+        schemes = (
+            (Qt.ColorScheme.Unknown, "scheme_system", self.tr("As the &system")),
+            (Qt.ColorScheme.Light, "scheme_light", self.tr("&Light")),
+            (Qt.ColorScheme.Dark, "scheme_dark", self.tr("&Dark")),
+        )
+        for scheme, name, text in schemes:
+            action = self._make(name, text)
+            action.setCheckable(True)
+            action.setData(scheme)
+            group.addAction(action)
+        return group
+
+
+class RecentMenu(QMenu):
+    """The recently opened files, and an action that forgets them."""
+
+    def __init__(self, settings: Settings, forget: QAction, choose: Callable[[Path], object]) -> None:
+        super().__init__()
+        self.setObjectName("menu_recent")
+        self.setTitle(self.tr("Open &recent"))
+        self._settings = settings
+        self._forget = forget
+        self._choose = choose
+        self.aboutToShow.connect(self.fill)
+        self.fill()
+
+    def fill(self) -> None:
+        """Show the present list."""
+        self.clear()
+        paths = self._settings.recent
+        for number, path in enumerate(paths, 1):
+            text = words.path_text(path).replace("&", "&&")
+            action = self.addAction(f"&{number}  {text}" if number < 10 else text)
+            action.setData(str(path))
+            action.triggered.connect(lambda _checked=False, path=path: self._choose(path))
+        if paths:
+            self.addSeparator()
+            self.addAction(self._forget)
+        self.menuAction().setVisible(bool(paths))
+
+
+def _explain(action: QAction, tip: str) -> None:
+    keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+    action.setToolTip(f"{tip} ({keys})" if keys else tip)
+
+
+def _menu(menu: QMenu, name: str) -> QMenu:
+    menu.setObjectName(name)
+    menu.setToolTipsVisible(True)
+    return menu
+
+
+def _line(menu: QMenu) -> QAction:
+    line = QAction(menu)
+    line.setSeparator(True)
+    return line

@@ -1,0 +1,340 @@
+"""The one window: library at the left, snapshots above, the inspector below, jobs on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDockWidget, QHeaderView, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
+
+from vmsnap_gui.jobs import SCAN
+from vmsnap_gui.models import words
+from vmsnap_gui.session import Report
+from vmsnap_gui.views import dialogs, theme
+from vmsnap_gui.views.actions import Actions, RecentMenu
+from vmsnap_gui.views.devices_view import DevicesView
+from vmsnap_gui.views.filter_box import FilterBox
+from vmsnap_gui.views.jobs_panel import JobsPanel
+from vmsnap_gui.views.library_view import LibraryView
+from vmsnap_gui.views.memory_view import MemoryView
+from vmsnap_gui.views.overview import Overview
+from vmsnap_gui.views.pages import MessagePage
+from vmsnap_gui.views.snapshot_table import SnapshotTable
+from vmsnap_gui.views.status import JobStatus, StatusSummary
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
+    from PySide6.QtWidgets import QMenu
+
+    from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.session import Session
+    from vmsnap_gui.settings import Settings
+
+_LAYOUT_VERSION = 1
+"""Counted up when docks or tool bars change so much that a remembered layout no longer fits."""
+
+
+class MainWindow(QMainWindow):
+    """The window of the application.
+
+    Signals:
+        closed: The person closed it; its layout is remembered.
+    """
+
+    closed = Signal()
+
+    def __init__(self, session: Session, jobs: Jobs, settings: Settings) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setAcceptDrops(True)
+        self._session = session
+        self._jobs = jobs
+        self._settings = settings
+        self.verbs = Actions(self)
+        self.library = LibraryView(session)
+        self.snapshots = SnapshotTable(session)
+        self.overview = Overview(session)
+        self.devices = DevicesView(session, jobs)
+        self.memory = MemoryView(session, jobs)
+        self.jobs_panel = JobsPanel(jobs)
+        self.filter_box = FilterBox(self._apply_filter, self)
+        self.inspector = self._make_inspector()
+        self.welcome = self._make_welcome()
+        self._arrange()
+        self._fill_menus()
+        self._connect_verbs()
+        self._connect_session()
+        self._restore_layout()
+        self._follow()
+
+    # Building
+
+    def _make_inspector(self) -> QTabWidget:
+        tabs = QTabWidget()
+        tabs.setObjectName("inspector")
+        tabs.setAccessibleName(self.tr("Inspector"))
+        tabs.setDocumentMode(True)
+        for page, text in (
+            (self.overview, self.tr("&Overview")),
+            (self.devices, self.tr("De&vices")),
+            (self.memory, self.tr("&Memory")),
+        ):
+            tabs.addTab(page, text.replace("&", ""))
+            action = self.verbs.add_tab(page.objectName(), text)
+            action.triggered.connect(lambda _checked=False, page=page: self._show_tab(page))
+        return tabs
+
+    def _make_welcome(self) -> MessagePage:
+        page = MessagePage("welcome")
+        text = self.tr(
+            "Open a QEMU disk image (qcow2) or a saved VM state: its snapshots are listed, and each shows the "
+            "devices and the memory of the machine at that moment.\n\nFiles and folders can also be dropped here. "
+            "Reading never changes an image."
+        )
+        page.show_message("image", self.tr("See what a snapshot holds"), text)
+        page.add_button(self.verbs.open, default=True)
+        page.add_button(self.verbs.open_folder)
+        page.add_button(self.verbs.open_demo)
+        return page
+
+    def _arrange(self) -> None:
+        self._splitter = QSplitter(Qt.Orientation.Vertical)
+        self._splitter.setObjectName("main_splitter")
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.addWidget(self.snapshots)
+        self._splitter.addWidget(self.inspector)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setStretchFactor(1, 3)
+        self._splitter.setSizes([200, 570])
+        self._centre = QStackedWidget()
+        self._centre.addWidget(self.welcome)
+        self._centre.addWidget(self._splitter)
+        self.setCentralWidget(self._centre)
+        self._library_dock = self._dock("library_dock", self.tr("Library"), self.library)
+        self._jobs_dock = self._dock("jobs_dock", self.tr("Jobs"), self.jobs_panel)
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self._library_dock)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self._jobs_dock)
+        self._jobs_dock.hide()
+        wide = self.fontMetrics().averageCharWidth()
+        self.resizeDocks([self._library_dock], [wide * 36], Qt.Orientation.Horizontal)
+        self.resizeDocks([self._jobs_dock], [wide * 24], Qt.Orientation.Vertical)
+        self.addToolBar(self.verbs.make_tool_bar(self.filter_box))
+        status = self.statusBar()
+        status.setObjectName("status_bar")
+        status.addWidget(StatusSummary(self._session), 1)
+        status.addPermanentWidget(JobStatus(self._jobs, self.verbs.show_jobs))
+
+    def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(content)
+        features = QDockWidget.DockWidgetFeature
+        dock.setFeatures(features.DockWidgetClosable | features.DockWidgetMovable)
+        return dock
+
+    def _fill_menus(self) -> None:
+        recent = RecentMenu(self._settings, self.verbs.forget_recent, lambda path: self._session.open_paths([path]))
+        recent.setParent(self, recent.windowFlags())
+        field = self.devices.actions_of_field
+        copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter]
+        self.verbs.fill_menus(recent, copies, [self._library_dock.toggleViewAction()])
+
+    def _connect_verbs(self) -> None:
+        verbs, session = self.verbs, self._session
+        verbs.open.triggered.connect(self.ask_images)
+        verbs.open_folder.triggered.connect(self.ask_folder)
+        verbs.open_demo.triggered.connect(session.open_demo)
+        verbs.reload.triggered.connect(self._reload)
+        verbs.close_image.triggered.connect(self._close_image)
+        verbs.close_all.triggered.connect(session.close_all)
+        verbs.copy_file.triggered.connect(self._copy_file_path)
+        verbs.quit.triggered.connect(self.close)
+        verbs.find.triggered.connect(self._find)
+        verbs.forget_recent.triggered.connect(lambda: self._settings.forget_recent())
+        verbs.go_library.triggered.connect(lambda: _go(self.library.tree))
+        verbs.go_snapshots.triggered.connect(lambda: _go(self.snapshots.table))
+        verbs.go_inspector.triggered.connect(lambda: _go(self.inspector.currentWidget()))
+        verbs.show_jobs.toggled.connect(self._jobs_dock.setVisible)
+        self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
+        verbs.about.triggered.connect(lambda: dialogs.show_about(self))
+        verbs.schemes.triggered.connect(self._choose_scheme)
+
+    def _connect_session(self) -> None:
+        session = self._session
+        self.library.menu_wanted.connect(self._fill_library_menu)
+        self.devices.filter_wanted.connect(self._filter_wanted)
+        session.selection_changed.connect(self._follow)
+        session.library.entry_added.connect(self._follow)
+        session.library.entry_removed.connect(self._follow)
+        session.library.entry_changed.connect(self._follow)
+        session.field_wanted.connect(lambda *_: self._show_tab(self.devices))
+        session.problem.connect(self.show_report)
+        self._jobs.failed.connect(self._job_failed)
+
+    # What people do
+
+    def ask_images(self) -> None:
+        """Ask which images to open."""
+        dialogs.ask_images(self, self._folder(), self._session.open_paths)
+
+    def ask_folder(self) -> None:
+        """Ask which folder to open."""
+        dialogs.ask_folder(self, self._folder(), self._session.open_paths)
+
+    def show_report(self, report: Report) -> None:
+        """Tell that something went wrong; while one report is shown, no other is put over it."""
+        if self.findChild(QWidget, "report") is None:
+            dialogs.show_report(self, report)
+
+    def _folder(self) -> Path | None:
+        """Return where the open dialog starts: beside what was opened last."""
+        recent = self._settings.recent
+        return recent[0].parent if recent else None
+
+    def _reload(self) -> None:
+        if self._session.image is not None:
+            self._session.reload(self._session.image)
+
+    def _close_image(self) -> None:
+        if self._session.image is not None:
+            self._session.close_image(self._session.image)
+
+    def _copy_file_path(self) -> None:
+        if self._session.image is not None:
+            QGuiApplication.clipboard().setText(words.path_text(self._session.image))
+
+    def _find(self) -> None:
+        self._show_tab(self.devices)
+        self.filter_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.filter_box.selectAll()
+
+    def _apply_filter(self, text: str) -> str | None:
+        wrong = self.devices.set_filter(text)
+        if wrong is None and text.strip():
+            self.inspector.setCurrentWidget(self.devices)  # where the filter shows; the typing goes on in the box
+        return wrong
+
+    def _filter_wanted(self, text: str) -> None:
+        self.filter_box.set_filter(text)
+
+    def _show_tab(self, page: QWidget) -> None:
+        self.inspector.setCurrentWidget(page)
+        _go(page)
+
+    def _choose_scheme(self, action: QAction) -> None:
+        self._settings.scheme = action.data()
+        theme.set_scheme(action.data())
+
+    def _fill_library_menu(self, menu: QMenu, path: Path | None) -> None:
+        verbs = self.verbs
+        if path is None:
+            menu.addActions([verbs.open, verbs.open_folder])
+            return
+        menu.addActions([verbs.reload, verbs.copy_file])
+        menu.addSeparator()
+        menu.addAction(verbs.close_image)
+
+    # What the session tells
+
+    def _follow(self, *_: object) -> None:
+        """Show the welcome page while nothing is open; name what is selected in the title."""
+        entry, snapshot = self._session.entry(), self._session.selected_snapshot()
+        self._centre.setCurrentWidget(self._splitter if len(self._session.library.entries) else self.welcome)
+        # What cannot be opened, and a folder, have nothing to inspect: their page gets the room.
+        self.inspector.setVisible(entry is not None and entry.info is not None)
+        for action in (self.verbs.reload, self.verbs.close_image, self.verbs.copy_file):
+            action.setEnabled(entry is not None)
+        self.verbs.close_all.setEnabled(len(self._session.library.entries) > 0)
+        self.filter_box.setEnabled(len(self._session.library.entries) > 0)
+        parts = [words.snapshot_name(snapshot)] if snapshot is not None else []
+        parts += [words.name_text(entry.path)] if entry is not None else []
+        self.setWindowTitle(" – ".join(parts) or "vmsnap")
+
+    def _job_failed(self, job: Job) -> None:
+        text = self.tr("%1: %2\nNothing was written. You can go on; if it happens again, please report it.")
+        text = text.replace("%1", job.name).replace("%2", str(job.error) or type(job.error).__name__)
+        self.show_report(Report(self.tr("Something unexpected happened"), text, job.details))
+
+    # Qt's events
+
+    def sizeHint(self) -> QSize:
+        """Override QWidget::sizeHint: what a first start shows."""
+        return QSize(1280, 820)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Override QWidget::dragEnterEvent: files may be dropped anywhere."""
+        if _dropped(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Override QWidget::dropEvent: open what was dropped."""
+        paths = _dropped(event)
+        if paths:
+            event.acceptProposedAction()
+            self._session.open_paths(paths)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Override QWidget::changeEvent: draw the icons in the colours of a new palette."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            theme.retint(self)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Override QWidget::closeEvent: remember the layout and tell the application."""
+        self.save_layout()
+        event.accept()
+        self.closed.emit()
+
+    # What is remembered
+
+    def save_layout(self) -> None:
+        """Remember geometry, docks, splitters, columns and the tab."""
+        settings = self._settings
+        settings.set_arrangement("geometry", self.saveGeometry())
+        settings.set_arrangement("window", self.saveState(_LAYOUT_VERSION))
+        for part in self._arranged():
+            settings.set_arrangement(part.objectName(), part.saveState())
+        page = self.inspector.currentWidget()
+        settings.tab = page.objectName() if page is not None else ""
+        settings.save()
+
+    def _restore_layout(self) -> None:
+        settings = self._settings
+        if not self.restoreGeometry(settings.arrangement("geometry")):
+            self.resize(self.sizeHint())
+        self.restoreState(settings.arrangement("window"), _LAYOUT_VERSION)
+        for part in self._arranged():
+            part.restoreState(settings.arrangement(part.objectName()))
+        for page in (self.overview, self.devices, self.memory):
+            if page.objectName() == settings.tab:
+                self.inspector.setCurrentWidget(page)
+        self.verbs.show_jobs.setChecked(not self._jobs_dock.isHidden())
+        self.verbs.check_scheme(settings.scheme)
+
+    def _arranged(self) -> list[QSplitter | QHeaderView]:
+        """Return the splitters and headers whose state is remembered: all that have a name."""
+        parts: list[QSplitter | QHeaderView] = [*self.findChildren(QSplitter), *self.findChildren(QHeaderView)]
+        return [part for part in parts if part.objectName() and not part.objectName().startswith("qt_")]
+
+    def forget_missing_recent(self) -> None:
+        """Drop recent files that are gone, quietly; looked for in a worker."""
+        recent = self._settings.recent
+        self._jobs.run(
+            self.tr("Looking for recent files"),
+            lambda _progress: [path for path in recent if not path.exists()],
+            lane=SCAN,
+            success=lambda gone: self._settings.forget_recent(*gone) if gone else None,
+            quiet=True,
+        )
+
+
+def _go(widget: QWidget | None) -> None:
+    if widget is not None:
+        widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+
+def _dropped(event: QDropEvent) -> list[Path]:
+    """Return the local files that a drag carries."""
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
