@@ -146,18 +146,18 @@ class Decoder:
         i = 0
         while i < len(fields):
             field = fields[i]
-            if not field.is_array and field.count == 1:
+            group = [field]
+            i += 1
+            # Different fields never share a name here; a run of one element has neither index nor array_len.
+            while i < len(fields) and fields[i].name == field.name:
+                group.append(fields[i])
+                i += 1
+            if len(group) == 1 and not field.is_array:
                 if position + field.size > end:
                     return self._cut(nodes, field.name, field.size, position, end)
                 nodes.append(self.element(field, field.name, position))
                 position += field.size
-                i += 1
                 continue
-            group = [field]
-            i += 1
-            while i < len(fields) and fields[i].is_array and fields[i].name == field.name:
-                group.append(fields[i])
-                i += 1
             total = sum(part.total for part in group)
             if position + total > end:
                 return self._cut(nodes, field.name, total, position, end)
