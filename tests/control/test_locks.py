@@ -89,9 +89,6 @@ def test_each_byte(path: Path) -> None:
 
 def test_probing_takes_no_lock_and_frees_none(path: Path) -> None:
     with path.open("r+b") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX, 1, 101)  # of the process: gone as soon as it closes any descriptor of the file
-        with exported(path.parent / create(path.parent / "other", MIB)):
-            pass
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_WRLCK, 0, 103, 1, 0))
         for _ in range(3):
             assert Permission.RESIZE in probe(path).used

@@ -209,6 +209,8 @@ class Qcow2Image:
         Raises:
             ImageError: what the file holds now is no longer the image that was opened.
         """
+        if self._handle.current_stamp() == self._handle.stamp:
+            return self.header
         header = Header.parse(self._handle)
         if _layout(header) != _layout(self.header):
             raise ImageError("the image was replaced while it was open; open it again", path=self.path)

@@ -29,6 +29,9 @@ _EXT_BITMAPS, _EXT_ENCRYPTION, _EXT_DATA_FILE = 0x23852875, 0x0537BE77, 0x444154
 _MAX_NAME = 1023
 """QEMU refuses longer backing file names; the specification says so too."""
 
+_MAX_EXTENSIONS = 1000
+"""Far more than the six kinds that exist."""
+
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION_TYPE, EXTENDED_L2 = (1 << bit for bit in range(5))
 """The incompatible feature bits that are known."""
 
@@ -240,7 +243,9 @@ class _Area:
 
     def _extensions(self) -> Iterator[tuple[int, bytes]]:
         at = self.start
-        while at + _EXTENSION.size <= self.end:
+        for _ in range(_MAX_EXTENSIONS):
+            if at + _EXTENSION.size > self.end:
+                return
             kind, length = _EXTENSION.unpack_from(self.raw, at)
             if kind == _EXT_END:
                 return
@@ -250,6 +255,7 @@ class _Area:
                 return
             yield kind, self.raw[at : at + length]
             at += length + 7 & ~7
+        self.problems.append(Problem(f"there are more than {_MAX_EXTENSIONS} header extensions", at))
 
     def _feature_names(self, data: bytes) -> None:
         for field, bit, name in _FEATURE_NAME.iter_unpack(data[: len(data) // 48 * 48]):

@@ -30,6 +30,8 @@ WINDOW_CLUSTERS = 8192
 MAX_L1_BYTES = 32 << 20
 """QEMU's limit: 128 GiB with clusters of 512 bytes, 2 PiB with 64 KiB."""
 
+_L1_STEP = 1 << 16
+
 _CACHE_BYTES = 16 << 20
 
 _OFFSET = np.uint64(0x00FF_FFFF_FFFF_FE00)
@@ -115,13 +117,13 @@ class ClusterMap:
 
     def used_windows(self) -> Iterator[int]:
         """Yield the indices of the windows that any L1 entry maps: the others hold nothing."""
-        used = np.flatnonzero(self.l1 & _OFFSET)
-        per_entry = self._per_table // WINDOW_CLUSTERS
-        if per_entry >= 1:
-            for entry in used.tolist():
-                yield from range(entry * per_entry, (entry + 1) * per_entry)
-        else:
-            yield from np.unique(used // (WINDOW_CLUSTERS // self._per_table)).tolist()
+        slices = max(1, self._per_table // WINDOW_CLUSTERS)  # windows to a table
+        step = max(1, WINDOW_CLUSTERS // self._per_table)  # tables to a window
+        for start in range(0, len(self.l1), _L1_STEP):
+            used = np.unique(np.flatnonzero(self.l1[start : start + _L1_STEP] & _OFFSET) // step)
+            for group in used.tolist():
+                first = (start // step + group) * slices
+                yield from range(first, first + slices)
 
     def window(self, index: int) -> Window:
         """Read the L2 entries of a window; raises ImageError if the file cannot be read."""
