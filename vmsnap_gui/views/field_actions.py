@@ -46,8 +46,8 @@ class FieldActions(QObject):
         self._session = session
         self._jobs = jobs
         self.copy_value = self._add("copy_value", self.tr("&Copy value"), "Ctrl+C", self._copy_value)
-        self.copy_path = self._add("copy_path", self.tr("Copy &path"), "Ctrl+Shift+C", self._copy_path)
-        self.copy_json = self._add("copy_json", self.tr("Copy as &JSON"), "Ctrl+J", self._copy_json)
+        self.copy_path = self._add("copy_path", self.tr("Copy &path"), "Ctrl+Shift+P", self._copy_path)
+        self.copy_json = self._add("copy_json", self.tr("Copy as &JSON"), "Ctrl+Shift+N", self._copy_json)
         self.copy_hex = self._add("copy_hex", self.tr("Copy as &hex"), "Ctrl+Shift+H", self._copy_hex)
         self.filter = self._add("apply_as_filter", self.tr("Apply as &filter"), "Ctrl+Shift+F", self._filter)
         self.expand = self._add("expand_below", self.tr("&Expand all below"), "Ctrl+Right", self._expand)

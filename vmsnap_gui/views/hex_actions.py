@@ -31,7 +31,7 @@ class HexActions(QObject):
     def __init__(self, view: HexView) -> None:
         super().__init__(view)
         self._view = view
-        copy, shift = QKeySequence(QKeySequence.StandardKey.Copy), QKeySequence("Ctrl+Shift+C")
+        copy, shift = QKeySequence(QKeySequence.StandardKey.Copy), QKeySequence("Ctrl+Shift+T")
         self.copy_hex = self._action("copy_hex", self.tr("&Copy as hex"), copy)
         self.copy_text = self._action("copy_text", self.tr("Copy as &text"), shift)
         self.select_all = self._action(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
@@ -12,7 +13,7 @@ from vmsnap_gui.views.byte_source import MemorySource
 from vmsnap_gui.views.hex_cache import PageCache
 from vmsnap_gui.views.hex_cursor import ByteSelection, moved
 from vmsnap_gui.views.hex_layout import HexLayout
-from vmsnap_gui.views.hex_paint import FAILED, WAITING, Colours, Highlight, RowPainter
+from vmsnap_gui.views.hex_paint import FAILED, WAITING, Colours, Highlight, Mark, RowPainter
 from vmsnap_gui.views.long_scroll import LongScrollArea
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class HexView(LongScrollArea):
         self._cache = PageCache(MemorySource(b""), self._arrived)
         self._base = 0
         self._highlights: list[Highlight] = []
+        self._hits: Sequence[int] = ()
+        self._hit_length = 0
         self._selection = ByteSelection()
         self._wanted_columns = 0
         self._dragging = False
@@ -73,6 +76,7 @@ class HexView(LongScrollArea):
         self._cache = PageCache(source or MemorySource(b""), self._arrived)
         self._base = base
         self._highlights = []
+        self._hits = ()
         self._selection = ByteSelection()
         self.position = 0
         self._arrange()
@@ -142,6 +146,11 @@ class HexView(LongScrollArea):
         self._highlights = list(highlights)
         self.viewport().update()
 
+    def set_hits(self, offsets: Sequence[int], length: int) -> None:
+        """Highlight `length` bytes at each of these offsets, which ascend and may be very many."""
+        self._hits, self._hit_length = offsets, length
+        self.viewport().update()
+
     def go_to(self, offset: int, length: int = 1) -> None:
         """Put the cursor on a byte and bring `length` bytes from there into sight; no `cursor_moved`."""
         offset = self._inside(offset)
@@ -190,6 +199,9 @@ class HexView(LongScrollArea):
         first, shift = divmod(self.position, layout.row)
         seen = self.visible_bytes
         marks = [one for one in self._highlights if one.start < seen.stop and seen.start < one.end]
+        first_hit = bisect_right(self._hits, seen.start - self._hit_length)
+        hits = self._hits[first_hit : bisect_left(self._hits, seen.stop)]
+        marks += [Highlight(hit, hit + self._hit_length, Mark.HIT) for hit in hits]
         for i in range((self._room() + shift) // layout.row + 1):
             if (first + i) * layout.columns < self.source.size:
                 self._paint_row(rows, colours, marks, first + i, below + i * layout.row - shift)

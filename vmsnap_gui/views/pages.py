@@ -46,6 +46,7 @@ class MessagePage(QWidget):
         middle.addWidget(self._text)
         middle.addSpacing(6)
         middle.addLayout(self._buttons)
+        self._middle = middle
         across = QHBoxLayout()
         across.addStretch(1)
         across.addLayout(middle, 8)
@@ -76,6 +77,10 @@ class MessagePage(QWidget):
         button.clicked.connect(action.trigger)
         self._buttons.addWidget(button)
         return button
+
+    def add_widget(self, widget: QWidget) -> None:
+        """Add a widget between the text and the buttons."""
+        self._middle.insertWidget(self._middle.count() - 1, widget, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def message(self) -> tuple[str, str]:
         """Return the heading and the text that are shown."""

@@ -1,0 +1,33 @@
+"""The colours of the page map: one for each kind of page, and a scale for entropy. A legend names them in words."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QColor, QPalette
+
+from vmsnap_gui.views import theme
+
+_SCALE = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+"""From no entropy to the most: even steps for the eye, and clear to people who do not see all colours."""
+
+
+def kind_colours(palette: QPalette) -> list[QColor]:
+    """Return the colours of missing, zero, fill and data pages, and of points that are no page."""
+    base, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
+    return [
+        theme.blend(base, text, 0.07),
+        theme.blend(base, text, 0.28),
+        QColor("#e0a030") if theme.is_dark(palette) else QColor("#c98a14"),
+        theme.accent(palette),
+        base,
+    ]
+
+
+def entropy_colours(steps: int) -> list[QColor]:
+    """Return `steps` colours from 0 to 8 bits per byte."""
+    anchors = [QColor(name) for name in _SCALE]
+    colours = []
+    for step in range(steps):
+        place = step * (len(anchors) - 1) / max(1, steps - 1)
+        below = min(int(place), len(anchors) - 2)
+        colours.append(theme.blend(anchors[below], anchors[below + 1], place - below))
+    return colours
