@@ -53,7 +53,7 @@ def make_image(directory: Path, screens: Path | None) -> Path:
     disk = [*disk_options(image, "disk0"), "-device", "ide-hd,bus=ide.0,drive=disk0"]
     with Machine([*MACHINE, "-bios", str(firmware), *disk]) as machine:
         for mark, tag in MOMENTS:
-            machine.wait_mark(mark)
+            machine.wait_marks(mark)
             machine.stop()
             machine.snapshot_save(tag, vmstate="disk0", devices=["disk0"])
             if screens is not None:

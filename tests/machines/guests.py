@@ -7,6 +7,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+_HERE = Path(__file__).resolve().parent
+_FIRMWARE_SIZE = 64 << 10
+
 
 @functools.cache
 def assemble(source: Path) -> bytes:
@@ -18,6 +21,17 @@ def assemble(source: Path) -> bytes:
         if done.returncode:
             raise RuntimeError(f"nasm cannot assemble {source}:\n{done.stderr}")
         return output.read_bytes()
+
+
+def worker() -> bytes:
+    """Return the boot disk of worker.asm, which fills the processors and RAM with telling values; see there."""
+    return assemble(_HERE / "worker.asm")
+
+
+def worker_firmware() -> bytes:
+    """Return a firmware that runs worker.asm, for machines whose own boots no disk."""
+    tail = assemble(_HERE / "rom.asm")
+    return worker().ljust(_FIRMWARE_SIZE - len(tail), b"\0") + tail
 
 
 def create_disk(path: Path, content: bytes, size: int, *options: str) -> Path:

@@ -47,7 +47,7 @@ class Machine:
         Args:
             arguments: Machine, memory, disks, devices, ... (`-nodefaults` is the caller's choice).
             program: The emulator.
-            marks: Add an isa-debugcon device at port 0xe9, whose bytes `wait_mark` sees.
+            marks: Add an isa-debugcon device at port 0xe9, whose bytes `wait_marks` sees.
 
         Raises:
             MachineError: QEMU ends at once.
@@ -105,17 +105,17 @@ class Machine:
         answer: str = self.qmp("human-monitor-command", command_line=command)
         return answer.replace("\r\n", "\n")
 
-    def wait_mark(self, mark: bytes) -> None:
-        """Wait until the guest has written `mark` to port 0xe9, reading no further than that."""
-        seen = b""
-        while not seen.endswith(mark):
+    def wait_marks(self, marks: bytes) -> None:
+        """Wait until the guest has written each byte of `marks` to port 0xe9, in whatever order."""
+        missing = set(marks)
+        while missing:
             try:
                 byte = self._marks.recv(1)
             except TimeoutError:
-                raise MachineError(f"the guest did not send {mark!r}, only {seen!r}; {self._said()}") from None
+                raise MachineError(f"the guest did not send {bytes(missing)!r}: {self._said()}") from None
             if not byte:
-                raise MachineError(f"QEMU ended before the guest sent {mark!r}: {self._said()}")
-            seen += byte
+                raise MachineError(f"QEMU ended before the guest sent {bytes(missing)!r}: {self._said()}")
+            missing.discard(byte[0])
 
     def stop(self) -> None:
         """Pause the guest; returns when it stands still."""
