@@ -43,7 +43,9 @@ def exported(path: Path, *options: str) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGKILL)  # a SIGTERM that comes before its main loop is lost
-        assert select.select([watch], [], [], 60)[0]
+        ended = select.poll()
+        ended.register(watch)
+        assert ended.poll(60_000)
         os.close(watch)
 
 

@@ -123,6 +123,14 @@ def test_closed(path: Path) -> None:
     assert handle.changed()
 
 
+def test_a_forgotten_file_is_closed(path: Path) -> None:
+    count = open_descriptors()
+    view = FileView(FileHandle.open(path))
+    assert open_descriptors() == count + 1
+    del view
+    assert open_descriptors() == count
+
+
 def test_closing_under_readers(path: Path) -> None:
     """Threads that read while the file is closed get the right bytes or the error, never another file's bytes."""
     for _ in range(20):

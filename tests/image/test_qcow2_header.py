@@ -139,6 +139,7 @@ def test_an_encrypted_image_lists_but_refuses_content(path: Path, method: int, n
     assert raised.value.message == message
 
 
+@pytest.mark.qemu
 def test_real_luks(tmp_path: Path) -> None:
     path = tmp_path / "luks"
     secret = ("--object", "secret,id=s,data=abc")

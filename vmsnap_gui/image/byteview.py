@@ -128,8 +128,17 @@ class FileHandle:
         self._readers = 0
         self._closed = False
         self.size = 0
-        self.stamp = self.current_stamp()
-        self.grown_size()
+        try:
+            self.stamp = self.current_stamp()
+            self.grown_size()
+        except BaseException:
+            self._fd = -1  # it is still the caller's
+            raise
+
+    def __del__(self) -> None:
+        if self._fd >= 0:  # nobody can read any more, so nobody forgot anything that matters
+            os.close(self._fd)
+            self._fd = -1
 
     @classmethod
     def open(cls, path: Path) -> FileHandle:
