@@ -213,6 +213,13 @@ def test_runs_of_null_with_a_length() -> None:
     assert decoded(item)[0] == [None, None, None, {"lo": 1, "hi": 2}]
 
 
+def test_runs_of_one_pointer_have_neither_index_nor_length() -> None:
+    """QEMU 9.2 and later again: the run is what counts as the array."""
+    parts = [entry("p", "nullptr", 1), entry("p", "struct", 4, ("struct", INNER.pairs)), entry("p", "nullptr", 1)]
+    root = decode_one(body(Item("p", b"0" + INNER.data + b"0", tuple(parts), None), scalar("q", "uint8", 1)))
+    assert to_json(root) == {"p": [None, INNER.value, None], "q": 1}
+
+
 def test_null_pointers_described_as_empty_structs() -> None:
     """Before QEMU 9.2 an array of pointers whose first is NULL is described as structs of one byte."""
     one = entry("css", "struct", 1, ("struct", ()), before=("array_len", 4))
@@ -281,8 +288,8 @@ def test_a_subsection_of_another_version_says_so() -> None:
 
 
 def test_names_that_repeat_become_a_list() -> None:
-    items = (scalar("x", "uint8", 1), scalar("y", "uint8", 2), scalar("x", "uint8", 3), scalar("x", "uint8", 4))
-    assert to_json(decode_one(body(*items))) == {"x": [1, 3, 4], "y": 2}
+    items = [scalar(name, "uint8", i) for i, name in enumerate("xyxyx")]
+    assert to_json(decode_one(body(*items))) == {"x": [0, 2, 4], "y": [1, 3]}
     arrays = (scalars("a", "uint8", [1, 2]), scalar("y", "uint8", 9), scalars("a", "uint8", [3, 4]))
     assert to_json(decode_one(body(*arrays))) == {"a": [[1, 2], [3, 4]], "y": 9}
 

@@ -90,7 +90,7 @@ items = st.recursive(simple, containers, max_leaves=12)
 
 
 def usual(body: Body) -> bool:
-    """QEMU never saves two neighbouring arrays of one name in a struct; they would be taken for one."""
+    """Different fields of one struct never have one name (QEMU would write "name[k]"): it stands for one array."""
     return all(_distinct(fields) for fields in _field_lists(body.pairs))
 
 
@@ -111,10 +111,9 @@ def _distinct(fields: list[object]) -> bool:
     for entry in fields:
         assert isinstance(entry, list)
         members = dict(entry)
-        is_array = "array_len" in members or members.get("index") == 0
-        if is_array and members["name"] == last:
+        if members["name"] == last and members.get("index", 0) == 0:
             return False
-        last = members["name"] if is_array or "index" in members else None
+        last = members["name"]
     return True
 
 

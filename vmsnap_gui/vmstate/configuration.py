@@ -18,6 +18,7 @@ from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
+_MAX_SUBSECTIONS = 64
 _MAX_CAPABILITIES = 256
 _MAX_NAME = 4096
 
@@ -57,9 +58,13 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
     if length > _MAX_NAME:
         raise StreamError(f"the machine type's name would be {length} bytes long", offset=offset + 1)
     machine = text(reader.bytes(length))
-    layout, problem, page_size, names = [], None, None, list[str]()
+    layout, names = list[VMStateDescription](), list[str]()
+    problem = page_size = None
     while reader.peek(1) == bytes([SectionType.SUBSECTION.value]):
         start = reader.position
+        if len(layout) >= _MAX_SUBSECTIONS:
+            problem = "the configuration has more subsections than any machine writes"
+            break
         description = _subsection(reader, known)
         if description is None:
             reader.position = start

@@ -11,7 +11,7 @@ from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
 from vmsnap_gui.vmstate.ram_table import RamOptions, RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
-from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail
+from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
@@ -134,17 +134,21 @@ class VMState:
         """
         if self._index is None:
             parser = self._parser(progress)
-            walk = ForwardWalk(self.view, self._first, parser, self._devices())
+            walk = self._walk(parser, self._devices())
             end = sum(self.unwalked) if self.unwalked is not None else None
-            problem = None
+            sections: list[Section] = []
+            stopped = None
             try:
-                for _ in walk.walk(end):
-                    pass
+                for section in walk.walk(end):
+                    sections.append(section)
             except StreamError as error:
-                problem = str(error)
-            self._keep_index(parser, problem)
+                stopped = str(error)
+            self._keep_index(parser, _ram_problem(sections, stopped))
         assert self._index is not None
         return self._index
+
+    def _walk(self, ram: RamTable, devices: dict[tuple[str, int], DeviceDescription]) -> ForwardWalk:
+        return ForwardWalk(self.view, self._first, ram, devices, self._tail.eof if self._tail is not None else None)
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -226,7 +230,7 @@ class VMState:
             return False
         head, table, position = self._head()
         devices = self._tail.desc.devices
-        early = [s for s in head if s.type is SectionType.FULL]
+        early = [s for s in head if s.type is SectionType.FULL and s.bounded_by is None]
         matching = [(s.name, s.instance_id) == (d.name, d.instance_id) for s, d in zip(early, devices, strict=False)]
         if len(early) > len(devices) or not all(matching):
             return False
@@ -250,7 +254,7 @@ class VMState:
     def _head(self) -> tuple[list[Section], RamTable, int]:
         """Read the sections before the first page: commands, early devices, block table."""
         table = RamTable(self.view, self._known_page_size(), **self._ram_options())
-        walk = ForwardWalk(self.view, self._first, table, self._devices())
+        walk = self._walk(table, self._devices())
         head = list(walk.head())
         commands = [s for s in head if s.type is SectionType.COMMAND]
         if commands and not self.commands:
@@ -262,7 +266,7 @@ class VMState:
         self._head()  # for the commands
         parser = self._parser(progress)
         devices = self._devices()
-        walk = ForwardWalk(self.view, self._first, parser, devices)
+        walk = self._walk(parser, devices)
         sections: list[Section] = []
         stopped: str | None = None
         try:
@@ -271,15 +275,41 @@ class VMState:
         except StreamError as error:
             stopped = str(error)
             problems.append(Problem(f"the walk stopped: {error.message}", error.offset))
+        if walk.finished and self._tail is None and self._late_tail(walk.position, problems):
+            self._by_forward(problems, progress)  # again, now with its description
+            return
+        problems += walk.gaps
         self.located = Located.FORWARD
         self.commands = tuple(s for s in sections if s.type is SectionType.COMMAND)
         self.sections = tuple(s for s in sections if s.type is not SectionType.COMMAND)
         for section in self.sections:
-            device = devices.get((section.name, section.instance_id))
-            if device is not None and section.type is SectionType.FULL:
+            # Each section is saved once: a second one of that name was not what the description is about.
+            device = (
+                devices.pop((section.name, section.instance_id), None) if section.type is SectionType.FULL else None
+            )
+            if device is not None:
                 self._descriptions[section.offset] = device
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
-        ram_whole = any(s.name == "ram" and s.type is SectionType.END for s in self.sections)
-        self._keep_index(parser, None if ram_whole else stopped)
+        self._keep_index(parser, _ram_problem(sections, stopped))
+
+    def _late_tail(self, position: int, problems: list[Problem]) -> bool:
+        """Take the description at `position`, after the end mark, which the stream does not end with."""
+        try:
+            self._tail = tail_at(self.view, position)
+        except StreamError as error:
+            problem = Problem(error.message, error.offset)
+            problems += [problem] if problem not in problems else []
+        if self._tail is None:
+            return False
+        problems += [Problem(text, position) for text in self._tail.desc.problems]
+        problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
+        return True
+
+
+def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:
+    """Say why pages may be missing: a RAM section could not be followed, or the walk stopped before the last one."""
+    ram = [s for s in sections if s.name == "ram"]
+    wrong = next((s.problem for s in ram if s.problem is not None), None)
+    return wrong or (None if any(s.type is SectionType.END for s in ram) else stopped)

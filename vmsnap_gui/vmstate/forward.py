@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.iterative import payload_skipper
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, MAX_HEADER, MAX_SECTION_ID, Header, Section, SectionType, footer
 from vmsnap_gui.vmstate.wire import Reader, StreamError
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 _STEP = 1 << 20
 _OVERLAP = 320  # more than a footer and a header with the longest name
 _HEADER = re.compile(rb"(?=[\x01\x04]\x00[\x00-\x0f]..([\x01-\xff])[\x20-\x7e]{2})", re.DOTALL)
+_DESC_AFTER_EOF = re.compile(rb"\0\x06[\0-\x02]...\{\"(page_size|configuration|devices)\"", re.DOTALL)
 _MAX_VERSION = 1 << 28  # eeprom's 20061113 is the highest seen
-_MAX_SECTIONS = 1 << 20
-_MAX_CANDIDATES = 200_000
-_UNDESCRIBED = "nothing describes this section"
+_MIN_MAX_SECTIONS = 1 << 16  # a live stream has a part for each 50 ms; most of them hold many pages
+_MAX_CANDIDATES = 100_000
+_MAX_COMMANDS = 1024
+_MAX_GAPS = 64
+_MAX_MISSES = 2
 _STARTS = (SectionType.START, SectionType.FULL)
+_FOOTER = bytes([SectionType.FOOTER.value])
+_HEADS = (SectionType.START.value, SectionType.FULL.value, SectionType.COMMAND.value)
 
 
 class ForwardWalk:
@@ -37,28 +43,43 @@ class ForwardWalk:
         position: Offset of the next section.
         finished: Whether the EOF mark was met; `position` is then after it.
         footers: Whether sections end with a footer; None while not known.
+        gaps: Where no section could be read, so that the walk went on at the next header.
     """
 
     def __init__(
-        self, view: ByteView, position: int, ram: RamTable, devices: dict[tuple[str, int], DeviceDescription]
+        self,
+        view: ByteView,
+        position: int,
+        ram: RamTable,
+        devices: dict[tuple[str, int], DeviceDescription],
+        eof: int | None = None,
     ) -> None:
+        """Take what is known of the stream: descriptions by name and instance, and where its end mark stands."""
         self._view = view
+        self._reader = Reader(view)
         self._ram = ram
         self._devices = devices
+        self._eof = eof
         self._open: dict[int, Header] = {}
         self._used: set[int] = set()
-        self._candidates = 0
+        self._candidates = self._misses = self._commands = 0
+        self._searchable = 8 * view.size + (64 << 20)
+        self._most = _MIN_MAX_SECTIONS + view.size // 1024
         self.position = position
         self.finished = False
         self.footers: bool | None = None
+        self.gaps: list[Problem] = []
 
     def head(self) -> Iterator[Section]:
         """Yield the sections before the first page: early FULL ones and each START, as far as that costs nothing."""
-        while self._view.size - self.position > FOOTER_SIZE:
-            kind = self._view.read(self.position, 1)[0]
-            if kind not in (SectionType.START.value, SectionType.FULL.value, SectionType.COMMAND.value):
+        for _ in range(_MIN_MAX_SECTIONS):
+            kind = self._view.read(self.position, 1) if self._view.size - self.position > FOOTER_SIZE else b""
+            if not kind or kind[0] not in _HEADS:
                 return
-            section = self._section(head_only=True)
+            try:
+                section = self._section(head_only=True)
+            except StreamError:
+                return
             if section is None:
                 return
             yield section
@@ -71,41 +92,58 @@ class ForwardWalk:
         Raises:
             StreamError: a section cannot be framed, and no section after it was found again.
         """
-        for _ in range(_MAX_SECTIONS):
+        for _ in range(self._most):
             if end is not None and self.position >= end:
                 return
             kind = self._view.read(self.position, 1) if self.position < self._view.size else b""
             if not kind:
                 raise StreamError("the stream ends without its end mark", offset=self.position)
-            if kind[0] == SectionType.EOF.value:
+            # After no section at all, a zero byte may as well be the inside of a damaged configuration.
+            if kind[0] == SectionType.EOF.value and (self._used or self._plausible(self.position)):
                 self.position += 1
                 self.finished = True
                 return
-            section = self._section()
+            try:
+                section = self._section()
+            except StreamError as error:
+                self._pass_over(error)
+                continue
             if section is not None:
                 yield section
         raise StreamError("the stream has more sections than any machine saves", offset=self.position)
 
+    def _pass_over(self, error: StreamError) -> None:
+        """Go on at the next plausible header; raise `error` again where there is none."""
+        found = self._next_header(self.position + 1, after_footer=True) if len(self.gaps) < _MAX_GAPS else None
+        if found is None:
+            raise error
+        message = f"{found - self.position} bytes here cannot be read as a section: {error.message}"
+        self.gaps.append(Problem(message, self.position))
+        self.position = found
+
     def _section(self, *, head_only: bool = False) -> Section | None:
         start = self.position
-        reader = Reader(self._view, start)
+        reader = self._reader
+        reader.position = start
         if reader.peek(1) == bytes([SectionType.COMMAND.value]):
             return self._command(reader)
         header = Header.read(reader)
         named = self._name(header, start)
         payload = reader.position
-        problem = bounded_by = None
+        end = problem = bounded_by = None
+        frame = 0
         try:
-            known_end = self._payload_end(header.type, named, reader, head_only)
-            if known_end is None:
-                end, frame, bounded_by = self._recover(named, payload, _UNDESCRIBED)
-            else:
-                end, frame = known_end, self._frame(header.section_id, known_end)
+            end = self._payload_end(header.type, named, reader)
+            if end is not None:
+                frame = self._frame(header.section_id, end)
         except StreamError as error:
-            if head_only:
+            end, problem = None, str(error)
+        if end is None:
+            if head_only and (problem is not None or named.name == "ram"):
                 return None
-            end, frame, bounded_by = self._recover(named, payload, error.message)
-            problem = str(error)
+            end, frame, bounded_by = self._recover(named, payload, payload + _STEP if head_only else None)
+            if end == self._view.size and problem is None:
+                problem = "the stream ends within this section"
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,
@@ -114,6 +152,9 @@ class ForwardWalk:
 
     def _command(self, reader: Reader) -> Section:
         start = reader.position
+        self._commands += 1
+        if self._commands > _MAX_COMMANDS:
+            raise StreamError("the stream has more commands than any machine sends", offset=start)
         reader.u8()
         command, length = reader.u16(), reader.u16()
         reader.skip(length)
@@ -135,23 +176,20 @@ class ForwardWalk:
             )
         return opened
 
-    def _payload_end(self, kind: SectionType, named: Header, reader: Reader, head_only: bool) -> int | None:
+    def _payload_end(self, kind: SectionType, named: Header, reader: Reader) -> int | None:
         """Return the offset after the payload that the reader stands on, None where nothing tells its length.
 
         Raises:
-            StreamError: it cannot be followed, or finding it would mean to read pages, which `head_only` forbids.
+            StreamError: it cannot be followed.
         """
-        position = reader.position
         if named.name == "ram" and kind is not SectionType.FULL:
-            return self._ram_end(kind, named, position)
+            return self._ram_end(kind, named, reader.position)
         skip = payload_skipper(named.name) if kind is not SectionType.FULL else None
         if skip is not None:
             skip(reader)
             return reader.position
         device = self._devices.get((named.name, named.instance_id))
         if device is None or kind is not SectionType.FULL:
-            if head_only:
-                raise StreamError(_UNDESCRIBED, offset=position)
             return None
         reader.skip(device.payload_size)
         return reader.position
@@ -198,42 +236,89 @@ class ForwardWalk:
             return known and header.version < _MAX_VERSION and _printable(header.name)
         return header.section_id in self._open
 
-    def _recover(self, named: Header, payload: int, why: str) -> tuple[int, int, str]:
+    def _recover(self, named: Header, payload: int, limit: int | None) -> tuple[int, int, str]:
         """Find the end of a section whose length is not known: by its footer, else by the next plausible header.
 
         Returns:
-            The end of its payload, the size of its footer, and how the end was found.
-        """
-        mark = footer(named.section_id)
-        position = payload
-        while self.footers is not False and position < self._view.size:
-            data = self._view.read(position, min(_STEP + FOOTER_SIZE, self._view.size - position))
-            at = -1
-            while (at := data.find(mark, at + 1)) >= 0:
-                end = position + at
-                if self._plausible(end + FOOTER_SIZE):
-                    self.footers = True
-                    return end, FOOTER_SIZE, "footer"
-            position += _STEP
-        following = None if self.footers else self._next_header(payload)
-        if following is not None:
-            return following, 0, "next header"
-        last = self._view.size - 1
-        if not self.footers and last >= payload and self._view.read(last, 1) == b"\0":
-            return last, 0, "end"  # the last section: the stream's end mark is its last byte
-        raise StreamError(f"section {named.name!r} has no end that can be found: {why}", offset=payload)
+            The end of its payload (the stream's, where nothing else is found), the size of its footer, and how the
+            end was found.
 
-    def _next_header(self, payload: int) -> int | None:
+        Raises:
+            StreamError: nothing was found up to `limit`, or searching takes too long.
+        """
+        end = None
+        if self.footers is not False:
+            end = self._next_footer(footer(named.section_id), payload, limit)
+        if end is not None:
+            self.footers = True
+            return end, FOOTER_SIZE, "footer"
+        following = self._next_header(payload, limit, after_footer=True)
+        if following is not None:
+            if self.footers is None:
+                self._misses += 1
+                self.footers = False if self._misses >= _MAX_MISSES else None
+            return following, 0, "next header"
+        if limit is not None:
+            raise StreamError(f"section {named.name!r} has no end near its start", offset=payload)
+        return self._end_mark(payload), 0, "end"
+
+    def _end_mark(self, payload: int) -> int:
+        """Return where the end mark after the last section stands; the stream's end where there is none."""
+        if self._eof is not None and self._eof >= payload:
+            return self._eof
         position = payload
         while position < self._view.size:
-            data = self._view.read(position, min(_STEP + _OVERLAP, self._view.size - position))
-            for match in _HEADER.finditer(data):
-                if match.start() >= _STEP:
-                    break
-                if self._plausible(position + match.start()):
-                    return position + match.start()
+            found = _DESC_AFTER_EOF.search(self._window(position, 32))
+            if found is not None:
+                return position + found.start()
+            position += _STEP
+        last = self._view.size - 1
+        is_mark = last >= payload and not self.footers and self._view.read(last, 1) == b"\0"
+        return last if is_mark else self._view.size
+
+    def _window(self, position: int, overlap: int) -> bytes:
+        """Read a step of a search, and a little of the next one; StreamError where searching has no end."""
+        length = min(_STEP + overlap, self._view.size - position)
+        self._searchable -= length
+        if self._searchable < 0:
+            raise StreamError("the ends of too many sections would have to be searched for", offset=position)
+        return self._view.read(position, length)
+
+    def _next_footer(self, mark: bytes, position: int, limit: int | None) -> int | None:
+        """Return where the next `mark` stands that another section, or the end of the stream, follows."""
+        limit = self._view.size if limit is None else min(limit, self._view.size)
+        while position < limit:
+            data = self._window(position, FOOTER_SIZE)
+            at = -1
+            while (at := data.find(mark, at + 1)) >= 0:
+                after = position + at + FOOTER_SIZE
+                if after == self._view.size or self._plausible(after):
+                    return position + at
             position += _STEP
         return None
+
+    def _next_header(self, position: int, limit: int | None = None, *, after_footer: bool = False) -> int | None:
+        """Return where the next plausible header stands.
+
+        If `after_footer`, and where the stream has footers, only a described section may stand elsewhere.
+        """
+        limit = self._view.size if limit is None else min(limit, self._view.size)
+        while position < limit:
+            data = self._window(position, _OVERLAP)
+            for match in _HEADER.finditer(data):
+                start = position + match.start()
+                if match.start() >= _STEP:
+                    break
+                if self._plausible(start) and not (after_footer and self.footers and self._stray(start)):
+                    return start
+            position += _STEP
+        return None
+
+    def _stray(self, start: int) -> bool:
+        """Tell whether a header stands neither after a footer nor for a described section."""
+        header = Header.parse(self._view.read(start, min(MAX_HEADER, self._view.size - start)))
+        known = header is not None and (header.name, header.instance_id) in self._devices
+        return not known and self._view.read(max(start - FOOTER_SIZE, 0), 1) != _FOOTER
 
 
 def _printable(name: str) -> bool:

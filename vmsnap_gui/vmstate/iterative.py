@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.wire import Reader
 
 _BLOCK_CHUNK = 1 << 20
+_MAX_BITMAPS = 1 << 16
 _SECTOR_MASK = 0x1FF
 _VFIO_END, _VFIO_CONFIG, _VFIO_SETUP, _VFIO_DATA, _VFIO_INIT_SENT = (0xFFFFFFFFEF100001 + i for i in range(5))
 
@@ -78,10 +79,11 @@ def _bitmap_flags(reader: Reader) -> int:
 
 
 def _dirty_bitmap(reader: Reader) -> None:
+    completed = 0
     while True:
         at = reader.position
         flags = _bitmap_flags(reader)
-        if flags & ~0x7F:
+        if flags & ~0x7F or not flags & 0x71:
             raise StreamError(f"unknown flags {flags:#x} in a dirty bitmap section", offset=at)
         if flags & 0x08:  # node alias
             reader.counted()
@@ -90,7 +92,9 @@ def _dirty_bitmap(reader: Reader) -> None:
         if flags & 0x10:  # start: granularity, flags
             reader.skip(5)
         elif flags & 0x20:  # complete
-            pass
+            completed += 1
+            if completed > _MAX_BITMAPS:
+                raise StreamError("a dirty bitmap section completes more bitmaps than it can hold", offset=at)
         elif flags & 0x40:  # bits: start sector, sectors, unless zeroes a buffer
             reader.skip(12)
             if not flags & 0x02:

@@ -6,6 +6,7 @@ backwards from the EOF mark before it, and every header and footer is checked on
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from vmsnap_gui.vmstate.sections import (
     full_header,
 )
 from vmsnap_gui.vmstate.vmdesc import MAX_JSON, VMDesc
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
@@ -29,6 +30,7 @@ _STEP = 1 << 20
 _MAX_SEARCH = 64 << 20  # how far back the start of a wrongly described section is sought
 _MAX_RECOVERIES = 64
 _FRAME = 5  # type byte and length of a vmdesc
+_DESC_START = re.compile(rb"\0\x06(?=[\0-\x02]...\{)", re.DOTALL)  # the length's first byte: see MAX_JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,7 @@ def find_tail(view: ByteView) -> Tail | None:
         data = view.read(start, length)
         found = _desc_start(data)
         if found is not None:
-            offset = start + found
-            desc = VMDesc.parse(data[found + _FRAME :], offset)
-            eof = offset - 1
-            if eof < 0 or view.read(eof, 1) != b"\0":
-                raise StreamError("no end mark stands before the description", offset=offset)
-            return Tail(eof, offset, end, desc)
+            return _parsed(start + found, data[found + _FRAME :])
         if length in (end, MAX_JSON + _FRAME):
             return None
 
@@ -88,14 +85,38 @@ def _strip_zeros(view: ByteView) -> int:
 
 def _desc_start(data: bytes) -> int | None:
     """Return where in `data` a type byte stands after an EOF mark, whose length reaches exactly its end."""
-    top = len(data)
-    while (at := data.rfind(b"\0\x06", 0, top)) >= 0:
-        # The length's own bytes may look like this too, so only the whole check counts.
-        body = at + 1 + _FRAME
-        if data[body : body + 1] == b"{" and int.from_bytes(data[at + 2 : body], "big") == len(data) - body:
-            return at + 1
-        top = at + 1
-    return None
+    found = None
+    for match in _DESC_START.finditer(data):
+        # The length's own bytes may look like a start too, so only the whole check counts.
+        body = match.end() + 4
+        if int.from_bytes(data[match.end() : body], "big") == len(data) - body:
+            found = match.end() - 1
+    return found
+
+
+def _parsed(offset: int, text: bytes) -> Tail:
+    return Tail(offset - 1, offset, offset + _FRAME + len(text), VMDesc.parse(text, offset))
+
+
+def tail_at(view: ByteView, offset: int) -> Tail | None:
+    """Read the vmdesc whose type byte is at `offset`, after an EOF mark, None where there is none.
+
+    `find_tail` needs it at the end of the view; this finds it when something follows.
+
+    Raises:
+        StreamError: there is one, but it is cut short or cannot be read.
+    """
+    reader = Reader(view, offset)
+    if reader.peek(1) != bytes([SectionType.VMDESCRIPTION.value]) or reader.left < _FRAME:
+        return None
+    reader.u8()
+    length = reader.u32()
+    if length > reader.left:
+        message = f"the description is cut short: of its {length} bytes only {reader.left} are here"
+        raise StreamError(message, offset=offset)
+    if length > MAX_JSON:
+        raise StreamError(f"the description is {length} bytes long, more than any machine writes", offset=offset)
+    return _parsed(offset, reader.bytes(length))
 
 
 class TailWalk:
@@ -185,20 +206,18 @@ class TailWalk:
         self._recoveries += 1
         if self._recoveries > _MAX_RECOVERIES:
             return None
-        whole = full_header(section_id or 0, device.name, device.instance_id, 0)
-        # Without a footer the section's id is not known; the version may differ from the description's.
-        pattern = whole[:-4] if section_id is not None else whole[5:-4]
-        back = 0 if section_id is not None else 5
+        # The version may differ from the description's; without a footer the section's id is not known.
+        whole = full_header(section_id or 0, device.name, device.instance_id, 0)[:-4]
+        wanted = re.escape(whole[1:5]) if section_id is not None else rb"\0[\0-\x0f].."
+        pattern = re.compile(rb"\x04(?=" + wanted + re.escape(whole[5:]) + rb")", re.DOTALL)
         lowest = max(self._lowest, end - _MAX_SEARCH)
         top = end
         while top > lowest:
             start = max(top - _STEP, lowest)
-            data = self._view.read(start, min(end, top + len(pattern)) - start)
-            bound = len(data)
-            while (at := data.rfind(pattern, 0, bound)) >= 0:
-                header = self._header(start + at - back, device, section_id)
+            data = self._view.read(start, min(end, top + len(whole)) - start)
+            for at in reversed([match.start() for match in pattern.finditer(data)]):
+                header = self._header(start + at, device, section_id)
                 if header is not None:
-                    return start + at - back, header
-                bound = at + len(pattern) - 1
+                    return start + at, header
             top = start
         return None
