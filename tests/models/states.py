@@ -1,0 +1,33 @@
+"""Saved states of the samples, loaded as the window loads them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tests.samples import sample
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.reading import LoadedState, Reader, StateKey
+
+if TYPE_CHECKING:
+    from vmsnap_gui.vmstate.fields import Field
+
+Q35 = "q35-default@10.0/disk0.qcow2"
+PPC = "ppc64-pseries@10.0/disk0.qcow2"
+NO_DESCRIPTION = "pc-nodesc@10.0/disk0.qcow2"
+
+
+@lru_cache(maxsize=4)
+def loaded(name: str, index: int = 0) -> LoadedState:
+    """Load the state of a sample's snapshot; nobody may change it."""
+    path = sample(name)
+    image = open_image(path)
+    snapshot = image.snapshots[index]
+    image.close()
+    key = StateKey(path, index, snapshot.id, snapshot.tag, 1)
+    return Reader(path).load(key, snapshot, lambda _done, _total: None)
+
+
+def tree_of(state: LoadedState, key: str) -> Field:
+    """Return the tree of the first section with this key."""
+    return next(tree for section, tree in zip(state.vmstate.sections, state.trees, strict=True) if section.key == key)
