@@ -8,7 +8,7 @@ from tests.vmstate.checks import check_state, leaves, open_both
 from tests.vmstate.layouts import body, buffer, scalar, scalars
 from tests.vmstate.streams import END_MARK, Memory, Stream, header, page, pattern, table, u16, u32, u64, zero
 from vmsnap_gui.image.errors import Cancelled
-from vmsnap_gui.vmstate import forward as forward_module
+from vmsnap_gui.vmstate import borders
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import Kind, to_json
 from vmsnap_gui.vmstate.sections import Located, SectionType
@@ -241,7 +241,7 @@ def test_searching_windows_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Footers and headers that lie across the border of two search windows are found."""
     for footers in (True, False):
         for step in (7, 64, 100):
-            monkeypatch.setattr(forward_module, "_STEP", step)
+            monkeypatch.setattr(borders, "STEP", step)
             stream = Stream(footers=footers).ram(*RAM, section_id=2)
             for i in range(3):
                 device = body(buffer("b", bytes(50 + 13 * i)), name=f"device-with-a-name-{i}")

@@ -115,6 +115,9 @@ class Header:
         return header
 
 
+NAMING = (SectionType.START, SectionType.FULL)
+"""The types whose headers name the section; PART, END and footers only repeat its id."""
+
 FOOTER_SIZE = 5
 
 MAX_HEADER = 14 + 255
