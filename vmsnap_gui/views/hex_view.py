@@ -261,7 +261,7 @@ class HexView(LongScrollArea):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Override QWidget::mouseReleaseEvent."""
-        super().mouseReleaseEvent(event)
+        event.accept()
         self._dragging = False
         self._drag_timer.stop()
 
