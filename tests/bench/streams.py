@@ -75,7 +75,10 @@ def write_stream(path: Path, source_stream: Path, ram_bytes: int, *, layout: Lay
     """
     if ram_bytes <= 0 or ram_bytes % PAGE:
         raise ValueError(f"{ram_bytes} bytes are no whole pages")
-    source = _take_apart(source_stream.read_bytes())
+    try:
+        source = _take_apart(source_stream.read_bytes())
+    except IndexError:
+        raise SourceError("the stream ends too early") from None
     largest = max(source.table, key=lambda block: block[1])
     table = [(name, ram_bytes if name == largest[0] else length) for name, length in source.table]
     with path.open("wb") as file:

@@ -148,14 +148,26 @@ class Machine:
             path: The file.
             capabilities: Migration capabilities to set first, underscores for dashes.
         """
+        self._set_capabilities(capabilities)
+        self.qmp("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
+        self._wait_for_migration()
+
+    def migrate_from(self, path: Path, **capabilities: bool) -> None:
+        """Load a plain stream file; the machine was started with `-incoming defer -S`."""
+        self._set_capabilities(capabilities)
+        self.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
+        self._wait_for_migration()
+
+    def _set_capabilities(self, capabilities: dict[str, bool]) -> None:
         wanted = {"events": True, **{name.replace("_", "-"): on for name, on in capabilities.items()}}
         settings = [{"capability": name, "state": on} for name, on in wanted.items()]
         self.qmp("migrate-set-capabilities", capabilities=settings)
-        self.qmp("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
+
+    def _wait_for_migration(self) -> None:
         ends = {"completed", "failed", "cancelled"}
         event = self.monitor.wait_event(lambda event: event["event"] == "MIGRATION" and event["data"]["status"] in ends)
         if event["data"]["status"] != "completed":
-            raise MachineError(f"the migration {event['data']['status']}: {self.qmp('query-migrate')}")
+            raise MachineError(f"the migration {event['data']['status']}: {self.qmp('query-migrate')}; {self._said()}")
 
     def memory(self, address: int, size: int) -> bytes:
         """Return guest-physical memory, as pmemsave writes it."""
