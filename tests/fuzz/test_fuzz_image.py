@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
 SECONDS = 2.0
-"""No input may take longer."""
+"""No input may take longer: processor time, so that a busy machine fails nothing."""
 
 MEMORY = 64 * MIB
 """What an input may take besides 4 times its size."""
@@ -57,7 +57,7 @@ class FuzzReport:
         refused: How many could not be opened at all.
         errors: How many reads and look-ups ended in ImageError.
         seconds: All in all.
-        slowest: Seconds for the slowest input.
+        slowest: Seconds of processor time for the slowest input.
         peak: The most bytes that Python held for one input, where tracemalloc ran.
     """
 
@@ -247,13 +247,13 @@ def fuzz_image(seed: int, count: int, folder: Path, *, memory: bool = False) -> 
             if memory:
                 tracemalloc.reset_peak()
             held = tracemalloc.get_traced_memory()[0] if memory else 0
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 drive(path)
             except Exception as error:
                 error.add_note(f"input {number} of seed {seed}, made from {original.name}")
                 raise
-            took = time.perf_counter() - start
+            took = time.process_time() - start
             assert took < SECONDS, f"input {number} of seed {seed}, made from {original.name}: {took:.1f} s"
             if memory:
                 peak = tracemalloc.get_traced_memory()[1] - held
@@ -310,9 +310,9 @@ class TestHostile:
 
     def drive(self, path: Path) -> FuzzReport:
         report = FuzzReport()
-        start = time.perf_counter()
+        start = time.process_time()
         Driver(random.Random(1), path.parent, FuzzReport())(path)
-        assert time.perf_counter() - start < SECONDS
+        assert time.process_time() - start < SECONDS
         tracemalloc.start()
         try:
             Driver(random.Random(1), path.parent, report)(path)
@@ -409,7 +409,7 @@ def test_header_parse_is_what_is_fuzzed(folder: Path) -> None:
     rng = random.Random(3)
     path = folder / "i"
     handled = 0
-    for _ in range(1500):
+    for _ in range(600):
         fields = [rng.getrandbits(32 if rng.random() < 0.5 else 4) for _ in range(24)]
         raw = b"QFI\xfb" + struct.pack(">I", rng.choice((2, 3))) + struct.pack(">24I", *fields) + rng.randbytes(400)
         data = bytearray(raw)
@@ -423,4 +423,4 @@ def test_header_parse_is_what_is_fuzzed(folder: Path) -> None:
         handled += 1
         assert isinstance(image.header, Header)
         image.close()
-    assert handled > 500
+    assert handled > 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView
@@ -17,11 +18,15 @@ from vmsnap_gui.image.snapshot import Reference, describe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.qcow2_map import ClusterMap
     from vmsnap_gui.image.snapshot import Consent, Snapshot
 
-_ATTEMPTS = 4
+_ATTEMPTS = 6
+
+_FRESH = 1.0
+"""Seconds; file systems count in ticks, some in ms, some in seconds."""
 
 
 class Qcow2Image:
@@ -54,7 +59,8 @@ class Qcow2Image:
             self.problems += (Problem("the image is in use, may be changing: it changed each time it was read"),)
 
     def _read(self) -> bool:
-        """Read header and table until the file did not change meanwhile; False if it never kept still."""
+        """Read header and table until the file kept still meanwhile; False if it never did."""
+        previous = None
         for attempt in range(_ATTEMPTS):
             before = self._handle.current_stamp()
             self._handle.grown_size()
@@ -62,14 +68,16 @@ class Qcow2Image:
                 self.header = Header.parse(self._handle)
                 self.snapshots, problems = read_table(self._handle, self.header)
             except ImageError:
-                if attempt == _ATTEMPTS - 1 or self._handle.current_stamp() == before:
+                if attempt == _ATTEMPTS - 1 or (self._handle.current_stamp() == before and not _fresh(before)):
                     raise
                 continue
             layout = layout_problems(self.header, self.snapshots, self._handle.size)
             self.problems = (*self.header.problems, *header_problems(self.header), *problems, *layout)
             self._verified = self._handle.stamp = before
-            if self._handle.current_stamp() == before:
+            seen = self.header, self.snapshots
+            if self._handle.current_stamp() == before and (seen == previous or not _fresh(before)):
                 return True
+            previous = seen
         return False
 
     @property
@@ -195,13 +203,22 @@ class Qcow2Image:
         if stamp == self._verified:
             return
         self._handle.grown_size()
-        now, _ = read_table(self._handle, Header.parse(self._handle))
-        if not any(one.same_entry(snapshot) for one in now):
-            raise ImageError(
-                f"the image was changed and the snapshot with {describe(snapshot)} is gone; open the image again",
-                path=self.path,
-            )
-        self._verified = stamp
+        previous = None
+        for _ in range(_ATTEMPTS):  # a table that is being moved may be gone from where the header just said
+            try:
+                now, _problems = read_table(self._handle, Header.parse(self._handle))
+            except ImageError:
+                now = ()
+            if any(one.same_entry(snapshot) for one in now):
+                self._verified = stamp
+                return
+            if now == previous:
+                break
+            previous = now
+        raise ImageError(
+            f"the image was changed and the snapshot with {describe(snapshot)} is gone; open the image again",
+            path=self.path,
+        )
 
     def active_header(self) -> Header:
         """Read the header as it is now: where the active layer's mapping is.
@@ -220,6 +237,11 @@ class Qcow2Image:
     def handle(self) -> FileHandle:
         """The open file."""
         return self._handle
+
+
+def _fresh(stamp: Stamp) -> bool:
+    """Tell whether a file was written so lately that its time stamp could stand still over another write."""
+    return abs(time.time() - stamp.mtime_ns / 1e9) < _FRESH
 
 
 def _layout(header: Header) -> tuple[object, ...]:
