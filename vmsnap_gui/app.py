@@ -8,17 +8,23 @@ import signal
 import socket
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# All that knows no Qt comes first: once PySide6 is there, it reads the source of every module that is imported.
+import vmsnap_gui
+import vmsnap_gui.entries
+import vmsnap_gui.reading
+
+# isort: split
 from PySide6.QtCore import (
     QLocale,
     QMessageLogContext,
     QObject,
     QSocketNotifier,
     Qt,
-    QTimer,
     QtMsgType,
     Signal,
     qFormatLogMessage,
@@ -27,7 +33,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
-import vmsnap_gui
 from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.resources import resource
 from vmsnap_gui.session import Report, Session
@@ -105,17 +110,13 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     faulthandler.enable()
     app = make_application()
     settings = Settings(settings_file())
-    parts = build(settings)
-    if options.screenshot is None or not (options.paths or options.demo):
-        parts.session.restore()
-    if options.paths:
-        parts.session.open_paths(options.paths)
-    if options.demo:
-        parts.session.open_demo()
+    # Reading starts before the window is built, so that the first paint already shows the list.
+    parts = build(settings, lambda session: _open_first(session, options))
     parts.window.show()
     if shown is not None:
         shown(parts)
     sys.excepthook = _reporter(parts)
+    app.processEvents()  # the first paint: asyncio and qasync are loaded after it
     try:
         return _run(app, parts, options.screenshot)
     finally:
@@ -145,12 +146,23 @@ def _qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None
         sys.stderr.write(f"{qFormatLogMessage(kind, context, text)}\n")
 
 
-def build(settings: Settings) -> Parts:
-    """Build an application that is not shown yet."""
+def _open_first(session: Session, options: argparse.Namespace) -> None:
+    if options.screenshot is None or not (options.paths or options.demo):
+        session.restore()
+    if options.paths:
+        session.open_paths(options.paths)
+    if options.demo:
+        session.open_demo()
+
+
+def build(settings: Settings, start: Callable[[Session], object] | None = None) -> Parts:
+    """Build an application that is not shown yet; `start` tells the session what to open first."""
     if settings.scheme != Qt.ColorScheme.Unknown:
         theme.set_scheme(settings.scheme)
     jobs = Jobs()
     session = Session(jobs, settings)
+    if start is not None:
+        start(session)
     window = MainWindow(session, jobs, settings)
     jobs.setParent(window)
     session.setParent(window)
@@ -169,35 +181,30 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
     """Run the event loop until the window is closed (or its picture taken)."""
     import asyncio
-    from concurrent.futures import ThreadPoolExecutor
 
-    from qasync import QEventLoop
+    from qasync import QEventLoop as AsyncioLoop
 
     async def until_closed() -> int:
         # asyncio's default executor under qasync starts ten threads.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1, thread_name_prefix="vmsnap asyncio"))
         closed = asyncio.Event()
         parts.window.closed.connect(closed.set)
+        if parts.window.isHidden():  # it was closed before the loop began
+            closed.set()
         signals = UnixSignals(parts.window)
         signals.received.connect(parts.window.close)
-        QTimer.singleShot(0, parts.window, lambda: _after_first_paint(parts))
         try:
             if screenshot is not None:
                 return await _take_picture(parts, screenshot)
-            await closed.wait()
+            if parts.window.isVisible():  # else it was closed already, by the first paint's events
+                await closed.wait()
             return 0
         finally:
             signals.stop()
             parts.shut_down()
 
-    with asyncio.Runner(loop_factory=lambda: QEventLoop(app)) as runner:
+    with asyncio.Runner(loop_factory=lambda: AsyncioLoop(app)) as runner:
         return runner.run(until_closed())
-
-
-def _after_first_paint(parts: Parts) -> None:
-    """Do what can wait until the window is there."""
-    parts.jobs.import_module("pyqtgraph", lambda _module: None)
-    parts.window.forget_missing_recent()
 
 
 async def _take_picture(parts: Parts, file: Path) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, lane_of
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram import RamIndex
 
 __all__ = ["LoadedState", "Report", "Session", "StateKey"]
+
+
+SOON_MS = 20
+"""How long a snapshot is selected before its state is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,10 @@ class Session(QObject):
         self.ram_job: Job | None = None
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
+        # Short: so that stepping through a list by its arrow keys loads only where it stops, and the list is painted
+        # before the loading takes the interpreter's time.
+        self._soon = QTimer(self, interval=SOON_MS, singleShot=True)
+        self._soon.timeout.connect(self._load_now)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
 
@@ -289,13 +297,19 @@ class Session(QObject):
             self._has_none(info, snapshot)
             return
         key = StateKey(info.path, self.snapshot, snapshot.id, snapshot.tag, self._readings)
-        if self._reader is None:
-            self._reader = Reader(info.path)
-        reader = self._reader
         self.loading = key
         self.state_loading.emit(key)
+        self._soon.start()
+
+    def _load_now(self) -> None:
+        key, snapshot = self.loading, self.selected_snapshot()
+        if key is None or snapshot is None:
+            return
+        if self._reader is None:
+            self._reader = Reader(key.path)
+        reader = self._reader
         self._jobs.run(
-            self.tr("Reading the saved state of %1").replace("%1", info.path.name),
+            self.tr("Reading the saved state of %1").replace("%1", key.path.name),
             lambda progress: reader.load(key, snapshot, progress),
             lane=key.lane,
             success=self._state_ready,
@@ -333,6 +347,7 @@ class Session(QObject):
 
     def _drop_state(self, *, close: bool) -> None:
         """Cancel all work on the selected snapshot and forget its state; close the image if asked."""
+        self._soon.stop()
         if self.image is not None:
             lane = lane_of(self.image)
             for job in self._jobs.unfinished(lane):

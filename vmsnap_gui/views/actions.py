@@ -65,12 +65,15 @@ class Actions(QObject):
         for action in self.schemes.actions():
             action.setChecked(action.data() == scheme)
 
-    def fill_menus(self, recent: QMenu, copies: list[QAction], docks: list[QAction]) -> None:
+    def add_copies(self, actions: list[QAction]) -> None:
+        """Put the actions on the selected field at the top of the Edit menu."""
+        self._edit.insertActions(self._edit.actions()[0], [*actions, _line(self._edit)])
+
+    def fill_menus(self, recent: QMenu, docks: list[QAction]) -> None:
         """Build the menu bar.
 
         Args:
             recent: The menu of recent files.
-            copies: The inspector's actions on the selected field.
             docks: The actions that show and hide docks.
         """
         bar = self._window.menuBar()
@@ -79,8 +82,8 @@ class Actions(QObject):
         file.addMenu(recent)
         file.addActions([self.open_demo, _line(file), self.reload, self.close_image, self.close_all])
         file.addActions([_line(file), self.quit])
-        edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
-        edit.addActions([*copies, _line(edit), self.copy_file, _line(edit), self.find])
+        self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
+        edit.addActions([self.copy_file, _line(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
         view.addActions([*self.tabs, _line(view), self.go_library, self.go_snapshots, self.go_inspector])
         view.addActions([_line(view), *docks, self.show_jobs, _line(view)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QIcon, QPalette
+from PySide6.QtGui import QFontMetrics, QPalette
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
@@ -57,8 +57,7 @@ class LibraryDelegate(QStyledItemDelegate):
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         area = option.rect.adjusted(self._MARGIN, self._MARGIN, -self._MARGIN, -self._MARGIN)
         picture = QRect(area.left(), area.top() + (area.height() - self._ICON) // 2, self._ICON, self._ICON)
-        mode = QIcon.Mode.Selected if selected else QIcon.Mode.Normal
-        theme.icon(look.value).paint(painter, picture, Qt.AlignmentFlag.AlignCenter, mode)
+        theme.icon(look.value, selected=selected).paint(painter, picture)
         area.setLeft(picture.right() + 2 * self._MARGIN)
         self._paint_lines(painter, option, area, index.data(DETAIL_ROLE), look, selected=selected)
 

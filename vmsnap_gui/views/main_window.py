@@ -5,33 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDockWidget, QHeaderView, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QHeaderView, QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
-from vmsnap_gui.views import dialogs, theme
+from vmsnap_gui.views import theme
 from vmsnap_gui.views.actions import Actions, RecentMenu
-from vmsnap_gui.views.devices_view import DevicesView
 from vmsnap_gui.views.filter_box import FilterBox
+from vmsnap_gui.views.inspector import Inspector
 from vmsnap_gui.views.jobs_panel import JobsPanel
 from vmsnap_gui.views.library_view import LibraryView
-from vmsnap_gui.views.memory_view import MemoryView
-from vmsnap_gui.views.overview import Overview
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.status import JobStatus, StatusSummary
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
+    from PySide6.QtCore import QObject
+    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
     from PySide6.QtWidgets import QMenu
 
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
+    from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.memory_view import MemoryView
+    from vmsnap_gui.views.overview import Overview
 
+_COMPLETE_MS = 700
+"""When the rest of the window is made if no list is painted."""
 _LAYOUT_VERSION = 1
 """Counted up when docks or tool bars change so much that a remembered layout no longer fits."""
 
@@ -52,15 +56,13 @@ class MainWindow(QMainWindow):
         self._session = session
         self._jobs = jobs
         self._settings = settings
+        self._unfinished = True
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
-        self.overview = Overview(session)
-        self.devices = DevicesView(session, jobs)
-        self.memory = MemoryView(session, jobs)
+        self.inspector = Inspector(session, jobs)
         self.jobs_panel = JobsPanel(jobs)
         self.filter_box = FilterBox(self._apply_filter, self)
-        self.inspector = self._make_inspector()
         self.welcome = self._make_welcome()
         self._arrange()
         self._fill_menus()
@@ -69,22 +71,22 @@ class MainWindow(QMainWindow):
         self._restore_layout()
         self._follow()
 
-    # Building
+    @property
+    def overview(self) -> Overview:
+        """The Overview tab."""
+        return self.inspector.overview
 
-    def _make_inspector(self) -> QTabWidget:
-        tabs = QTabWidget()
-        tabs.setObjectName("inspector")
-        tabs.setAccessibleName(self.tr("Inspector"))
-        tabs.setDocumentMode(True)
-        for page, text in (
-            (self.overview, self.tr("&Overview")),
-            (self.devices, self.tr("De&vices")),
-            (self.memory, self.tr("&Memory")),
-        ):
-            tabs.addTab(page, text.replace("&", ""))
-            action = self.verbs.add_tab(page.objectName(), text)
-            action.triggered.connect(lambda _checked=False, page=page: self._show_tab(page))
-        return tabs
+    @property
+    def devices(self) -> DevicesView:
+        """The Devices tab; made now if it is not there yet."""
+        return self.inspector.devices
+
+    @property
+    def memory(self) -> MemoryView:
+        """The Memory tab; made now if it is not there yet."""
+        return self.inspector.memory
+
+    # Building
 
     def _make_welcome(self) -> MessagePage:
         page = MessagePage("welcome")
@@ -137,9 +139,13 @@ class MainWindow(QMainWindow):
     def _fill_menus(self) -> None:
         recent = RecentMenu(self._settings, self.verbs.forget_recent, lambda path: self._session.open_paths([path]))
         recent.setParent(self, recent.windowFlags())
-        field = self.devices.actions_of_field
-        copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter]
-        self.verbs.fill_menus(recent, copies, [self._library_dock.toggleViewAction()])
+        for name, text in (
+            ("overview", self.tr("&Overview")),
+            ("devices", self.tr("De&vices")),
+            ("memory", self.tr("&Memory")),
+        ):
+            self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
+        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()])
 
     def _connect_verbs(self) -> None:
         verbs, session = self.verbs, self._session
@@ -158,18 +164,18 @@ class MainWindow(QMainWindow):
         verbs.go_inspector.triggered.connect(lambda: _go(self.inspector.currentWidget()))
         verbs.show_jobs.toggled.connect(self._jobs_dock.setVisible)
         self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
-        verbs.about.triggered.connect(lambda: dialogs.show_about(self))
+        verbs.about.triggered.connect(self._show_about)
         verbs.schemes.triggered.connect(self._choose_scheme)
 
     def _connect_session(self) -> None:
         session = self._session
         self.library.menu_wanted.connect(self._fill_library_menu)
-        self.devices.filter_wanted.connect(self._filter_wanted)
+        self.inspector.made.connect(self._made)
         session.selection_changed.connect(self._follow)
         session.library.entry_added.connect(self._follow)
         session.library.entry_removed.connect(self._follow)
         session.library.entry_changed.connect(self._follow)
-        session.field_wanted.connect(lambda *_: self._show_tab(self.devices))
+        session.field_wanted.connect(self._show_field)
         session.problem.connect(self.show_report)
         self._jobs.failed.connect(self._job_failed)
 
@@ -177,16 +183,27 @@ class MainWindow(QMainWindow):
 
     def ask_images(self) -> None:
         """Ask which images to open."""
+        from vmsnap_gui.views import dialogs
+
         dialogs.ask_images(self, self._folder(), self._session.open_paths)
 
     def ask_folder(self) -> None:
         """Ask which folder to open."""
+        from vmsnap_gui.views import dialogs
+
         dialogs.ask_folder(self, self._folder(), self._session.open_paths)
 
     def show_report(self, report: Report) -> None:
         """Tell that something went wrong; while one report is shown, no other is put over it."""
+        from vmsnap_gui.views import dialogs
+
         if self.findChild(QWidget, "report") is None:
             dialogs.show_report(self, report)
+
+    def _show_about(self) -> None:
+        from vmsnap_gui.views import dialogs
+
+        dialogs.show_about(self)
 
     def _folder(self) -> Path | None:
         """Return where the open dialog starts: beside what was opened last."""
@@ -206,22 +223,33 @@ class MainWindow(QMainWindow):
             QGuiApplication.clipboard().setText(words.path_text(self._session.image))
 
     def _find(self) -> None:
-        self._show_tab(self.devices)
+        self._show_tab("devices")
         self.filter_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter_box.selectAll()
 
     def _apply_filter(self, text: str) -> str | None:
         wrong = self.devices.set_filter(text)
         if wrong is None and text.strip():
-            self.inspector.setCurrentWidget(self.devices)  # where the filter shows; the typing goes on in the box
+            self.inspector.show_tab("devices")  # where the filter shows; the typing goes on in the box
         return wrong
 
-    def _filter_wanted(self, text: str) -> None:
-        self.filter_box.set_filter(text)
+    def _show_tab(self, name: str) -> None:
+        self.inspector.show_tab(name)
+        _go(self.inspector.currentWidget())
 
-    def _show_tab(self, page: QWidget) -> None:
-        self.inspector.setCurrentWidget(page)
-        _go(page)
+    def _show_field(self, section: int, path: str) -> None:
+        made = self.inspector.has("devices")
+        self._show_tab("devices")
+        if not made:  # it could not hear the session yet
+            QTimer.singleShot(0, self, lambda: self._session.show_field(section, path))
+
+    def _made(self, view: QWidget) -> None:
+        """Connect a tab's view that has just been made, and put its columns back."""
+        self._restore_parts(view)
+        if view is self.devices:
+            field = self.devices.actions_of_field
+            self.verbs.add_copies([field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter])
+            self.devices.filter_wanted.connect(self.filter_box.set_filter)
 
     def _choose_scheme(self, action: QAction) -> None:
         self._settings.scheme = action.data()
@@ -259,6 +287,27 @@ class MainWindow(QMainWindow):
 
     # Qt's events
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Override QWidget::showEvent: make the rest of the window after the first list is painted, or soon."""
+        super().showEvent(event)
+        if self._unfinished:
+            self.snapshots.table.viewport().installEventFilter(self)
+            QTimer.singleShot(_COMPLETE_MS, self, self.complete)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Override QObject::eventFilter: see the first paint of a list."""
+        if event.type() == QEvent.Type.Paint and self._unfinished and self.snapshots.model.rowCount():
+            QTimer.singleShot(0, self, self.complete)
+        return super().eventFilter(watched, event)
+
+    def complete(self) -> None:
+        """Make what the first paint can do without."""
+        if self._unfinished:
+            self._unfinished = False
+            self.snapshots.table.viewport().removeEventFilter(self)
+            self.inspector.complete()
+            self._forget_missing_recent()
+
     def sizeHint(self) -> QSize:
         """Override QWidget::sizeHint: what a first start shows."""
         return QSize(1280, 820)
@@ -294,10 +343,9 @@ class MainWindow(QMainWindow):
         settings = self._settings
         settings.set_arrangement("geometry", self.saveGeometry())
         settings.set_arrangement("window", self.saveState(_LAYOUT_VERSION))
-        for part in self._arranged():
+        for part in _arranged(self):
             settings.set_arrangement(part.objectName(), part.saveState())
-        page = self.inspector.currentWidget()
-        settings.tab = page.objectName() if page is not None else ""
+        settings.tab = self.inspector.current_tab()
         settings.save()
 
     def _restore_layout(self) -> None:
@@ -305,20 +353,19 @@ class MainWindow(QMainWindow):
         if not self.restoreGeometry(settings.arrangement("geometry")):
             self.resize(self.sizeHint())
         self.restoreState(settings.arrangement("window"), _LAYOUT_VERSION)
-        for part in self._arranged():
-            part.restoreState(settings.arrangement(part.objectName()))
-        for page in (self.overview, self.devices, self.memory):
-            if page.objectName() == settings.tab:
-                self.inspector.setCurrentWidget(page)
+        self._restore_parts(self)
+        # The tab that was shown is made like the others, after the first paint, unless the person is quicker.
+        blocked = self.inspector.blockSignals(True)
+        self.inspector.show_tab(settings.tab)
+        self.inspector.blockSignals(blocked)
         self.verbs.show_jobs.setChecked(not self._jobs_dock.isHidden())
         self.verbs.check_scheme(settings.scheme)
 
-    def _arranged(self) -> list[QSplitter | QHeaderView]:
-        """Return the splitters and headers whose state is remembered: all that have a name."""
-        parts: list[QSplitter | QHeaderView] = [*self.findChildren(QSplitter), *self.findChildren(QHeaderView)]
-        return [part for part in parts if part.objectName() and not part.objectName().startswith("qt_")]
+    def _restore_parts(self, widget: QWidget) -> None:
+        for part in _arranged(widget):
+            part.restoreState(self._settings.arrangement(part.objectName()))
 
-    def forget_missing_recent(self) -> None:
+    def _forget_missing_recent(self) -> None:
         """Drop recent files that are gone, quietly; looked for in a worker."""
         recent = self._settings.recent
         self._jobs.run(
@@ -328,6 +375,12 @@ class MainWindow(QMainWindow):
             success=lambda gone: self._settings.forget_recent(*gone) if gone else None,
             quiet=True,
         )
+
+
+def _arranged(widget: QWidget) -> list[QSplitter | QHeaderView]:
+    """Return the splitters and headers in a widget whose state is remembered: all that have a name."""
+    parts: list[QSplitter | QHeaderView] = [*widget.findChildren(QSplitter), *widget.findChildren(QHeaderView)]
+    return [part for part in parts if part.objectName() and not part.objectName().startswith("qt_")]
 
 
 def _go(widget: QWidget | None) -> None:

@@ -13,6 +13,7 @@ from vmsnap_gui.views import theme
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
+_PICTURE = 48
 _WIDTH = 62  # characters in a line of a page's text
 
 
@@ -103,10 +104,10 @@ class MessagePage(QWidget):
         self._text.setPalette(quiet)
         self._picture.setVisible(bool(self._icon_name))
         if self._icon_name:
-            special = self._icon_name in ("failed", "problem", "in-use")
-            colour = theme.muted(palette).name()
-            picture = theme.icon(self._icon_name) if special else theme.tinted(self._icon_name, colour, colour)
-            self._picture.setPixmap(picture.pixmap(QSize(48, 48), self.devicePixelRatioF()))
+            colours = {"failed": theme.failure, "problem": theme.warning, "in-use": theme.accent}
+            colour = colours.get(self._icon_name, theme.muted)(palette)
+            picture = theme.tinted(self._icon_name, colour.name(), _PICTURE)
+            self._picture.setPixmap(picture.pixmap(QSize(_PICTURE, _PICTURE), self.devicePixelRatioF()))
 
 
 class Notice(QFrame):

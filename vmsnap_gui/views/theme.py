@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 _ICON_PROPERTY = "vmsnap_icon"
-_ICON_SIZES = (16, 24, 32, 48)  # pixels: 16 and 24 at scale 1 and 2
+_ICON_SIZES = (16, 24)
 
 _Roles = dict[QPalette.ColorRole, str]
 _Role = QPalette.ColorRole
@@ -134,38 +134,38 @@ def row_height(font: QFont) -> int:
     return round(QFontMetrics(font).height() * 1.4)
 
 
-def icon(name: str, palette: QPalette | None = None) -> QIcon:
-    """Return the icon `name` in the palette's text colour, or in that of what it warns of."""
+def icon(name: str, palette: QPalette | None = None, *, selected: bool = False) -> QIcon:
+    """Return the icon `name` in the text colour, or in that of what it warns of; `selected`: upon the highlight."""
     palette = palette or QGuiApplication.palette()
     special = {"problem": warning, "in-use": accent, "failed": failure}
-    colour = special[name](palette) if name in special else palette.color(_Role.ButtonText)
-    return tinted(name, colour.name(), palette.color(_Role.HighlightedText).name())
+    if selected:
+        colour = palette.color(_Role.HighlightedText)
+    else:
+        colour = special[name](palette) if name in special else palette.color(_Role.ButtonText)
+    return tinted(name, colour.name())
+
+
+def tinted(name: str, colour: str, *sizes: int) -> QIcon:
+    """Return the icon `name` in a colour, sharp in these sizes (16 and 24 if none are given)."""
+    # Drawn in the resolution of now: each more costs time when the window opens.
+    return _drawn(name, colour, QGuiApplication.primaryScreen().devicePixelRatio(), sizes or _ICON_SIZES)
 
 
 @lru_cache(maxsize=256)
-def tinted(name: str, colour: str, selected: str) -> QIcon:
-    """Return the icon `name` in a colour, and in another for where it is selected."""
-    made = QIcon()
-    for mode, paint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Selected, selected)):
-        for pixmap in _pixmaps(name, paint):
-            made.addPixmap(pixmap, mode)
-    return made
-
-
-def _pixmaps(name: str, colour: str) -> list[QPixmap]:
+def _drawn(name: str, colour: str, ratio: float, sizes: tuple[int, ...]) -> QIcon:
     from PySide6.QtSvg import QSvgRenderer
 
-    text = resource(f"icons/{name}.svg").read_text("utf-8").replace("currentColor", colour)
-    renderer = QSvgRenderer(QByteArray(text.encode()))
-    pixmaps = []
-    for size in _ICON_SIZES:
-        pixmap = QPixmap(size, size)
+    text = resource(f"icons/{name}.svg").read_bytes().replace(b"currentColor", colour.encode())
+    renderer = QSvgRenderer(QByteArray(text))
+    made = QIcon()
+    for size in sizes:
+        pixmap = QPixmap(round(size * ratio), round(size * ratio))
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
-        renderer.render(painter, QRectF(0, 0, size, size))
+        renderer.render(painter)
         painter.end()
-        pixmaps.append(pixmap)
-    return pixmaps
+        made.addPixmap(pixmap)
+    return made
 
 
 def set_icon(target: QAction | QAbstractButton, name: str) -> None:
@@ -185,4 +185,4 @@ def retint(window: QWidget) -> None:
 
 def forget_icons() -> None:
     """Free all pixmaps: they must not outlive the application object."""
-    tinted.cache_clear()
+    _drawn.cache_clear()

@@ -1,0 +1,132 @@
+"""The inspector: Overview, Devices and Memory as tabs. They are only made once the window is there.
+
+Their code is half of all that the window needs; importing it before the first paint would double the time until
+something is seen. It is imported in a worker, and each view is made in a turn of its own of the event loop.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QTabWidget, QWidget
+
+if TYPE_CHECKING:
+    from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.session import Session
+    from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.memory_view import MemoryView
+    from vmsnap_gui.views.overview import Overview
+
+_MODULES = {
+    "overview": "vmsnap_gui.views.overview",
+    "devices": "vmsnap_gui.views.devices_view",
+    "memory": "vmsnap_gui.views.memory_view",
+}
+
+
+class Inspector(QTabWidget):
+    """What is inside the selected image and snapshot.
+
+    Signals:
+        made: (QWidget) A view of a tab was made.
+    """
+
+    made = Signal(object)
+
+    def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("inspector")
+        self.setAccessibleName(self.tr("Inspector"))
+        self.setDocumentMode(True)
+        self._session = session
+        self._jobs = jobs
+        self._overview: Overview | None = None
+        self._devices: DevicesView | None = None
+        self._memory: MemoryView | None = None
+        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"))
+        for name, text in zip(_MODULES, titles, strict=True):
+            place = QWidget()
+            place.setObjectName(name)
+            self.addTab(place, text)
+        self.currentChanged.connect(self._make_current)
+
+    @property
+    def overview(self) -> Overview:
+        """The Overview tab's view; made now if it is not there yet."""
+        if self._overview is None:
+            from vmsnap_gui.views.overview import Overview
+
+            self._overview = Overview(self._session)
+            self._put(self._overview)
+        return self._overview
+
+    @property
+    def devices(self) -> DevicesView:
+        """The Devices tab's view; made now if it is not there yet."""
+        if self._devices is None:
+            from vmsnap_gui.views.devices_view import DevicesView
+
+            self._devices = DevicesView(self._session, self._jobs)
+            self._put(self._devices)
+        return self._devices
+
+    @property
+    def memory(self) -> MemoryView:
+        """The Memory tab's view; made now if it is not there yet."""
+        if self._memory is None:
+            from vmsnap_gui.views.memory_view import MemoryView
+
+            self._memory = MemoryView(self._session, self._jobs)
+            self._put(self._memory)
+        return self._memory
+
+    def has(self, name: str) -> bool:
+        """Whether the view of the tab `name` is made."""
+        return {"overview": self._overview, "devices": self._devices, "memory": self._memory}[name] is not None
+
+    def complete(self) -> None:
+        """Make the views that are not there yet, one after the other, without keeping the window waiting."""
+        current = self.current_tab()
+        for name, module in sorted(_MODULES.items(), key=lambda item: item[0] != current):
+            if not self.has(name):
+                self._jobs.import_module(module, partial(self._imported, name))
+
+    def show_tab(self, name: str) -> None:
+        """Show the tab `name`."""
+        for index in range(self.count()):
+            page = self.widget(index)
+            if page is not None and page.objectName() == name:
+                self.setCurrentIndex(index)
+
+    def current_tab(self) -> str:
+        """Return the name of the tab that is shown."""
+        page = self.currentWidget()
+        return page.objectName() if page is not None else ""
+
+    def _imported(self, name: str, _module: object) -> None:
+        self._make(name)
+
+    def _make_current(self) -> None:
+        self._make(self.current_tab())
+
+    def _make(self, name: str) -> QWidget:
+        if name == "devices":
+            return self.devices
+        return self.memory if name == "memory" else self.overview
+
+    def _put(self, view: QWidget) -> None:
+        """Put a view in the place that was kept for it."""
+        places = [self.widget(index) for index in range(self.count())]
+        index = [place.objectName() if place is not None else "" for place in places].index(view.objectName())
+        text, current = self.tabText(index), self.currentIndex()
+        place = places[index]
+        blocked = self.blockSignals(True)
+        self.removeTab(index)
+        self.insertTab(index, view, text)
+        self.setCurrentIndex(current)
+        self.blockSignals(blocked)
+        if place is not None:
+            place.deleteLater()
+        self.made.emit(view)
