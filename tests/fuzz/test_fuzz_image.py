@@ -273,10 +273,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.qemu  # for its time: in `make test`, not in `make check`
 def test_some(folder: Path) -> None:
-    report = fuzz_image(1, 600, folder, memory=True)
+    report = fuzz_image(1, 2000, folder, memory=True)
     print(report)  # noqa: T201
-    assert report.inputs == 600
+    assert report.inputs == 2000
     assert 0 < report.refused < report.inputs * 0.7  # most inputs must get past the door
     assert report.errors > report.inputs
 
@@ -305,6 +306,7 @@ def test_many(folder: Path, seed: int) -> None:
     assert grown < MEMORY + 4 * MIB
 
 
+@pytest.mark.qemu
 class TestHostile:
     """What chance would not find."""
 
