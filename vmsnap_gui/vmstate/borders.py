@@ -14,7 +14,7 @@ from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
-    from vmsnap_gui.vmstate.description import DeviceDescription
+    from vmsnap_gui.vmstate.description import Devices
 
 STEP = 1 << 20
 """Bytes that one step of a search looks at."""
@@ -36,9 +36,7 @@ class Borders:
         footers: Whether sections end with a footer; None while not known.
     """
 
-    def __init__(
-        self, view: ByteView, devices: dict[tuple[str, int], DeviceDescription], eof: int | None = None
-    ) -> None:
+    def __init__(self, view: ByteView, devices: Devices, eof: int | None = None) -> None:
         """Take what is known of the stream: descriptions by name and instance, and where its end mark stands."""
         self._view = view
         self._devices = devices

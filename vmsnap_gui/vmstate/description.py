@@ -120,3 +120,7 @@ class DeviceDescription:
     def payload_size(self) -> int:
         """Bytes of the section without header and footer."""
         return self.description.payload_size
+
+
+Devices = dict[tuple[str, int], list[DeviceDescription]]
+"""The descriptions of a stream's sections by name and instance id, those of one key in stream order."""

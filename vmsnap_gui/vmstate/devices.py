@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.configuration import Configuration
-    from vmsnap_gui.vmstate.description import DeviceDescription
+    from vmsnap_gui.vmstate.description import DeviceDescription, Devices
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
@@ -147,14 +147,14 @@ class VMState:
         assert self._index is not None
         return self._index
 
-    def _walk(self, ram: RamTable, devices: dict[tuple[str, int], DeviceDescription]) -> ForwardWalk:
+    def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
         return ForwardWalk(self.view, self._first, ram, devices, self._tail.eof if self._tail is not None else None)
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
 
         size = parser.page_size or self.page_size
-        self._index = RamIndex(self.view, size, tuple(parser.blocks), problem)
+        self._index = RamIndex(self.view, size, tuple(parser.blocks), problem, parser.steps)
 
     def _parser(self, progress: Progress | None) -> RamParser:
         # Here and not above: NumPy would be half the time that `vmsnap show` takes, which needs none of it.
@@ -173,10 +173,11 @@ class VMState:
             return self._tail.desc.page_size
         return self._configuration.page_size if self._configuration is not None else None
 
-    def _devices(self) -> dict[tuple[str, int], DeviceDescription]:
-        if self._tail is None:
-            return {}
-        return {(d.name, d.instance_id): d for d in self._tail.desc.devices}
+    def _devices(self) -> Devices:
+        devices: Devices = {}
+        for device in self._tail.desc.devices if self._tail is not None else ():
+            devices.setdefault((device.name, device.instance_id), []).append(device)
+        return devices
 
     def _open(self, forward: bool, progress: Progress | None) -> None:
         self._check_magic()
@@ -283,12 +284,10 @@ class VMState:
         self.commands = tuple(s for s in sections if s.type is SectionType.COMMAND)
         self.sections = tuple(s for s in sections if s.type is not SectionType.COMMAND)
         for section in self.sections:
-            # Each section is saved once: a second one of that name was not what the description is about.
-            device = (
-                devices.pop((section.name, section.instance_id), None) if section.type is SectionType.FULL else None
-            )
-            if device is not None:
-                self._descriptions[section.offset] = device
+            # The n-th section of a name has the n-th description; one more than those is described by none.
+            waiting = devices.get((section.name, section.instance_id))
+            if waiting and section.type is SectionType.FULL:
+                self._descriptions[section.offset] = waiting.pop(0)
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.byteview import ByteView
-    from vmsnap_gui.vmstate.description import DeviceDescription
+    from vmsnap_gui.vmstate.description import Devices
     from vmsnap_gui.vmstate.ram_table import RamTable
 
 _MIN_MAX_SECTIONS = 1 << 16  # a live stream has a part for each 50 ms; most of them hold many pages
@@ -41,14 +41,17 @@ class ForwardWalk:
         view: ByteView,
         position: int,
         ram: RamTable,
-        devices: dict[tuple[str, int], DeviceDescription],
+        devices: Devices,
         eof: int | None = None,
     ) -> None:
-        """Take what is known of the stream: descriptions by name and instance, and where its end mark stands."""
+        """Take what is known of the stream: descriptions by name and instance, and where its end mark stands.
+
+        There can be several of one name and instance: QEMU's isapc saves two "isa-ide" 0, in the order described.
+        """
         self._view = view
         self._reader = Reader(view)
         self._ram = ram
-        self._devices = devices
+        self._devices = {key: list(waiting) for key, waiting in devices.items()}
         self._borders = Borders(view, devices, eof)
         self._commands = 0
         self._most = _MIN_MAX_SECTIONS + view.size // 1024
@@ -174,10 +177,10 @@ class ForwardWalk:
         if skip is not None:
             skip(reader)
             return reader.position
-        device = self._devices.get((named.name, named.instance_id))
-        if device is None or kind is not SectionType.FULL:
+        waiting = self._devices.get((named.name, named.instance_id))
+        if not waiting or kind is not SectionType.FULL:
             return None
-        reader.skip(device.payload_size)
+        reader.skip(waiting.pop(0).payload_size)
         return reader.position
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
