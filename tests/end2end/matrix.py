@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 MEMORY = 64 << 20
 DISK_SIZE = 16 << 20
+_FIRST_DESCRIBED = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Model:
 
     Attributes:
         name: For the test's id.
-        machine: Of `-M`.
+        machine: Of `-M`; a `*` stands for the oldest version that QEMU offers and that writes a vmdesc.
         boot: The device of the first disk (node `disk0`).
         devices: Options; the node `disk1` is a second disk, `stick` a small one.
         sections: Parts of section names that such a machine saves: a check that the devices are really there.
@@ -117,15 +120,25 @@ MATRIX = (
     Model(
         "isapc", "isapc", _IDE, ("-cpu", "qemu64", *_devices("ne2k_isa")), ("vga", "ne2000", "isa-ide"), processors=1,
     ),
-    Model("pc of 2015", "pc-i440fx-2.3", _IDE, _devices("rtl8139"), ("rtl8139", "piix4_pm")),
-    Model("q35 of 2016", "pc-q35-2.6", _IDE, _devices("e1000"), ("e1000", "ICH9LPC", "ich9_ahci")),
+    Model("oldest pc", "pc-i440fx-*", _IDE, _devices("rtl8139"), ("rtl8139", "piix4_pm")),
+    Model("oldest q35", "pc-q35-*", _IDE, _devices("e1000"), ("e1000", "ICH9LPC", "ich9_ahci")),
 )  # fmt: skip
+
+
+def _resolved(machine: str) -> str:
+    prefix, star, _ = machine.partition("*")
+    if not star:
+        return machine
+    offered = subprocess.run(["qemu-system-x86_64", "-M", "help"], capture_output=True, check=True, text=True).stdout
+    found = re.findall(rf"(?m)^{re.escape(prefix)}(\d+)\.(\d+) ", offered)
+    major, minor = min(version for version in ((int(a), int(b)) for a, b in found) if version >= _FIRST_DESCRIBED)
+    return f"{prefix}{major}.{minor}"
 
 
 @contextlib.contextmanager
 def running(model: Model, directory: Path) -> Iterator[Machine]:
     """Start the machine and its guest, wait until that has set up its processors, and stop it."""
-    options = ["-M", model.machine, "-m", str(MEMORY >> 20), "-smp", str(model.processors)]
+    options = ["-M", _resolved(model.machine), "-m", str(MEMORY >> 20), "-smp", str(model.processors)]
     if model.firmware:
         (directory / "firmware.bin").write_bytes(worker_firmware())
         options += ["-bios", str(directory / "firmware.bin")]
