@@ -176,3 +176,14 @@ def test_ram_written_to_a_file_is_the_dump(tmp_path: Path) -> None:
     assert main(["ram", str(recorded.path), "--block", "pc.ram", "--output", str(output)]) == 0
     (truth,) = (b for b in sample_json(recorded.truth)["ramblocks"] if b["name"] == "pc.ram")
     assert hashlib.sha256(output.read_bytes()).hexdigest() == truth["sha256"]
+
+
+@pytest.mark.parametrize("name", ["env.eip", "env.eflags", "env.mxcsr", "env.cr[3]", "env.efer", "env.fpuc"])
+def test_the_comparison_of_registers_sees_a_changed_one(name: str) -> None:
+    recorded = STREAMS[0]
+    printed = sample_json(recorded.truth)["hmp"]["info registers -a"]
+    document = recorded.show()
+    (last,) = (s for s in document["sections"] if (s["name"], s["instance_id"]) == ("cpu", 1))
+    last["fields"][name] ^= 1
+    with pytest.raises(AssertionError, match="CPU 1"):
+        assert_registers(document, printed)
