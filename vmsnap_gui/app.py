@@ -20,6 +20,7 @@ import vmsnap_gui.reading
 
 # isort: split
 from PySide6.QtCore import (
+    QEventLoop,
     QLocale,
     QMessageLogContext,
     QObject,
@@ -116,7 +117,6 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     if shown is not None:
         shown(parts)
     sys.excepthook = _reporter(parts)
-    app.processEvents()  # the first paint: asyncio and qasync are loaded after it
     try:
         return _run(app, parts, options.screenshot)
     finally:
@@ -180,9 +180,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
     """Run the event loop until the window is closed (or its picture taken)."""
+    # asyncio and qasync take a while to load: that happens in a worker, in a plain loop of Qt, after the first paint.
+    start = QEventLoop()
+    parts.jobs.import_module("qasync", lambda _module: start.quit())
+    start.exec()
     import asyncio
 
-    from qasync import QEventLoop as AsyncioLoop
+    import qasync
 
     async def until_closed() -> int:
         # asyncio's default executor under qasync starts ten threads.
@@ -203,7 +207,7 @@ def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
             signals.stop()
             parts.shut_down()
 
-    with asyncio.Runner(loop_factory=lambda: AsyncioLoop(app)) as runner:
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
         return runner.run(until_closed())
 
 

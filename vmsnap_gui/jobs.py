@@ -153,7 +153,7 @@ class Jobs(QObject):
         self._releases: list[_Release] = []
         self._inbox: deque[Callable[[], None]] = deque()
         self._shut = False
-        self._wake.connect(self._empty_inbox, Qt.ConnectionType.QueuedConnection)
+        self._wake.connect(self._take_one, Qt.ConnectionType.QueuedConnection)
         self._timer = QTimer(self, interval=PROGRESS_MS)
         self._timer.timeout.connect(self._report_progress)
 
@@ -225,7 +225,8 @@ class Jobs(QObject):
         for executor in [*self._executors.values(), *released]:
             executor.shutdown(wait=True)
         self._executors.clear()
-        self._empty_inbox()
+        while self._inbox:
+            self._take_one()
         self._timer.stop()
 
     def forget_finished(self) -> None:
@@ -258,8 +259,9 @@ class Jobs(QObject):
         self._inbox.append(call)
         self._wake.emit()
 
-    def _empty_inbox(self) -> None:
-        while self._inbox:
+    def _take_one(self) -> None:
+        """Make one call from the inbox; each has a wake of its own, so that events get in between."""
+        if self._inbox:
             self._inbox.popleft()()
 
     def _begin(self, job: Job) -> None:

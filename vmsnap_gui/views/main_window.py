@@ -23,7 +23,6 @@ from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.status import JobStatus, StatusSummary
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QObject
     from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
     from PySide6.QtWidgets import QMenu
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.overview import Overview
 
 _COMPLETE_MS = 700
-"""When the rest of the window is made if no list is painted."""
+"""When the rest of the window is made if no state is loaded before."""
 _LAYOUT_VERSION = 1
 """Counted up when docks or tool bars change so much that a remembered layout no longer fits."""
 
@@ -176,6 +175,8 @@ class MainWindow(QMainWindow):
         session.library.entry_removed.connect(self._follow)
         session.library.entry_changed.connect(self._follow)
         session.field_wanted.connect(self._show_field)
+        session.state_loaded.connect(self.complete)
+        session.state_failed.connect(self.complete)
         session.problem.connect(self.show_report)
         self._jobs.failed.connect(self._job_failed)
 
@@ -246,7 +247,7 @@ class MainWindow(QMainWindow):
     def _made(self, view: QWidget) -> None:
         """Connect a tab's view that has just been made, and put its columns back."""
         self._restore_parts(view)
-        if view is self.devices:
+        if view.objectName() == "devices":
             field = self.devices.actions_of_field
             self.verbs.add_copies([field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter])
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
@@ -288,23 +289,18 @@ class MainWindow(QMainWindow):
     # Qt's events
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Override QWidget::showEvent: make the rest of the window after the first list is painted, or soon."""
+        """Override QWidget::showEvent: the rest of the window is made soon after."""
         super().showEvent(event)
         if self._unfinished:
-            self.snapshots.table.viewport().installEventFilter(self)
             QTimer.singleShot(_COMPLETE_MS, self, self.complete)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Override QObject::eventFilter: see the first paint of a list."""
-        if event.type() == QEvent.Type.Paint and self._unfinished and self.snapshots.model.rowCount():
-            QTimer.singleShot(0, self, self.complete)
-        return super().eventFilter(watched, event)
-
     def complete(self) -> None:
-        """Make what the first paint can do without."""
+        """Make what the first paint can do without: once the first state is there, or soon if none comes.
+
+        Not earlier: the import of that code and the reading of the state would only slow each other down.
+        """
         if self._unfinished:
             self._unfinished = False
-            self.snapshots.table.viewport().removeEventFilter(self)
             self.inspector.complete()
             self._forget_missing_recent()
 
