@@ -24,19 +24,21 @@ class Memory(ByteView):
 
     Attributes:
         data: The bytes.
-        reads: Number of reads, for tests of how much is read.
+        reads: Number of reads so far.
+        read_bytes: Bytes that were read so far.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.size = len(data)
-        self.reads = 0
+        self.reads = self.read_bytes = 0
 
     def readinto(self, offset: int, buffer: Buffer) -> None:
         """See ByteView."""
         target = memoryview(buffer).cast("B")
         self.check_range(offset, len(target))
         self.reads += 1
+        self.read_bytes += len(target)
         target[:] = self.data[offset : offset + len(target)]
 
 
@@ -196,6 +198,10 @@ def _uleb(value: int) -> bytes:
     return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80, value >> 7])
 
 
+_LETTERS = bytes(range(0x41, 0x5B)) * 2600
+
+
 def pattern(number: int, size: int = 4096) -> bytes:
     """A page that looks like no other: its number, and bytes that are no record's start."""
-    return u32(number) + bytes(0x41 + (number * 7 + i) % 26 for i in range(size - 4))
+    start = number * 7 % 26
+    return u32(number) + _LETTERS[start : start + size - 4]

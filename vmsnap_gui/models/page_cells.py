@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, PageState
+from vmsnap_gui.vmstate.ram import PageState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def fill_entropy(
         last = min(first + step, len(points))
         start, stop = first * bucket, min(last * bucket, block.pages)
         bits = _entropy(index, block, start, stop)
-        stored = _has_data(block, start, stop)
+        stored = block.stored(start, stop - start)
         missing = (last - first) * bucket - len(bits)
         bits = np.pad(bits * stored, (0, missing)).reshape(-1, bucket)
         count = np.pad(stored, (0, missing)).reshape(-1, bucket).sum(axis=1)
@@ -109,12 +109,6 @@ def _entropy(index: RamIndex, block: RamBlock, start: int, stop: int) -> NDArray
     step = max(1, _CHUNK // index.page_size)
     parts = [index.entropy(block, first, min(step, stop - first)) for first in range(start, stop, step)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _has_data(block: RamBlock, start: int, stop: int) -> NDArray[np.bool_]:
-    locations = block.locations[start:stop]
-    stored: NDArray[np.bool_] = (locations > MISSING) | (locations == SPECIAL)
-    return stored
 
 
 def _kinds(states: NDArray[np.uint8], bucket: int) -> NDArray[np.uint8]:

@@ -6,13 +6,13 @@ Format: QEMU's migration/ram.c (ram_save_* and ram_load_precopy).
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vmsnap_gui.image.byteview import CHUNK
-from vmsnap_gui.vmstate.ram_codec import Delta, apply_delta, inflate
+from vmsnap_gui.vmstate.ram_codec import Steps
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _GATHER = 1 << 20
 """Bytes that are read and put in place at once: small enough that the allocator keeps the memory between calls."""
 
 SPECIAL = -1000
-"""Location of a page that is kept as compressed data or as a chain of deltas: see RamBlock.special."""
+"""A location from here down is that of a page kept as compressed data or as deltas: SPECIAL - number of its step."""
 
 
 class PageState(enum.IntEnum):
@@ -49,15 +49,19 @@ class RamBlock:
         length: Used length in bytes.
         pages: Number of pages, the last one perhaps cut by `length`.
         locations: int64 per page: the offset of its data in the index's view (> 0), MISSING, -1 - FILL_BYTE (-1 for
-            a zero page), or SPECIAL.
-        special: Page number to how a SPECIAL page is made.
+            a zero page), or SPECIAL and below.
     """
 
     name: str
     length: int
     pages: int
     locations: NDArray[np.int64]
-    special: dict[int, list[Delta]] = field(default_factory=dict)
+
+    def stored(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Tell for each of `count` pages whether it holds data: neither missing nor one byte repeated."""
+        locations = self.locations[first : first + count]
+        found: NDArray[np.bool_] = (locations > MISSING) | (locations <= SPECIAL)
+        return found
 
     def states(self) -> NDArray[np.uint8]:
         """Return a PageState for each page."""
@@ -82,9 +86,15 @@ class RamIndex:
     """
 
     def __init__(
-        self, view: ByteView, page_size: int, blocks: tuple[RamBlock, ...], problem: str | None = None
+        self,
+        view: ByteView,
+        page_size: int,
+        blocks: tuple[RamBlock, ...],
+        problem: str | None = None,
+        steps: Steps | None = None,
     ) -> None:
         self._view = view
+        self._steps = steps if steps is not None else Steps()
         self.page_size = page_size
         self.blocks = blocks
         self.problem = problem
@@ -136,7 +146,7 @@ class RamIndex:
             self._pages(block, page, part_view)
             position += count * size
 
-    def _pages(self, block: RamBlock, first: int, out: NDArray[np.uint8]) -> None:
+    def _pages(self, block: RamBlock, first: int, out: NDArray[np.uint8], *, lenient: bool = False) -> None:
         """Fill `out` (pages x page_size) with the pages of `block` from `first` on."""
         locations = block.locations[first : first + len(out)]
         stored = locations > 0
@@ -144,8 +154,12 @@ class RamIndex:
             fills = np.where((locations < 0) & (locations > SPECIAL), -1 - locations, 0).astype(np.uint8)
             rest = np.flatnonzero(~stored)
             out[rest] = fills[rest, None]
-            for i in np.flatnonzero(locations == SPECIAL).tolist():
-                out[i] = self._unpack(block, first + i)
+            for i in np.flatnonzero(locations <= SPECIAL).tolist():
+                try:
+                    out[i] = self._unpack(block, first + i)
+                except StreamError:
+                    if not lenient:
+                        raise
         data = np.flatnonzero(stored)
         if data.size:
             self._gather(locations, data, out)
@@ -168,27 +182,36 @@ class RamIndex:
             out[data[group]] = windows[relative]
 
     def _unpack(self, block: RamBlock, page: int) -> NDArray[np.uint8]:
+        """Make a page that is kept as a chain of steps, from the first one on."""
+        location = int(block.locations[page])
+        chain = []
+        while location <= SPECIAL:
+            chain.append(SPECIAL - location)
+            location = self._steps.before(chain[-1])
         content = bytearray(self.page_size)
-        for delta in block.special[page]:
-            if delta.location > 0 and not delta.length:
-                self._view.readinto(delta.location, content)
-            elif delta.location < 0:
-                content[:] = bytes([-1 - delta.location]) * self.page_size
-            elif delta.location > 0:
-                data = self._view.read(delta.location, delta.length)
-                content = inflate(data, self.page_size) if delta.zlib else apply_delta(content, data)
+        if location > 0:
+            self._view.readinto(location, content)
+        elif location < 0:
+            content[:] = bytes([-1 - location]) * self.page_size
+        try:
+            for step in reversed(chain):
+                content = self._steps.apply(self._view, step, content)
+        except StreamError as error:
+            raise StreamError(f"page {page} of block {block.name}: {error.message}") from error
         return np.frombuffer(content, np.uint8)
 
     def entropy(self, block: RamBlock, first_page: int, count: int) -> NDArray[np.float32]:
-        """Return the Shannon entropy in bits per byte (0..8) of `count` pages; at most 8 MiB of pages a call."""
+        """Return the Shannon entropy in bits per byte (0..8) of `count` pages; at most 8 MiB of pages a call.
+
+        A page that cannot be unpacked counts as one without data.
+        """
         result = np.zeros(count, np.float32)
-        locations = block.locations[first_page : first_page + count]
-        wanted = np.flatnonzero((locations > 0) | (locations == SPECIAL))
+        wanted = np.flatnonzero(block.stored(first_page, count))
         if not wanted.size:
             return result
         size = self.page_size
         pages = np.empty((count, size), np.uint8)
-        self._pages(block, first_page, pages)
+        self._pages(block, first_page, pages, lenient=True)
         for start in range(0, wanted.size, 256):
             part = wanted[start : start + 256]
             keyed = pages[part].astype(np.int32) + (np.arange(part.size, dtype=np.int32) * 256)[:, None]

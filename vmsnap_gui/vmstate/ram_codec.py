@@ -3,24 +3,62 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from array import array
+from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.wire import StreamError
 
+if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """One step in making a page.
 
-    Attributes:
-        location: Offset of the data in the view; or, as in RamBlock.locations, negative for a fill byte, 0 for nothing.
-        length: Bytes of encoded data; 0 for a whole stored page.
-        zlib: Whether the data is zlib-compressed (RAM_SAVE_FLAG_COMPRESS_PAGE) instead of an XBZRLE delta.
+class Steps:
+    """How the pages come about that are not stored as they are: chains of steps, 16 bytes each.
+
+    A step is an XBZRLE delta against what the page was before, or a compressed page, which needs nothing before it.
+    Its data stands in the stream behind its own length, so that neither is kept here.
     """
 
-    location: int
-    length: int = 0
-    zlib: bool = False
+    def __init__(self) -> None:
+        self._where = array("q")
+        self._before = array("q")
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def add_delta(self, offset: int, before: int) -> int:
+        """Note a delta whose data is at `offset` behind a u16 length; `before` is the page's location until now.
+
+        Returns:
+            The step's number.
+        """
+        self._where.append(offset)
+        self._before.append(before)
+        return len(self._where) - 1
+
+    def add_compressed(self, offset: int) -> int:
+        """Note a compressed page whose data is at `offset` behind a u32 length; returns the step's number."""
+        self._where.append(-offset)
+        self._before.append(0)
+        return len(self._where) - 1
+
+    def before(self, step: int) -> int:
+        """Return the page's location before a step: what its delta is against; 0 for a compressed page."""
+        return self._before[step]
+
+    def apply(self, view: ByteView, step: int, content: bytearray) -> bytearray:
+        """Return the page after a step, whose content before was `content`.
+
+        Raises:
+            StreamError: its data cannot be unpacked.
+            ImageError: the file below cannot be read.
+        """
+        offset = self._where[step]
+        if offset < 0:
+            length = int.from_bytes(view.read(-offset - 4, 4), "big")
+            return inflate(view.read(-offset, length), len(content))
+        length = int.from_bytes(view.read(offset - 2, 2), "big")
+        return apply_delta(content, view.read(offset, length))
 
 
 def inflate(data: bytes, page_size: int) -> bytearray:

@@ -11,9 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamBlock
-from vmsnap_gui.vmstate.ram_codec import Delta
-from vmsnap_gui.vmstate.ram_table import EOS, PAGE_SIZES, RamTable
+from vmsnap_gui.vmstate.ram import SPECIAL, RamBlock
+from vmsnap_gui.vmstate.ram_codec import Steps
+from vmsnap_gui.vmstate.ram_page_size import learn_page_size
+from vmsnap_gui.vmstate.ram_table import (
+    COMPRESSED,
+    CONTINUE,
+    EOS,
+    HOOK,
+    MULTIFD_FLUSH,
+    PAGE,
+    PAGE_SIZES,
+    XBZRLE,
+    ZERO,
+    RamTable,
+)
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 
 if TYPE_CHECKING:
@@ -21,11 +33,6 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
-
-ZERO, PAGE, CONTINUE, XBZRLE, HOOK, COMPRESSED, MULTIFD_FLUSH = (
-    0x02, 0x08, 0x20, 0x40, 0x80, 0x100, 0x200,
-)  # fmt: skip
-"""RAM_SAVE_FLAG_* of migration/ram.c."""
 
 _WINDOW = 4 << 20  # still in the processor's cache when its headers are looked at
 _STREAK = 8  # like records in a row before NumPy is worth its overhead
@@ -38,6 +45,7 @@ class RamParser(RamTable):
 
     Attributes:
         blocks: The blocks with their page locations, once there is a table.
+        steps: How pages come about that are not stored as they are.
     """
 
     def __init__(
@@ -51,10 +59,13 @@ class RamParser(RamTable):
     ) -> None:
         super().__init__(view, page_size, capabilities=capabilities, postcopy=postcopy)
         self.blocks: list[RamBlock] = []
+        self.steps = Steps()
         self._progress = progress
         self._by_name: dict[bytes, RamBlock] = {}
         self._current: RamBlock | None = None
         self._buffer = bytearray()
+        self._bytes = memoryview(b"")
+        self._base = 0
         self._streak = self._last = 0
         self._step = _FIRST_STEP
         self._pages: list[int] = []
@@ -104,45 +115,54 @@ class RamParser(RamTable):
         Raises:
             StreamError: a record is none, or the stream ends. What came before is kept.
         """
+        if self.page_size is None:
+            self._learn(position)
         self.allocate()
-        try:
-            while True:
-                position, done = self._window(position)
-                if done:
-                    return position
-                self._report(position)
-        finally:
-            self._flush()
+        while True:
+            position, done = self._window(position)
+            if done:
+                return position
+            self._report(position)
 
     def _window(self, position: int) -> tuple[int, bool]:
         """Follow records within one window of bytes; returns the next position and whether the end mark was met."""
-        left = self.view.size - position
-        length = min(_WINDOW, left)
-        if length < 8:
-            raise StreamError("the stream ends within a RAM section", offset=max(position, 0))
+        need = 8 + 256 + 5 + 2 * (self.page_size or max(PAGE_SIZES))  # more than any record
+        self._load(position, need)
+        length = len(self._bytes)
+        at_end = self._base + length == self.view.size
+        try:
+            p, done = self._records(self._base, position - self._base, length - 7 if at_end else length - need, length)
+        except (struct.error, IndexError) as error:
+            raise StreamError("the stream ends within a RAM section", offset=self.view.size) from error
+        finally:
+            self._flush()
+        if p == position - self._base:
+            raise StreamError("the stream ends within a RAM section", offset=position)
+        return self._base + p, done
+
+    def _load(self, position: int, need: int) -> None:
+        """Have the record at `position` in the buffer; what is there is not read again, since parts can be tiny."""
+        held = self._base + len(self._bytes)
+        if self._base <= position and (position + need < held or held == self.view.size):
+            return
+        length = min(_WINDOW, max(self.view.size - position, 0))
         if len(self._buffer) < length:
             self._buffer = bytearray(length)
-        self.view.readinto(position, memoryview(self._buffer)[:length])
-        need = 8 + 256 + 5 + 2 * (self.page_size or max(PAGE_SIZES))
-        limit = length - 7 if length == left else length - need
-        if self.page_size is None:
-            self._learn_page_size(position, length)
-        try:
-            at, done = self._records(position, limit, length)
-        except (struct.error, IndexError) as error:
-            raise StreamError("the stream ends within a RAM section", offset=position) from error
-        return position + at, done
+        self._base, self._bytes = position, memoryview(b"")  # should reading fail
+        if length:
+            self.view.readinto(position, memoryview(self._buffer)[:length])
+        self._bytes = memoryview(self._buffer)[:length]
 
-    def _records(self, base: int, limit: int, length: int) -> tuple[int, bool]:
-        """Follow records in the buffer, which holds the stream from `base` on, up to `limit`."""
-        buffer, unpack = self._buffer, _U64.unpack_from
+    def _records(self, base: int, p: int, limit: int, length: int) -> tuple[int, bool]:
+        """Follow records in the buffer, which holds the stream from `base` on, from `p` up to `limit`."""
+        buffer, unpack = self._bytes, _U64.unpack_from
         size = self.page_size or PAGE_SIZES[0]
         mask, shift = size - 1, size.bit_length() - 1
         pages, places = self._pages, self._places
         again = 0 if self.flat else CONTINUE
         hot_page, hot_zero = PAGE | again, ZERO | again
         hot = (hot_page, hot_zero)
-        p, streak, last = 0, self._streak, self._last
+        streak, last = self._streak, self._last
         while p < limit:
             header = unpack(buffer, p)[0]
             flags = header & mask
@@ -153,15 +173,15 @@ class RamParser(RamTable):
                     p = self._run(base, p, length, flags)
                     streak = 0 if p < limit else _STREAK
                     continue
-                pages.append(header >> shift)
                 if flags == hot_page:
-                    places.append(base + p + 8)
-                    p += 8 + size
+                    place, after = base + p + 8, p + 8 + size
+                    if after > length:
+                        raise StreamError("the stream ends within a page", offset=base + length)
                 else:
-                    places.append(-1 - buffer[p + 8])
-                    p += 9
-                if p > length:
-                    raise StreamError("the stream ends within a page", offset=base + length)
+                    place, after = -1 - buffer[p + 8], p + 9
+                pages.append(header >> shift)
+                places.append(place)
+                p = after
                 continue
             if flags == EOS:
                 return p + 8, True
@@ -181,15 +201,15 @@ class RamParser(RamTable):
             count = min(count, (length - p) // stride)
             if count < 1:
                 raise StreamError("the stream ends within a page", offset=base + length)
-            headers = np.ndarray((count,), ">u8", self._buffer, p, (stride,)).astype(np.uint64)
+            headers = np.ndarray((count,), ">u8", self._bytes, p, (stride,)).astype(np.uint64)
             unlike = (headers & np.uint64(mask)) != flags
             taken = int(unlike.argmax()) if unlike.any() else count
             pages = (headers[:taken] >> np.uint64(shift)).astype(np.int64)
             if is_page:
                 places = base + p + 8 + stride * np.arange(taken, dtype=np.int64)
             else:
-                places = -1 - np.ndarray((taken,), np.uint8, self._buffer, p + 8, (9,)).astype(np.int64)
-            self._place(pages, places, base + p)
+                places = -1 - np.ndarray((taken,), np.uint8, self._bytes, p + 8, (9,)).astype(np.int64)
+            self._place(pages, places)
             p += taken * stride
             if taken < count:
                 self._step = _FIRST_STEP
@@ -199,14 +219,20 @@ class RamParser(RamTable):
             count *= 4
             self._step = count
 
-    def _place(self, pages: NDArray[np.int64], places: NDArray[np.int64], at: int) -> None:
+    def _place(self, pages: NDArray[np.int64], places: NDArray[np.int64]) -> None:
+        """Note where pages are, up to the first that is past its block's end: StreamError says where that one is."""
         block = self._current
+        if not pages.size:
+            return
         if block is None:
-            raise StreamError("a RAM page comes before any block was named", offset=at)
-        if pages.size:
-            if int(pages.max()) >= block.pages or int(pages.min()) < 0:
-                raise StreamError(f"a RAM page lies past the end of block {block.name}", offset=at)
-            block.locations[pages] = places
+            raise StreamError("a RAM page comes before any block was named", offset=_header_of(places[0]))
+        outside = (pages >= block.pages) | (pages < 0)
+        if outside.any():
+            first = int(outside.argmax())
+            block.locations[pages[:first]] = places[:first]
+            where = _header_of(places[first])
+            raise StreamError(f"page {int(pages[first])} lies past the end of block {block.name}", offset=where)
+        block.locations[pages] = places
 
     def _flush(self) -> None:
         """Write the pages of the plain loop into the arrays; where one occurs twice, the last counts."""
@@ -215,7 +241,7 @@ class RamParser(RamTable):
             places = np.array(self._places, np.int64)
             self._pages.clear()
             self._places.clear()
-            self._place(pages, places, max(int(places[0]), 0))
+            self._place(pages, places)
 
     def _other(self, base: int, p: int, header: int, flags: int, length: int) -> int:
         """Handle one record that is not a plain continued page; returns the position after it."""
@@ -228,88 +254,71 @@ class RamParser(RamTable):
             raise StreamError("this stream was made for RDMA, its pages are not in it", offset=at)
         if kind not in (PAGE, ZERO, XBZRLE, COMPRESSED):
             raise StreamError(f"unknown flags {flags:#x} in a RAM section", offset=at)
-        self._flush()
         if not self.flat and not flags & CONTINUE:
             p = self._switch_block(p, at)
-        page = header // size
-        location = base + p
+        page, place = header // size, base + p
         if kind == PAGE:
             p += size
         elif kind == ZERO:
-            location = -1 - self._buffer[p]
+            place = -1 - self._bytes[p]
             p += 1
         else:
-            location, p = self._encoded(base, p, page, kind, at)
+            self._flush()
+            place, p = self._encoded(base, p, page, kind, at)
         if p > length:
             raise StreamError("the stream ends within a page", offset=base + length)
-        self._place(np.array([page]), np.array([location]), at)
+        self._pages.append(page)
+        self._places.append(place)
         return p
 
     def _switch_block(self, p: int, at: int) -> int:
-        length = self._buffer[p]
-        name = bytes(self._buffer[p + 1 : p + 1 + length])
-        self._current = self._by_name.get(name) or self._by_name.get(text(name).encode())
-        if self._current is None:
+        length = self._bytes[p]
+        name = bytes(self._bytes[p + 1 : p + 1 + length])
+        if len(name) < length:
+            raise StreamError("the stream ends within the name of a block", offset=at)
+        block = self._by_name.get(name) or self._by_name.get(text(name).encode())
+        if block is not self._current:
+            self._flush()
+            self._current = block
+        if block is None:
             raise StreamError(f"a RAM page is for block {text(name)!r}, which the table does not have", offset=at)
         return p + 1 + length
 
     def _encoded(self, base: int, p: int, page: int, kind: int, at: int) -> tuple[int, int]:
         """Note an XBZRLE or compressed page; returns its location and the position after it."""
         size, block = self.page_size or PAGE_SIZES[0], self._current
+        if block is None or page >= block.pages:
+            raise StreamError("a RAM page lies past the end of its block", offset=at)
         if kind == XBZRLE:
-            encoding, length = self._buffer[p], int.from_bytes(self._buffer[p + 1 : p + 3], "big")
+            encoding, length = self._bytes[p], int.from_bytes(self._bytes[p + 1 : p + 3], "big")
             p += 3
-            if encoding != 1 or length > size:
-                raise StreamError("an XBZRLE page has an unknown encoding or is too long", offset=at)
+            if encoding != 1 or not 0 < length <= size:
+                raise StreamError("an XBZRLE page has an unknown encoding or length", offset=at)
         else:
-            length = int.from_bytes(self._buffer[p : p + 4], "big")
+            length = int.from_bytes(self._bytes[p : p + 4], "big")
             p += 4
             if length > size + size // 8 + 64:
                 raise StreamError("a compressed page is longer than any page can get", offset=at)
-        if block is None or page >= block.pages:
-            raise StreamError("a RAM page lies past the end of its block", offset=at)
-        step = Delta(base + p, length, zlib=kind == COMPRESSED)
-        if kind == COMPRESSED:
-            block.special[page] = [step]
-        elif int(block.locations[page]) == SPECIAL:
-            block.special[page].append(step)
+        if p + length > len(self._bytes):
+            raise StreamError("the stream ends within a page", offset=self.view.size)
+        if kind == XBZRLE:
+            step = self.steps.add_delta(base + p, int(block.locations[page]))
         else:
-            before = int(block.locations[page])
-            block.special[page] = [step] if before == MISSING else [Delta(before), step]
-        return SPECIAL, p + length
+            step = self.steps.add_compressed(base + p)
+        return SPECIAL - step, p + length
 
-    def _learn_page_size(self, base: int, length: int) -> None:
-        """Find the page size from the layout: after the first whole page another record has to stand."""
-        reader = Reader(self.view, base)
-        while reader.position < base + length - 8:
-            header = reader.u64()
-            low = header & 0xFF
-            if low & EOS or not low & (PAGE | ZERO):
-                return
-            if not low & CONTINUE and not self.flat:
-                reader.counted()
-            if low & PAGE:
-                self._adopt(self._fitting(reader.position, header))
-                return
-            reader.u8()
+    def _learn(self, position: int) -> None:
+        """Find the page size, which nothing told, from the layout of the records at `position`."""
+        size = learn_page_size(Reader(self.view, position), self.table, flat=self.flat)
+        if size is None:
+            return  # no page to learn from; perhaps the next part has some
+        if size != PAGE_SIZES[0]:
+            if any(block.locations.any() for block in self.blocks):
+                raise StreamError(f"pages of {size} bytes follow after pages of another size", offset=position)
+            self.blocks.clear()  # to be allocated anew
+        self.page_size = size
 
-    def _fitting(self, position: int, header: int) -> int:
-        for size in PAGE_SIZES:
-            reader = Reader(self.view, position)
-            try:
-                reader.skip(size)
-                following = reader.u64()
-            except StreamError:
-                continue
-            flags = following & (size - 1)
-            ordered = following == EOS or 0 <= (following - flags) - (header & ~(size - 1)) <= 64 * size
-            if flags & ~CONTINUE in (PAGE, ZERO, EOS) and ordered:
-                return size
-        raise StreamError("the page size cannot be told from the layout of the RAM section", offset=position)
 
-    def _adopt(self, page_size: int) -> None:
-        if any(block.special or block.locations.any() for block in self.blocks):
-            raise StreamError("the page size became known only after pages were placed")
-        self.page_size = page_size
-        self.blocks.clear()
-        self.allocate()
+def _header_of(place: np.int64) -> int | None:
+    """Return where about the record of a page is that has its data at `place`; None where that is no offset."""
+    return int(place) - 8 if place > 0 else None

@@ -14,8 +14,10 @@ from vmsnap_gui.vmstate.wire import Reader, StreamError
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
-MEM_SIZE, EOS = 0x04, 0x10
-"""RAM_SAVE_FLAG_* that frame the table."""
+ZERO, MEM_SIZE, PAGE, EOS, CONTINUE, XBZRLE, HOOK, COMPRESSED, MULTIFD_FLUSH = (
+    0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200,
+)  # fmt: skip
+"""RAM_SAVE_FLAG_* of migration/ram.c; the table needs MEM_SIZE before it and EOS after it."""
 
 PAGE_SIZES = (4096, 8192, 1024, 16384, 65536, 2048, 512, 256)
 """What targets use, the likely ones first, for streams that do not tell."""
@@ -126,14 +128,17 @@ class RamTable:
             return
         version, page_size, bitmap, pages = _MAPPED_HEADER.unpack(head)
         start = self.view.base_offset
-        plausible = version == 1 and page_size in PAGE_SIZES and start < bitmap < pages
-        if not plausible:
+        after = start + reader.position + _MAPPED_HEADER.size
+        plausible = version == 1 and page_size in PAGE_SIZES and not length % page_size and after <= bitmap
+        if not plausible or bitmap + -(-length // page_size // 64) * 8 > pages:
             if "mapped-ram" in self._capabilities:
                 raise StreamError("a mapped-ram header is not plausible", offset=reader.position)
             return
         end = pages - start + length
         if end > self.view.size:
             raise StreamError("a mapped-ram block ends after the stream", offset=reader.position)
+        if self.mapped and page_size != self.page_size:
+            raise StreamError("the mapped-ram blocks have pages of different sizes", offset=reader.position)
         self.page_size = page_size
         self.mapped.append((bitmap - start, pages - start))
         reader.position = end
