@@ -181,6 +181,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
     """Run the event loop until the window is closed (or its picture taken)."""
     # asyncio and qasync take a while to load: that happens in a worker, in a plain loop of Qt, after the first paint.
+    app.processEvents()
     start = QEventLoop()
     parts.jobs.import_module("qasync", lambda _module: start.quit())
     start.exec()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QTabWidget, QWidget
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ class Inspector(QTabWidget):
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
-        current = self.current_tab()
-        for name, module in sorted(_MODULES.items(), key=lambda item: item[0] != current):
-            if not self.has(name):
-                self._jobs.import_module(module, partial(self._imported, name))
+        missing = [name for name in _MODULES if not self.has(name)]
+        if missing:
+            name = self.current_tab() if self.current_tab() in missing else missing[0]
+            self._jobs.import_module(_MODULES[name], partial(self._imported, name))
 
     def show_tab(self, name: str) -> None:
         """Show the tab `name`."""
@@ -107,6 +107,7 @@ class Inspector(QTabWidget):
 
     def _imported(self, name: str, _module: object) -> None:
         self._make(name)
+        QTimer.singleShot(0, self, self.complete)
 
     def _make_current(self) -> None:
         self._make(self.current_tab())
