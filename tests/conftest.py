@@ -1,0 +1,36 @@
+"""For all tests: Qt draws offscreen, nobody's own settings are touched, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Before Qt or platformdirs are first asked; a person's own files must never matter to a test.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+_home = tempfile.TemporaryDirectory(prefix="vmsnap-tests-")
+for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+    os.environ[_name] = _home.name
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test of the window that leaves a worker thread, a running timer or a visible window behind."""
+    if request.node.get_closest_marker("gui") is None:
+        yield
+        return
+    from PySide6.QtWidgets import QApplication
+
+    request.getfixturevalue("qapp")
+    yield
+    QApplication.processEvents()
+    threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("vmsnap")]
+    assert not threads, f"worker threads are left: {threads}"
+    windows = [widget.objectName() or repr(widget) for widget in QApplication.topLevelWidgets() if widget.isVisible()]
+    assert not windows, f"windows are left: {windows}"
