@@ -10,6 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if sys.argv[1:2] != ["bare"]:
+    import vmsnap_gui.app  # noqa: F401 (as the console script does: PySide6 slows down the imports after it)
+
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMainWindow
 

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDockWidget, QHeaderView, QMainWindow, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
-from vmsnap_gui.views import theme
+from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.actions import Actions, RecentMenu
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
-from vmsnap_gui.views.jobs_panel import JobsPanel
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.snapshot_table import SnapshotTable
@@ -30,13 +29,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
 
 _COMPLETE_MS = 700
 """When the rest of the window is made if no state is loaded before."""
-_LAYOUT_VERSION = 1
-"""Counted up when docks or tool bars change so much that a remembered layout no longer fits."""
 
 
 class MainWindow(QMainWindow):
@@ -60,7 +58,7 @@ class MainWindow(QMainWindow):
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
-        self.jobs_panel = JobsPanel(jobs)
+        self._jobs_panel: JobsPanel | None = None
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -84,6 +82,17 @@ class MainWindow(QMainWindow):
     def memory(self) -> MemoryView:
         """The Memory tab; made now if it is not there yet."""
         return self.inspector.memory
+
+    @property
+    def jobs_panel(self) -> JobsPanel:
+        """The list of jobs; made now if it is not there yet."""
+        if self._jobs_panel is None:
+            from vmsnap_gui.views.jobs_panel import JobsPanel
+
+            self._jobs_panel = JobsPanel(self._jobs)
+            self._jobs_dock.setWidget(self._jobs_panel)
+            arrangement.put_parts_back(self._jobs_panel, self._settings)
+        return self._jobs_panel
 
     # Building
 
@@ -114,7 +123,7 @@ class MainWindow(QMainWindow):
         self._centre.addWidget(self._splitter)
         self.setCentralWidget(self._centre)
         self._library_dock = self._dock("library_dock", self.tr("Library"), self.library)
-        self._jobs_dock = self._dock("jobs_dock", self.tr("Jobs"), self.jobs_panel)
+        self._jobs_dock = self._dock("jobs_dock", self.tr("Jobs"), QWidget())
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self._library_dock)
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self._jobs_dock)
         self._jobs_dock.hide()
@@ -161,7 +170,7 @@ class MainWindow(QMainWindow):
         verbs.go_library.triggered.connect(lambda: _go(self.library.tree))
         verbs.go_snapshots.triggered.connect(lambda: _go(self.snapshots.table))
         verbs.go_inspector.triggered.connect(lambda: _go(self.inspector.currentWidget()))
-        verbs.show_jobs.toggled.connect(self._jobs_dock.setVisible)
+        verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
         verbs.about.triggered.connect(self._show_about)
         verbs.schemes.triggered.connect(self._choose_scheme)
@@ -246,11 +255,16 @@ class MainWindow(QMainWindow):
 
     def _made(self, view: QWidget) -> None:
         """Connect a tab's view that has just been made, and put its columns back."""
-        self._restore_parts(view)
+        arrangement.put_parts_back(view, self._settings)
         if view.objectName() == "devices":
             field = self.devices.actions_of_field
             self.verbs.add_copies([field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter])
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
+
+    def _show_jobs(self, shown: bool) -> None:
+        if shown:
+            self.jobs_panel.show()
+        self._jobs_dock.setVisible(shown)
 
     def _choose_scheme(self, action: QAction) -> None:
         self._settings.scheme = action.data()
@@ -336,30 +350,18 @@ class MainWindow(QMainWindow):
 
     def save_layout(self) -> None:
         """Remember geometry, docks, splitters, columns and the tab."""
-        settings = self._settings
-        settings.set_arrangement("geometry", self.saveGeometry())
-        settings.set_arrangement("window", self.saveState(_LAYOUT_VERSION))
-        for part in _arranged(self):
-            settings.set_arrangement(part.objectName(), part.saveState())
-        settings.tab = self.inspector.current_tab()
-        settings.save()
+        arrangement.remember(self, self._settings)
+        self._settings.tab = self.inspector.current_tab()
+        self._settings.save()
 
     def _restore_layout(self) -> None:
-        settings = self._settings
-        if not self.restoreGeometry(settings.arrangement("geometry")):
-            self.resize(self.sizeHint())
-        self.restoreState(settings.arrangement("window"), _LAYOUT_VERSION)
-        self._restore_parts(self)
+        arrangement.put_back(self, self._settings)
         # The tab that was shown is made like the others, after the first paint, unless the person is quicker.
         blocked = self.inspector.blockSignals(True)
-        self.inspector.show_tab(settings.tab)
+        self.inspector.show_tab(self._settings.tab)
         self.inspector.blockSignals(blocked)
         self.verbs.show_jobs.setChecked(not self._jobs_dock.isHidden())
-        self.verbs.check_scheme(settings.scheme)
-
-    def _restore_parts(self, widget: QWidget) -> None:
-        for part in _arranged(widget):
-            part.restoreState(self._settings.arrangement(part.objectName()))
+        self.verbs.check_scheme(self._settings.scheme)
 
     def _forget_missing_recent(self) -> None:
         """Drop recent files that are gone, quietly; looked for in a worker."""
@@ -371,12 +373,6 @@ class MainWindow(QMainWindow):
             success=lambda gone: self._settings.forget_recent(*gone) if gone else None,
             quiet=True,
         )
-
-
-def _arranged(widget: QWidget) -> list[QSplitter | QHeaderView]:
-    """Return the splitters and headers in a widget whose state is remembered: all that have a name."""
-    parts: list[QSplitter | QHeaderView] = [*widget.findChildren(QSplitter), *widget.findChildren(QHeaderView)]
-    return [part for part in parts if part.objectName() and not part.objectName().startswith("qt_")]
 
 
 def _go(widget: QWidget | None) -> None:
