@@ -107,6 +107,12 @@ class FindBar(QWidget):
         self.text.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.text.selectAll()
 
+    def in_order(self) -> tuple[QWidget, ...]:
+        """Return what can have the focus, in the order of the Tab key."""
+        return (
+            self.go_to, self.text, self.how, self.order, self.start, self.cancel, self.previous, self.next,
+        )  # fmt: skip
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Override QWidget::keyPressEvent: Shift+Return goes back, Escape stops the search."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.text.hasFocus():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QModelIndex, Qt
@@ -102,12 +103,12 @@ class MemoryView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Override QWidget::keyPressEvent."""
-        if event.matches(_Standard.Find):
+        if _is_go_to(event):  # first: some desktops also take Ctrl+G for "find next"
+            self.find_bar.focus_go_to()
+        elif event.matches(_Standard.Find):
             self.find_bar.focus_find()
         elif event.matches(_Standard.FindNext) or event.matches(_Standard.FindPrevious):
             self.find_next(back=event.matches(_Standard.FindPrevious))
-        elif _is_go_to(event):
-            self.find_bar.focus_go_to()
         else:
             super().keyPressEvent(event)
 
@@ -171,6 +172,16 @@ class MemoryView(QWidget):
         layout.addWidget(self.notice)
         layout.addWidget(self._stack, 1)
         self.setFocusProxy(self.blocks)
+        in_order = (
+            self.blocks,
+            self.map.mode,
+            self.hits,
+            *self.find_bar.in_order(),
+            self.bytes.hex,
+            self.bytes.inspector,
+        )
+        for one, other in pairwise(in_order):
+            QWidget.setTabOrder(one, other)
 
     def _connect(self) -> None:
         session, bar = self._session, self.find_bar
@@ -284,7 +295,9 @@ class MemoryView(QWidget):
             self.notice.show_message("problem", text.replace("%1", words.visible(index.problem)))
         self._stack.setCurrentIndex(0)
         row = self.model.row_of(self._name)
-        self.blocks.setCurrentIndex(self.model.index(row if row >= 0 else self.model.largest(), 0))
+        where = self.model.index(row if row >= 0 else self.model.largest(), 0)
+        self.blocks.setCurrentIndex(where)
+        self._block_chosen(where)  # the table may have had it as its current one before the pages were known
 
     # What people choose
 

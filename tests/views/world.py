@@ -1,0 +1,59 @@
+"""A session with its jobs, as the application has them, for tests of single views."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QEvent
+
+from vmsnap_gui.jobs import Jobs
+from vmsnap_gui.session import Session
+from vmsnap_gui.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+
+class World:
+    """What is behind the views.
+
+    Attributes:
+        jobs: The jobs.
+        session: The session.
+    """
+
+    def __init__(self, qtbot: QtBot, folder: Path) -> None:
+        self.jobs = Jobs()
+        self.session = Session(self.jobs, Settings(folder / "settings.ini"))
+        self._qtbot = qtbot
+
+    def open(self, path: Path, index: int | None = None) -> None:
+        """Open an image, select one of its snapshots (by default the newest) and wait for its state."""
+        self.session.open_paths([path])
+        self._qtbot.waitUntil(lambda: self.session.snapshot is not None, timeout=20_000)
+        if index is not None:
+            self.session.select_snapshot(self.session.image or path, index)
+        self._qtbot.waitUntil(lambda: self.session.loaded is not None, timeout=20_000)
+
+    def settle(self) -> None:
+        """Wait until all jobs are over."""
+        self._qtbot.waitUntil(lambda: not self.jobs.unfinished(), timeout=20_000)
+
+
+@contextmanager
+def world(qtbot: QtBot, folder: Path) -> Iterator[World]:
+    """Give a world; its threads have ended afterwards."""
+    made = World(qtbot, folder)
+    try:
+        yield made
+    finally:
+        made.session.shutdown()
+        made.jobs.shutdown()
+        # Now and here: left to Python, the garbage collection of a worker of the next test could end them.
+        for one in (made.session, made.jobs):
+            one.deleteLater()
+            QCoreApplication.sendPostedEvents(one, QEvent.Type.DeferredDelete)
