@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from PySide6.QtWidgets import QApplication
 
 # Before Qt or platformdirs are first asked; a person's own files must never matter to a test.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -34,3 +36,17 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not threads, f"worker threads are left: {threads}"
     windows = [widget.objectName() or repr(widget) for widget in QApplication.topLevelWidgets() if widget.isVisible()]
     assert not windows, f"windows are left: {windows}"
+
+
+@pytest.fixture
+def run_async(qapp: QApplication) -> Callable[[Coroutine[object, object, None]], None]:
+    """Run a coroutine in the application's own kind of event loop; never `qtbot.wait...` inside it: that hangs."""
+    import asyncio
+
+    import qasync
+
+    def run(coroutine: Coroutine[object, object, None]) -> None:
+        with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qapp)) as runner:
+            runner.run(asyncio.wait_for(coroutine, 30))
+
+    return run
