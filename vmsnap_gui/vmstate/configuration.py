@@ -32,7 +32,7 @@ class Configuration:
         page_size: From target-page-bits, None where that subsection is missing.
         capabilities: Names of the migration capabilities that source and target must share.
         field: The whole section as a tree; its `size` tells where the stream goes on.
-        problem: What could not be read of it, or None.
+        problem: Why a subsection could not be read, before which the field then ends; or None.
     """
 
     machine: str
@@ -51,7 +51,7 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
         known: Its layout from the vmdesc, for subsections that are not known here.
 
     Raises:
-        StreamError: the stream ends within it, or its length is absurd.
+        StreamError: the stream ends within the machine type, or its length is absurd.
     """
     reader = Reader(view, offset + 1)
     length = reader.u32()
@@ -65,10 +65,13 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
         if len(layout) >= _MAX_SUBSECTIONS:
             problem = "the configuration has more subsections than any machine writes"
             break
-        description = _subsection(reader, known)
+        try:
+            description = _subsection(reader, known)
+        except StreamError as error:
+            description, problem = None, f"a subsection of the configuration cannot be read: {error.message}"
         if description is None:
             reader.position = start
-            problem = "a subsection of the configuration is not known"
+            problem = problem or "a subsection of the configuration is not known"
             break
         layout.append(description)
         body = view.read(reader.position - description.payload_size, description.payload_size)

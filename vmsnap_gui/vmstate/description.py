@@ -122,5 +122,5 @@ class DeviceDescription:
         return self.description.payload_size
 
 
-Devices = dict[tuple[str, int], list[DeviceDescription]]
+Devices = dict[tuple[str, int], tuple[DeviceDescription, ...]]
 """The descriptions of a stream's sections by name and instance id, those of one key in stream order."""

@@ -174,10 +174,10 @@ class VMState:
         return self._configuration.page_size if self._configuration is not None else None
 
     def _devices(self) -> Devices:
-        devices: Devices = {}
+        found: dict[tuple[str, int], list[DeviceDescription]] = {}
         for device in self._tail.desc.devices if self._tail is not None else ():
-            devices.setdefault((device.name, device.instance_id), []).append(device)
-        return devices
+            found.setdefault((device.name, device.instance_id), []).append(device)
+        return {key: tuple(same) for key, same in found.items()}
 
     def _open(self, forward: bool, progress: Progress | None) -> None:
         self._check_magic()
@@ -283,11 +283,13 @@ class VMState:
         self.located = Located.FORWARD
         self.commands = tuple(s for s in sections if s.type is SectionType.COMMAND)
         self.sections = tuple(s for s in sections if s.type is not SectionType.COMMAND)
+        # The n-th section of a name has the n-th description; one more than those is described by none.
+        waiting = {key: iter(same) for key, same in devices.items()}
         for section in self.sections:
-            # The n-th section of a name has the n-th description; one more than those is described by none.
-            waiting = devices.get((section.name, section.instance_id))
-            if waiting and section.type is SectionType.FULL:
-                self._descriptions[section.offset] = waiting.pop(0)
+            key = (section.name, section.instance_id)
+            device = next(waiting.get(key, iter(())), None) if section.type is SectionType.FULL else None
+            if device is not None:
+                self._descriptions[section.offset] = device
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position

@@ -51,7 +51,7 @@ class ForwardWalk:
         self._view = view
         self._reader = Reader(view)
         self._ram = ram
-        self._devices = {key: list(waiting) for key, waiting in devices.items()}
+        self._devices = {key: iter(same) for key, same in devices.items()}
         self._borders = Borders(view, devices, eof)
         self._commands = 0
         self._most = _MIN_MAX_SECTIONS + view.size // 1024
@@ -177,10 +177,12 @@ class ForwardWalk:
         if skip is not None:
             skip(reader)
             return reader.position
-        waiting = self._devices.get((named.name, named.instance_id))
-        if not waiting or kind is not SectionType.FULL:
+        if kind is not SectionType.FULL:
             return None
-        reader.skip(waiting.pop(0).payload_size)
+        device = next(self._devices.get((named.name, named.instance_id), iter(())), None)
+        if device is None:
+            return None
+        reader.skip(device.payload_size)
         return reader.position
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
@@ -204,4 +206,6 @@ class ForwardWalk:
             return FOOTER_SIZE
         if borders.footers is False and borders.plausible(end):
             return 0
+        if not borders.footers and end == self._view.size:
+            return 0  # cut off right here, which the next step of the walk says
         raise StreamError("the section does not end where its description says", offset=end)
