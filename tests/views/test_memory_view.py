@@ -95,6 +95,18 @@ def test_memory_is_not_indexed_while_nobody_looks(here: World, qtbot: QtBot) -> 
     here.settle()
 
 
+def test_a_view_that_is_made_late_shows_what_is_indexed_already(here: World, qtbot: QtBot) -> None:
+    here.open(sample(Q35), 0)
+    here.session.index_ram()
+    here.settle()
+    assert here.session.ram is not None
+    view = MemoryView(here.session, here.jobs)
+    qtbot.addWidget(view)
+    here.settle()
+    assert view.block is not None
+    assert view.block.name == "pc.ram"
+
+
 def test_indexing_can_be_cancelled_and_begun_again(here: World, view: MemoryView, qtbot: QtBot) -> None:
     cancel = view.findChild(QPushButton, "memory_page_cancel_index")
     seen: list[str] = []

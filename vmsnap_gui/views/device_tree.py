@@ -198,5 +198,5 @@ class DeviceTreeView(QTreeView):
         header.setStretchLastSection(False)
         header.setFirstSectionMovable(False)
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (30, 26, 34, 11, 12, 10), strict=True):
+        for column, characters in zip(Column, (25, 19, 33, 11, 12, 10), strict=True):
             header.resizeSection(column, wide * characters)

@@ -131,6 +131,11 @@ class HexView(LongScrollArea):
         """Bytes in a row as the person chose; 0: as many as fit."""
         return self._wanted_columns
 
+    def width_for(self, columns: int) -> int:
+        """Return how wide this view is best to show so many bytes in a row."""
+        layout = HexLayout(columns, self._layout.digits, self._layout.char, self._layout.row)
+        return round(layout.width) + self.verticalScrollBar().sizeHint().width() + 2
+
     def bytes_at(self, offset: int, length: int) -> bytes | None:
         """Return bytes if they have been read (those in sight have); fewer at the end."""
         return self._cache.get(offset, length)

@@ -125,7 +125,7 @@ class MemoryView(QWidget):
         table.setModel(self.model)
         table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (22, 10, 8, 10, 8, 10, 10, 10), strict=True):
+        for column, characters in zip(Column, (22, 12, 8, 10, 8, 10, 10, 10), strict=True):
             table.header().resizeSection(column, wide * characters)
         table.header().setObjectName("block_columns")
         return table
@@ -161,9 +161,10 @@ class MemoryView(QWidget):
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)
         splitter.addWidget(right)
-        splitter.setStretchFactor(0, 2)
-        splitter.setStretchFactor(1, 3)
-        splitter.setSizes([460, 640])
+        splitter.setStretchFactor(0, 1)
+        splitter.setStretchFactor(1, 1)
+        width = self.bytes.hex.width_for(16)
+        splitter.setSizes([width * 3 // 4, width])
         self._stack.addWidget(splitter)
         self._stack.addWidget(self.page)
         layout = QVBoxLayout(self)
@@ -210,9 +211,12 @@ class MemoryView(QWidget):
 
     def _follow(self, *_: object) -> None:
         """Show the blocks of the session's state, or why there are none."""
-        loaded = self._session.loaded
+        loaded, index = self._session.loaded, self._session.ram
         self._failure = ""
-        if self._session.ram is None:
+        if index is not None and loaded is not None and not self.model.blocks:
+            self.model.show(loaded.vmstate.ram_blocks)  # this view was made later than the index
+            self._indexed(loaded.key, index)
+        elif index is None:
             self._block = None
             self.search.clear()
             self.map.clear()
