@@ -71,6 +71,10 @@ class Library(QObject):
             self._change(path, state=EntryState.READING)
             self._look(path)
 
+    def check(self) -> None:
+        """Look now for images that changed, or that somebody began or ended to use; it is done now and then anyway."""
+        self._watcher.poll()
+
     def touch(self, path: Path) -> None:
         """Read an image again soon: it is known to have changed."""
         self._watcher.touch(path)

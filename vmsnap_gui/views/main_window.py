@@ -335,10 +335,12 @@ class MainWindow(QMainWindow):
             self._session.open_paths(paths)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Override QWidget::changeEvent: draw the icons in the colours of a new palette."""
+        """Override QWidget::changeEvent: draw the icons in a new palette's colours; look for changes on coming back."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             theme.retint(self)
+        elif event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self._session.library.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Override QWidget::closeEvent: remember the layout and tell the application."""

@@ -1,0 +1,68 @@
+"""What is remembered between runs, and what a damaged settings file does: nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QByteArray, Qt
+
+from vmsnap_gui.settings import RECENT, Choice, Settings
+
+pytestmark = pytest.mark.gui
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "vmsnap.ini"
+    odd = Path("/images/a,b; \udcff \n[x]%20é.qcow2")
+    settings = Settings(file)
+    settings.opened = [odd]
+    settings.add_recent(odd)
+    settings.choice = Choice(odd, "1", "tag \udcfe", 1_700_000_000)
+    settings.scheme = Qt.ColorScheme.Dark
+    settings.tab = "devices"
+    settings.set_arrangement("columns", QByteArray(b"\x00\xff,x"))
+    settings.save()
+    again = Settings(file)
+    assert again.opened == again.recent == [odd]
+    assert again.choice == Choice(odd, "1", "tag \udcfe", 1_700_000_000)
+    assert again.scheme == Qt.ColorScheme.Dark
+    assert again.tab == "devices"
+    assert again.arrangement("columns") == QByteArray(b"\x00\xff,x")
+    again.choice = None
+    assert again.choice is None
+
+
+def test_a_first_start(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "none.ini")
+    assert settings.opened == settings.recent == []
+    assert settings.choice is None
+    assert settings.scheme == Qt.ColorScheme.Unknown
+    assert settings.tab == ""
+    assert settings.arrangement("columns").isEmpty()
+
+
+@pytest.mark.parametrize("text", ["", "null", "3", "[[", '{"path": 3}', '[1, null, "/a"]', "[" * 5000, '""'])
+def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
+    settings = Settings(tmp_path / "vmsnap.ini")
+    for key in ("recent", "opened", "choice", "scheme", "tab", "arrangement/columns"):
+        settings._store.setValue(key, text)
+    settings.save()
+    again = Settings(tmp_path / "vmsnap.ini")
+    assert again.recent in ([], [Path("/a")])
+    assert again.choice is None
+    assert again.scheme == Qt.ColorScheme.Unknown
+    assert again.arrangement("columns").isEmpty()
+
+
+def test_recent_files_are_few_and_the_latest_is_first(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "vmsnap.ini")
+    for number in range(RECENT + 5):
+        settings.add_recent(Path(f"/image{number}"))
+    settings.add_recent(Path("/image10"))
+    assert len(settings.recent) == RECENT
+    assert settings.recent[:2] == [Path("/image10"), Path(f"/image{RECENT + 4}")]
+    settings.forget_recent(Path("/image10"), Path("/unknown"))
+    assert settings.recent[0] == Path(f"/image{RECENT + 4}")
+    settings.forget_recent()
+    assert settings.recent == []
