@@ -8,12 +8,14 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from vmsnap_gui.models import numbers
+from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.jobs import rate
+from vmsnap_gui.session import sentence
 from vmsnap_gui.views.pages import MessagePage
 
 if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job
+    from vmsnap_gui.session import Session
 
 _STEPS = 1000
 
@@ -52,29 +54,49 @@ class IndexPage(QWidget):
         layout.addWidget(self._message)
         self._message.add_widget(self._bar)
 
-    def show_message(self, icon: str, title: str, text: str = "", *, can_start: bool = False) -> None:
-        """Say why there is no memory to see, and offer to index it if that is possible."""
-        self._message.show_message(icon, title, text)
-        self._bar.hide()
-        self._cancel.hide()
-        self._start.setVisible(can_start)
+    def show_reason(self, session: Session, failure: str, *, has_blocks: bool) -> None:
+        """Show why there is no memory to see.
 
-    def show_job(self, job: Job) -> None:
-        """Show how far the index is."""
-        share = job.done / job.total if job.total else 0.0
-        words = [f"{share:.0%}", self._amount(job)]
-        speed = rate(job)
-        text = " · ".join([*words, speed] if speed else words)
-        self._message.show_message("memory", self.tr("Indexing the memory"), text)
-        self._bar.setValue(round(min(1.0, share) * _STEPS))
-        self._bar.show()
-        self._cancel.show()
-        self._start.hide()
+        Args:
+            session: What is selected, and how far it is read.
+            failure: Why the memory could not be indexed; empty if that was not tried.
+            has_blocks: Whether the state holds memory.
+        """
+        if session.failure is not None:
+            after = self.tr("The image was not changed. Its other snapshots can still be looked at.")
+            text = f"{words.visible(sentence(session.failure))}.\n{after}"
+            self._show("failed", self.tr("This saved state cannot be read"), text)
+        elif session.loading is not None:
+            self._show("reading", self.tr("Reading the saved state"))
+        elif session.loaded is None:
+            self._show("memory", self.tr("No snapshot is selected"), self.tr("Select one to see the memory it holds."))
+        elif not has_blocks:
+            self._show("memory", self.tr("This saved state holds no memory"))
+        elif failure:
+            self._show("failed", self.tr("The memory cannot be read"), failure, can_start=True)
+        elif session.ram_job is not None and not session.ram_job.cancelled:
+            self._show_job(session.ram_job)
+        else:
+            text = self.tr("To show it, all of the saved state is read once.")
+            self._show("memory", self.tr("The memory is not indexed"), text, can_start=True)
 
     def message(self) -> tuple[str, str]:
         """Return the heading and the text that are shown."""
         return self._message.message()
 
-    def _amount(self, job: Job) -> str:
-        text = self.tr("%1 of %2").replace("%1", numbers.size(job.done))
-        return text.replace("%2", numbers.size(job.total))
+    def _show(self, icon: str, title: str, text: str = "", *, can_start: bool = False) -> None:
+        self._message.show_message(icon, title, text)
+        self._bar.hide()
+        self._cancel.hide()
+        self._start.setVisible(can_start)
+
+    def _show_job(self, job: Job) -> None:
+        """Show how far the index is."""
+        share = job.done / job.total if job.total else 0.0
+        amount = self.tr("%1 of %2").replace("%1", numbers.size(job.done)).replace("%2", numbers.size(job.total))
+        parts = [f"{share:.0%}", amount, rate(job)]
+        self._message.show_message("memory", self.tr("Indexing the memory"), " · ".join(part for part in parts if part))
+        self._bar.setValue(round(min(1.0, share) * _STEPS))
+        self._bar.show()
+        self._cancel.show()
+        self._start.hide()

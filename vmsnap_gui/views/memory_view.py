@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QModelIndex, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShowEvent
-from PySide6.QtWidgets import QHeaderView, QSplitter, QStackedWidget, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import words
 from vmsnap_gui.models.offsets import parse_offset
-from vmsnap_gui.models.ram import SHARE_ROLE, BlocksModel, Column
+from vmsnap_gui.models.ram import BlocksModel
 from vmsnap_gui.session import sentence
-from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.bytes_panel import BytesPanel
-from vmsnap_gui.views.delegates import BarDelegate, RowDelegate
 from vmsnap_gui.views.find_bar import FindBar
 from vmsnap_gui.views.index_page import IndexPage
 from vmsnap_gui.views.memory_search import MemorySearch
+from vmsnap_gui.views.memory_tables import blocks_table, hits_table
 from vmsnap_gui.views.page_map_panel import PageMapPanel
 from vmsnap_gui.views.pages import Notice
 
@@ -47,12 +46,12 @@ class MemoryView(QWidget):
         self._name = ""
         self._failure = ""
         self.model = BlocksModel(self)
-        self.blocks = self._make_blocks()
+        self.blocks = blocks_table(self.model, self)
         self.map = PageMapPanel(jobs, self)
         self.bytes = BytesPanel("memory_bytes", self.tr("Bytes of memory"), self._where, self)
         self.find_bar = FindBar(self)
         self.search = MemorySearch(jobs, self)
-        self.hits = self._make_hits()
+        self.hits = hits_table(self.search.hits, self)
         self.page = IndexPage(self)
         self.notice = Notice("memory_notice", self)
         self._stack = QStackedWidget(self)
@@ -119,26 +118,6 @@ class MemoryView(QWidget):
         self._index()
 
     # Making
-
-    def _make_blocks(self) -> QTreeView:
-        table = _table("ram_blocks", self.tr("Blocks of memory"))
-        table.setModel(self.model)
-        table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
-        wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (22, 12, 8, 10, 8, 10, 10, 10), strict=True):
-            table.header().resizeSection(column, wide * characters)
-        table.header().setObjectName("block_columns")
-        return table
-
-    def _make_hits(self) -> QTreeView:
-        table = _table("find_results", self.tr("Places that were found"))
-        table.setModel(self.search.hits)
-        table.setFont(theme.monospaced())
-        table.header().setObjectName("hit_columns")
-        table.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        table.header().resizeSection(0, self.fontMetrics().averageCharWidth() * 15)
-        table.hide()
-        return table
 
     def _lay_out(self) -> None:
         left = QSplitter(Qt.Orientation.Vertical)
@@ -229,26 +208,7 @@ class MemoryView(QWidget):
                 self._index()
 
     def _say(self) -> None:
-        """Say why there is no memory to see."""
-        session, job, page = self._session, self._session.ram_job, self.page
-        if session.failure is not None:
-            after = self.tr("The image was not changed. Its other snapshots can still be looked at.")
-            text = f"{words.visible(sentence(session.failure))}.\n{after}"
-            page.show_message("failed", self.tr("This saved state cannot be read"), text)
-        elif session.loading is not None:
-            page.show_message("reading", self.tr("Reading the saved state"))
-        elif session.loaded is None:
-            text = self.tr("Select one to see the memory it holds.")
-            page.show_message("memory", self.tr("No snapshot is selected"), text)
-        elif not self.model.blocks:
-            page.show_message("memory", self.tr("This saved state holds no memory"))
-        elif self._failure:
-            page.show_message("failed", self.tr("The memory cannot be read"), self._failure, can_start=True)
-        elif job is not None and not job.cancelled:
-            page.show_job(job)
-        else:
-            text = self.tr("To show it, all of the saved state is read once.")
-            page.show_message("memory", self.tr("The memory is not indexed"), text, can_start=True)
+        self.page.show_reason(self._session, self._failure, has_blocks=bool(self.model.blocks))
 
     def _index(self) -> None:
         if self._session.loaded is not None and self._session.ram is None and self.model.blocks:
@@ -371,19 +331,3 @@ class MemoryView(QWidget):
 
 def _is_go_to(event: QKeyEvent) -> bool:
     return event.key() == Qt.Key.Key_G and event.modifiers() == Qt.KeyboardModifier.ControlModifier
-
-
-def _table(name: str, title: str) -> QTreeView:
-    table = QTreeView()
-    table.setObjectName(name)
-    table.setAccessibleName(title)
-    table.setItemDelegate(RowDelegate(parent=table))
-    table.setFont(theme.tabular(table.font()))
-    table.setRootIsDecorated(False)
-    table.setUniformRowHeights(True)
-    table.setAllColumnsShowFocus(True)
-    table.setAlternatingRowColors(True)
-    table.setTabKeyNavigation(False)
-    table.setFrameShape(QTreeView.Shape.NoFrame)
-    table.header().setStretchLastSection(False)
-    return table

@@ -1,0 +1,61 @@
+"""The lists of the Memory tab: blocks, and the places that a search found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QHeaderView, QTreeView, QWidget
+
+from vmsnap_gui.models.ram import SHARE_ROLE, Column
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.delegates import BarDelegate, RowDelegate
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QAbstractItemModel
+
+    from vmsnap_gui.models.hits import HitsModel
+    from vmsnap_gui.models.ram import BlocksModel
+
+
+def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
+    """Make the list of RAM blocks."""
+    table = _table("ram_blocks", _tr("Blocks of memory"), model, parent)
+    table.setFont(theme.tabular(table.font()))
+    table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
+    wide = table.fontMetrics().averageCharWidth()
+    for column, characters in zip(Column, (22, 12, 8, 10, 8, 10, 10, 10), strict=True):
+        table.header().resizeSection(column, wide * characters)
+    table.header().setObjectName("block_columns")
+    return table
+
+
+def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
+    """Make the list of places that were found; it is hidden until there are some."""
+    table = _table("find_results", _tr("Places that were found"), model, parent)
+    table.setFont(theme.monospaced())
+    table.header().setObjectName("hit_columns")
+    table.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+    table.header().resizeSection(0, parent.fontMetrics().averageCharWidth() * 15)
+    table.hide()
+    return table
+
+
+def _table(name: str, title: str, model: QAbstractItemModel, parent: QWidget) -> QTreeView:
+    table = QTreeView(parent)
+    table.setObjectName(name)
+    table.setAccessibleName(title)
+    table.setModel(model)
+    table.setItemDelegate(RowDelegate(parent=table))
+    table.setRootIsDecorated(False)
+    table.setUniformRowHeights(True)
+    table.setAllColumnsShowFocus(True)
+    table.setAlternatingRowColors(True)
+    table.setTabKeyNavigation(False)
+    table.setFrameShape(QTreeView.Shape.NoFrame)
+    table.header().setStretchLastSection(False)
+    return table
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("memory_tables", text)
