@@ -60,7 +60,7 @@ class Borders:
             return len(data) >= 5 and not data[1]
         header = Header.parse(data)
         if header is None:
-            return False
+            return SectionType.START.value <= data[0] <= SectionType.FULL.value  # its header is cut off by the end
         if header.type in NAMING:
             known = header.section_id not in self.opened and header.section_id <= MAX_SECTION_ID
             return known and header.version < _MAX_VERSION and _printable(header.name)
