@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -190,7 +191,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
     return {
         "id": snapshot.id,
         "tag": snapshot.tag,
-        "date": None if snapshot.date_sec is None else numbers.iso_date(snapshot.date_sec, snapshot.date_nsec),
+        "date": _json_date(snapshot),
         "date_sec": snapshot.date_sec,
         "date_nsec": snapshot.date_nsec,
         "vm_clock_ns": snapshot.vm_clock_ns,
@@ -198,6 +199,13 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
         "vm_state_size": snapshot.vm_state_size,
         "disk_size": snapshot.disk_size,
     }
+
+
+def _json_date(snapshot: Snapshot) -> str | None:
+    if snapshot.date_sec is None:
+        return None
+    date = datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
+    return date.isoformat().replace("+00:00", "Z")
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

@@ -1,0 +1,94 @@
+"""Sizes, parts, facts and problems of real states, as the Overview shows them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.models.states import NO_DESCRIPTION, Q35, loaded
+from tests.samples import sample
+from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.models import facts
+from vmsnap_gui.models.problems import SHOWN, ProblemsModel
+from vmsnap_gui.models.sizes import BAR, NAME, SHARE_ROLE, SIZE, SizesModel
+from vmsnap_gui.reading import StateProblem, look_at
+
+if TYPE_CHECKING:
+    from pytestqt.modeltest import ModelTester
+
+pytestmark = pytest.mark.gui
+
+
+def test_devices_by_size(qtmodeltester: ModelTester) -> None:
+    model = SizesModel()
+    state = loaded(Q35)
+    model.show(state)
+    qtmodeltester.check(model, force_py=True)
+    assert model.rowCount() == state.devices
+    shares = [model.index(row, BAR).data(SHARE_ROLE) for row in range(model.rowCount())]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1
+    assert shares[-1] > 0
+    for row in range(model.rowCount()):
+        section = model.section(model.index(row, NAME))
+        assert section is not None
+        assert model.index(row, NAME).data() == state.vmstate.sections[section].key
+    assert model.index(0, SIZE).data()
+    model.show(None)
+    assert model.rowCount() == 0
+
+
+@pytest.mark.parametrize("name", [Q35, NO_DESCRIPTION])
+def test_the_parts_are_the_whole(name: str) -> None:
+    state = loaded(name).vmstate
+    parts = facts.state_parts(state)
+    assert sum(part.size for part in parts) == state.end
+    assert [part.name for part in parts][:2] == ["Memory", "Devices"]
+
+
+def test_facts_of_a_state() -> None:
+    told = {fact.label: fact.value for fact in facts.state_facts(loaded(Q35))}
+    assert told["Machine type"].startswith("pc-q35-")
+    assert told["Found by"] == "the description at its end"
+    assert told["Page size"] == "4.0 KiB"
+    old = {fact.label: fact.value for fact in facts.state_facts(loaded(NO_DESCRIPTION))}
+    assert old["Found by"] == "reading it from the start"
+
+
+def test_facts_of_an_image_and_a_snapshot() -> None:
+    info = look_at(sample(Q35)).info
+    assert info is not None
+    told = {fact.label: fact.value for fact in facts.image_facts(info)}
+    assert told["File"] == str(info.path)
+    assert told["Format"] == "qcow2 version 3"
+    about = {fact.label: fact.value for fact in facts.snapshot_facts(info.snapshots[1])}
+    assert about["Tag"] == "snap1"
+    assert about["ID"] == "2"
+
+
+def test_problems_of_image_and_state(qtmodeltester: ModelTester) -> None:
+    model = ProblemsModel()
+    info = look_at(sample(Q35)).info
+    assert info is not None
+    state = loaded(NO_DESCRIPTION)
+    damaged = replace(info, problems=(Problem("the table is\ndamaged", 64),))
+    model.show(damaged, replace(state, torn=True))
+    qtmodeltester.check(model, force_py=True)
+    assert [model.index(0, column).data() for column in range(3)] == ["image", "0x40", "the table is\\ndamaged"]
+    assert "changed while" in model.index(1, 2).data()
+    assert model.rowCount() == 2 + len(state.problems)
+    model.show(None, None)
+    assert model.rowCount() == 0
+
+
+def test_too_many_problems_are_counted_not_listed() -> None:
+    model = ProblemsModel()
+    many = tuple(StateProblem(Problem(f"problem {n}", n), n) for n in range(SHOWN + 7))
+    model.show(None, replace(loaded(Q35), problems=many))
+    assert model.rowCount() == SHOWN + 1
+    assert model.index(SHOWN, 2).data() == "7 more problems are not listed"
+    line = model.line(model.index(3, 0))
+    assert line is not None
+    assert line.section == 3
