@@ -24,8 +24,11 @@ def why_no_state(session: Session) -> tuple[str, str, str]:
         return "failed", _tr("This saved state cannot be read"), f"{words.sentence(sentence(failure))}\n{after}"
     if session.loading is not None:
         return "reading", _tr("Reading the saved state"), ""
-    if session.entry() is None:
+    entry = session.entry()
+    if entry is None:
         return "", _tr("No image is selected"), ""
+    if entry.info is not None and not entry.info.snapshots:
+        return "", _tr("This image holds no saved state"), ""
     return "", _tr("No snapshot is selected"), ""
 
 
