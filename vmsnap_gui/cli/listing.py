@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import complain, print_json, printable, problems_json, size_text
+from vmsnap_gui.cli.output import CommandError, complain, print_json, printable, problems_json, size_text
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
@@ -47,6 +47,8 @@ def _list(options: argparse.Namespace) -> int:
                     _print_image(image)
         except ImageError as error:
             failed.append(error)
+    if not documents and not failed:
+        complain(CommandError(f"no images below {', '.join(map(str, paths))}"))
     for one in failed:
         complain(one)
     if options.json:
@@ -102,8 +104,9 @@ def _snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
 def _print_image(image: Image) -> None:
     used = ", in use, may be changing" if in_use(image.path) else ""
     count = len(image.snapshots)
+    disk = f", {size_text(image.virtual_size)} disk" if image.virtual_size else ""
     what = f"{count} snapshot{'' if count == 1 else 's'}"
-    print(f"{printable(str(image.path))}: {image.format}, {size_text(image.virtual_size)} disk, {what}{used}")
+    print(f"{printable(str(image.path))}: {image.format}{disk}, {what}{used}")
     for problem in image.problems:
         print(f"  ! {printable(str(problem))}")
     rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]

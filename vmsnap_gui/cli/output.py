@@ -64,6 +64,6 @@ def states(image: Image, selector: str | None) -> list[Snapshot]:
     if selector is not None:
         snapshot = select_snapshot(image, selector)
         if not snapshot.vm_state_size:
-            raise CommandError(f"{image.path}: snapshot {selector!r} holds no VM state, only the disk")
+            raise CommandError(f"snapshot {selector!r} holds no VM state, only the disk")
         return [snapshot]
     return [s for s in image.snapshots if s.vm_state_size]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import hashlib
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, print_json, printable, states
+from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.magic import MAGIC_SIZE, holds_states
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
+
+_UNITS = "KMGT"
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,23 +33,31 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("path", metavar="PATH", type=Path, help="an image or a VM-state file")
     add_snapshot_option(parser)
     parser.add_argument("--block", metavar="NAME", help="the RAM block (default: the largest)")
-    parser.add_argument("--offset", metavar="N", type=_number, default=0, help="first byte (decimal or 0x...)")
+    parser.add_argument("--offset", metavar="N", type=_number, default=0, help="first byte: 4096, 0x1000, 4K")
     parser.add_argument("--length", metavar="N", type=_number, help="how many bytes (default: to the end)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write the bytes there instead of a hex dump")
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the bytes there (-: standard output), not a hex dump"
+    )
     parser.add_argument("--json", action="store_true", help="print what each block holds, with checksums")
     parser.set_defaults(run=_ram)
 
 
 def _number(text: str) -> int:
-    number = int(text, 0)
+    digits, unit = text, 1
+    if text[-1:].upper() in _UNITS and not text.lower().startswith("0x"):
+        digits, unit = text[:-1], 1024 ** (1 + _UNITS.index(text[-1].upper()))
+    try:
+        number = int(digits, 0) * unit
+    except ValueError:
+        number = -1
     if number < 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; write 4096, 0x1000 or 4K")
     return number
 
 
 def _ram(options: argparse.Namespace) -> int:
     with closing(open_image(options.path)) as image:
-        found = states(image, options.snapshot)
+        found = _states(image, options.snapshot)
         if not found:
             raise CommandError(f"{options.path}: no snapshot holds a VM state")
         if len(found) > 1:
@@ -54,6 +68,13 @@ def _ram(options: argparse.Namespace) -> int:
         except StreamError as error:
             raise CommandError(f"{options.path}: {error}") from error
     return 0
+
+
+def _states(image: Image, selector: str | None) -> list[Snapshot]:
+    try:
+        return states(image, selector)
+    except CommandError as error:
+        raise CommandError(f"{image.path}: {error}") from error
 
 
 def _selector(snapshot: Snapshot) -> str:
@@ -70,9 +91,14 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> No
         print_json([_block_json(index, block) for block in blocks])
         return
     block = max(blocks, key=lambda b: b.length)
-    length = block.length - options.offset if options.length is None else options.length
-    if options.offset > block.length or length > block.length - options.offset:
-        raise CommandError(f"block {block.name} has {block.length:#x} bytes, not {length:#x} at {options.offset:#x}")
+    left = block.length - options.offset
+    if left < 0:
+        raise CommandError(
+            f"offset {options.offset:#x} is past the end of block {block.name} ({block.length:#x} bytes)"
+        )
+    length = left if options.length is None else options.length
+    if length > left:
+        raise CommandError(f"only {left:#x} bytes are left in block {block.name} from offset {options.offset:#x} on")
     with ExitStack() as stack:
         output = stack.enter_context(_output(options.output, image.path)) if options.output is not None else None
         for offset, data in _chunks(index, block, options.offset, length):
@@ -91,10 +117,21 @@ def _chunks(index: RamIndex, block: RamBlock, start: int, length: int) -> Iterat
         yield offset, piece
 
 
-def _output(path: Path, image: Path) -> BinaryIO:
-    if path.exists() and path.samefile(image):
-        raise CommandError(f"{path} is the image itself, which vmsnap never writes")
-    return path.open("wb")
+def _output(path: Path, image: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open what is written to; never an image or a saved state, whose content would be lost."""
+    if str(path) == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    try:
+        if path.is_file() and (path.samefile(image) or _is_image(path)):
+            raise CommandError(f"{path} is an image or a saved VM state, which vmsnap never writes; name another file")
+        return path.open("wb")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _is_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        return holds_states(file.read(MAGIC_SIZE)) or in_use(path)
 
 
 def _hex_dump(offset: int, data: memoryview) -> None:

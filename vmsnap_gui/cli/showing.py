@@ -18,6 +18,7 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, show, to_json, walk
 from vmsnap_gui.vmstate.wire import StreamError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.fields import Field
     from vmsnap_gui.vmstate.sections import Section
+
+_LISTED = 64  # elements of an array that are printed line by line
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +53,10 @@ def _show(options: argparse.Namespace) -> int:
     for path in options.paths:
         try:
             with closing(open_image(path)) as image:
-                for snapshot in states(image, options.snapshot):
+                found = states(image, options.snapshot)
+                if not found:
+                    _say_why_nothing(image)
+                for snapshot in found:
                     state = open_state(image.vm_state(snapshot), forward=options.forward)
                     sections = _sections(state, options.device)
                     if options.json:
@@ -63,6 +69,13 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(documents)
     return status
+
+
+def _say_why_nothing(image: Image) -> None:
+    for problem in image.problems:
+        complain(CommandError(f"{image.path}: {problem}"))
+    what = "no snapshot holds a VM state" if image.snapshots else "there are no snapshots"
+    complain(CommandError(f"{image.path}: {what}"))
 
 
 def _sections(state: VMState, device: str | None) -> list[Section]:
@@ -138,9 +151,19 @@ def _print_fields(parent: Field, labels: dict[str, Label], path: str = "", inden
         label = labels.get(here)
         name = f"{child.name}  {label.name}" if label is not None and label.name else child.name
         problem = f"  ! {child.problem}" if child.problem else ""
-        if child.kind.is_container:
+        elements = child.children.scalars() if isinstance(child.children, Elements) else None
+        if elements is not None and len(elements) > _LISTED:
+            print(f"{'  ' * indent}{printable(f'{name} = {_summary(elements)}{problem}')}")
+        elif child.kind.is_container:
             print(f"{'  ' * indent}{printable(name + problem)}")
             _print_fields(child, labels, here, indent + 1)
         else:
             detail = f"  ({label.detail})" if label is not None and label.detail else ""
             print(f"{'  ' * indent}{printable(f'{name} = {show(child)}{detail}{problem}')}")
+
+
+def _summary(elements: list[int | float | bool]) -> str:
+    if not any(elements):
+        return f"{len(elements)} elements, all 0"
+    first = ", ".join(str(one) for one in elements[:8])
+    return f"{first}, … ({len(elements)} elements; --json has all)"

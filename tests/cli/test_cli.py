@@ -1,0 +1,136 @@
+"""The command line's contract: exit statuses, one sentence for an error, one JSON document, and no image harmed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.samples import sample
+from vmsnap_gui.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Q35 = "q35-default@10.0/disk0.qcow2"
+DISK_ONLY = "q35-default@10.0/disk1.qcow2"
+STREAM = "q35-default@10.0/s-plain.vmstate"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main([str(one) for one in arguments])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_list_of_a_folder_is_one_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in ("b.qcow2", "a.qcow2"):
+        shutil.copyfile(sample(Q35), tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    status, out, err = run(capsys, "list", "--json", tmp_path)
+    assert (status, err) == (0, "")
+    listed = json.loads(out)
+    assert [one["path"] for one in listed] == [str(tmp_path / "a.qcow2"), str(tmp_path / "b.qcow2")]
+    assert [one["tag"] for one in listed[0]["snapshots"]] == ["snap0", "snap1", "snap2"]
+    assert listed[0]["in_use"] is False
+
+
+def test_what_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    raw = tmp_path / "raw.img"
+    raw.write_bytes(bytes(512))
+    status, out, err = run(capsys, "list", "--json", raw, sample(Q35))
+    assert status == 1
+    assert [one["format"] for one in json.loads(out)] == ["qcow2"]
+    assert err.count("\n") == 1
+    assert str(raw) in err
+
+
+def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["list"], ["show"], ["ram", "x", "--offset", "zz"], ["nonsense"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+    assert "'zz' is no number" in capsys.readouterr().err
+
+
+def test_show_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "show", sample(Q35), "-s", "nope")
+    assert status == 1
+    assert "snap0" in err
+    assert "snap2" in err
+    status, _, err = run(capsys, "show", sample(Q35), "-s", "snap1", "--device", "nope")
+    assert status == 1
+    assert "mc146818rtc" in err
+
+
+def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "show", "--json", sample(DISK_ONLY))
+    assert (status, json.loads(out)) == (0, [])
+    assert err.endswith("no snapshot holds a VM state\n")
+    status, _, err = run(capsys, "show", sample(DISK_ONLY), "-s", "snap0")
+    assert status == 1
+    assert err.count(str(sample(DISK_ONLY))) == 1
+
+
+def test_one_device_of_several(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "show", "--json", sample(Q35), "-s", "id:2", "--device", "cpu:1")
+    (state,) = json.loads(out)
+    assert [(one["name"], one["instance_id"]) for one in state["sections"]] == [("cpu", 1)]
+    assert state["snapshot"] == {"id": "2", "tag": "snap1"}
+
+
+def test_a_stream_file_is_one_state(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "show", "--json", sample(STREAM))
+    (state,) = json.loads(out)
+    assert (status, state["snapshot"], state["located"]) == (0, {"id": None, "tag": None}, "tail")
+
+
+def test_bytes_of_a_block(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = tmp_path / "boot"
+    target.write_bytes(b"old content of an ordinary file")
+    options = ("-s", "snap1", "--offset", "0x7c00", "--length", "16")
+    assert run(capsys, "ram", sample(Q35), *options, "--output", target) == (0, "", "")
+    assert target.read_bytes() == bytes.fromhex("fa31c08ed88ed0bc007cfbbe5c7cac84")
+    _, out, _ = run(capsys, "ram", sample(Q35), *options)
+    assert out == "0000007c00  fa 31 c0 8e d8 8e d0 bc 00 7c fb be 5c 7c ac 84  .1.......|..\\|..\n"
+
+
+@pytest.mark.parametrize("name", [Q35, STREAM])
+def test_no_image_is_ever_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    shutil.copyfile(sample(name), victim)
+    (tmp_path / "link").symlink_to(victim)
+    before = victim.read_bytes()
+    for target in (victim, tmp_path / "link"):
+        status, _, err = run(capsys, "ram", sample(Q35), "-s", "snap1", "--length", "16", "--output", target)
+        assert status == 1
+        assert "never writes" in err
+    assert victim.read_bytes() == before
+
+
+def test_ranges_outside_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "ram", sample(Q35), "-s", "snap1", "--offset", "1G")
+    assert status == 1
+    assert "past the end of block pc.ram" in err
+    _, _, err = run(capsys, "ram", sample(Q35), "-s", "snap1", "--offset", "0x3fffff0", "--length", "17")
+    assert "only 0x10 bytes are left" in err
+
+
+def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
+    image = tmp_path / "i.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    subprocess.run(["qemu-img", "snapshot", "-c", "ünï日本", image], check=True)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from vmsnap_gui.cli import main; sys.exit(main())",
+        "list",
+        str(image),
+    ]
+    done = subprocess.run(command, capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u65e5" in done.stdout
