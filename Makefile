@@ -24,7 +24,7 @@ test: check               ## all of check, plus GUI and real-QEMU tests: under 1
 	$(PY) -m pytest -q -m "(gui or qemu) and not verify"
 
 verify: test              ## device matrix, long fuzz, every sample: under 60 minutes
-	$(PY) -m pytest -q -m verify
+	$(PY) -m pytest -q -n 2 -m verify
 
 bench: setup-test         ## side-by-side comparisons in one run; prints ratios
 	$(PY) -m tests.bench

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
-from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer
+from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
@@ -119,20 +119,23 @@ class ForwardWalk:
         header = Header.read(reader)
         named = self._name(header, start)
         payload = reader.position
-        end = problem = bounded_by = None
+        end = claimed = problem = bounded_by = None
         frame = 0
         try:
-            end = self._payload_end(header.type, named, reader)
-            if end is not None:
-                frame = self._frame(header.section_id, end)
+            claimed = self._payload_end(header.type, named, reader)
+            if claimed is not None:
+                frame = self._frame(header.section_id, claimed)
+                end = claimed
         except StreamError as error:
-            end, problem = None, str(error)
+            problem = str(error)
         if end is None:
             if head_only and (problem is not None or named.name == "ram"):
                 return None
             end, frame, bounded_by = self._borders.recover(named, payload, payload + STEP if head_only else None)
             if end == self._view.size and problem is None:
                 problem = "the stream ends within this section"
+            if claimed is not None and header.type is SectionType.FULL:
+                problem, bounded_by = misdescribed(claimed - payload, end - payload), None
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,

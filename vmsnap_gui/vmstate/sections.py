@@ -145,3 +145,11 @@ def full_header(section_id: int, name: str, instance_id: int, version: int) -> b
             version.to_bytes(4, "big"),
         )
     )
+
+
+def misdescribed(described: int, actual: int) -> str:
+    """Return the problem of a section that is not as long as the vmdesc says, both in bytes of payload."""
+    return (
+        f"the description gives this section {described} bytes, but it has {actual}: "
+        "what fits is decoded, the rest shown raw"
+    )

@@ -18,6 +18,7 @@ from vmsnap_gui.vmstate.sections import (
     Section,
     SectionType,
     full_header,
+    misdescribed,
 )
 from vmsnap_gui.vmstate.vmdesc import MAX_JSON, VMDesc
 from vmsnap_gui.vmstate.wire import Reader, StreamError
@@ -169,10 +170,7 @@ class TailWalk:
                 return None
             start, header = found
             actual = end - frame - start - head
-            problem = (
-                f"the description gives this section {device.payload_size} bytes, but it has {actual}: "
-                "what fits is decoded, the rest shown raw"
-            )
+            problem = misdescribed(device.payload_size, actual)
         size = end - start
         payload = start + header.size
         return Section(
