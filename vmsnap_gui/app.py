@@ -35,6 +35,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from vmsnap_gui.jobs import Jobs
+from vmsnap_gui.reading import DiskOnly
 from vmsnap_gui.resources import resource
 from vmsnap_gui.session import Report, Session
 from vmsnap_gui.settings import Settings, settings_file
@@ -113,6 +114,8 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     settings = Settings(settings_file())
     # Reading starts before the window is built, so that the first paint already shows the list.
     parts = build(settings, lambda session: _open_first(session, options))
+    signals = UnixSignals(app)
+    signals.received.connect(parts.window.close)
     parts.window.show()
     if shown is not None:
         shown(parts)
@@ -120,6 +123,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     try:
         return _run(app, parts, options.screenshot)
     finally:
+        signals.stop()
         sys.excepthook = sys.__excepthook__
         theme.forget_icons()
 
@@ -196,8 +200,6 @@ def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
         parts.window.closed.connect(closed.set)
         if parts.window.isHidden():  # it was closed before the loop began
             closed.set()
-        signals = UnixSignals(parts.window)
-        signals.received.connect(parts.window.close)
         try:
             if screenshot is not None:
                 return await _take_picture(parts, screenshot)
@@ -205,7 +207,6 @@ def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
                 await closed.wait()
             return 0
         finally:
-            signals.stop()
             parts.shut_down()
 
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
@@ -213,7 +214,7 @@ def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
 
 
 async def _take_picture(parts: Parts, file: Path) -> int:
-    """Write a picture of the window once nothing goes on any more; 1 if there is nothing to show or no place for it."""
+    """Write a picture of the window once nothing goes on any more; 1 if it cannot be shown or written."""
     import asyncio
 
     calm = 0
@@ -228,8 +229,12 @@ async def _take_picture(parts: Parts, file: Path) -> int:
     if not parts.window.grab().save(str(file), "PNG"):
         sys.stderr.write(f"vmsnap-gui: {file} cannot be written\n")
         return 1
-    wanted = parts.session.image is not None
-    return 0 if parts.session.loaded is not None or not wanted else 1
+    entry, failure = parts.session.entry(), parts.session.failure
+    error = entry.error if entry is not None and entry.error is not None else failure
+    if error is None or isinstance(error, DiskOnly):
+        return 0
+    sys.stderr.write(f"vmsnap-gui: {error}\n")
+    return 1
 
 
 def _reporter(parts: Parts) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

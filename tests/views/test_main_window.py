@@ -1,0 +1,186 @@
+"""The window's menus, shortcuts and reports, driven as a person does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
+
+from tests.end2end.test_gui_walk import loaded, running
+from tests.image.tools import MIB, create
+from tests.models.states import Q35
+from tests.samples import sample
+from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.session import Report
+from vmsnap_gui.views import theme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from vmsnap_gui.app import Parts
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.views.main_window import MainWindow
+
+pytestmark = pytest.mark.gui
+
+Ctrl = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def parts(qtbot: QtBot, tmp_path: Path) -> Iterator[Parts]:
+    with running(qtbot, tmp_path / "config") as parts:
+        yield parts
+
+
+@pytest.fixture
+def window(qtbot: QtBot, parts: Parts) -> MainWindow:
+    parts.window.activateWindow()
+    qtbot.waitUntil(parts.window.isActiveWindow)
+    return parts.window
+
+
+def test_tabs_and_places_by_keyboard(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    parts.session.open_paths([sample(Q35)])
+    loaded(qtbot, parts)
+    qtbot.keyClick(window, Qt.Key.Key_2, Ctrl)
+    assert window.inspector.current_tab() == "devices"
+    assert window.devices.tree.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_1, Ctrl)
+    assert window.inspector.current_tab() == "overview"
+    qtbot.keyClick(window, Qt.Key.Key_F, Ctrl)
+    assert window.inspector.current_tab() == "devices"
+    assert window.filter_box.hasFocus()
+    for key, view in ((Qt.Key.Key_1, window.library.tree), (Qt.Key.Key_2, window.snapshots.table)):
+        qtbot.keyClick(window, key, Qt.KeyboardModifier.AltModifier)
+        assert view.hasFocus()
+    qtbot.keyClick(window, Qt.Key.Key_J, Ctrl)
+    assert window.jobs_panel.isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_J, Ctrl)
+    assert not window.jobs_panel.isVisible()
+
+
+def test_reload_copy_and_close(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    path = sample(Q35)
+    assert not window.verbs.reload.isEnabled()
+    parts.session.open_paths([path])
+    loaded(qtbot, parts)
+    first = parts.session.loaded
+    qtbot.keyClick(window, Qt.Key.Key_F5)
+    qtbot.waitUntil(lambda: parts.session.loaded not in (None, first), timeout=20_000)
+    window.verbs.copy_file.trigger()
+    assert QGuiApplication.clipboard().text() == str(path)
+    assert window.windowTitle() == f"snap2 – {path.name}"
+    qtbot.keyClick(window, Qt.Key.Key_W, Ctrl)
+    assert window.welcome.isVisible()
+    assert window.windowTitle() == "vmsnap"
+    assert not window.filter_box.isEnabled()
+
+
+def test_the_edit_menu_acts_on_the_selected_field(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    parts.session.open_paths([sample(Q35)])
+    loaded(qtbot, parts)
+    window.inspector.complete()
+    qtbot.waitUntil(lambda: window.inspector.has("devices") and window.inspector.has("memory"), timeout=20_000)
+    edit = window.menuBar().findChild(QMenu, "menu_edit")
+    assert edit is not None
+    assert edit.actions()[0] is window.devices.actions_of_field.copy_value
+
+
+def test_a_device_of_the_overview_is_shown_in_the_devices_tab(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    parts.session.open_paths([sample(Q35)])
+    loaded(qtbot, parts)
+    assert parts.session.loaded is not None
+    names = [section.name for section in parts.session.loaded.vmstate.sections]
+    parts.session.show_field(names.index("cpu"), "env.eip")
+    assert window.inspector.current_tab() == "devices"
+    qtbot.waitUntil(lambda: window.devices.tree.currentIndex().data() == "env.eip", timeout=20_000)
+
+
+def test_recent_files(qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path) -> None:
+    menu = window.findChild(QMenu, "menu_recent")
+    assert menu is not None
+    assert not menu.menuAction().isVisible()
+    paths = [create(tmp_path / f"{name}.qcow2", MIB) for name in ("one & two", "three")]
+    parts.session.open_paths(paths)
+    parts.session.close_all()
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions()[:2]] == [
+        f"&1  {paths[1]}",
+        f"&2  {paths[0]}".replace("one & two", "one && two"),
+    ]
+    menu.actions()[1].trigger()
+    assert parts.session.image == paths[0]
+    menu.aboutToShow.emit()
+    window.verbs.forget_recent.trigger()
+    menu.aboutToShow.emit()
+    assert not menu.menuAction().isVisible()
+
+
+def test_missing_recent_files_are_dropped_quietly(qtbot: QtBot, tmp_path: Path) -> None:
+    there, gone = create(tmp_path / "there.qcow2", MIB), create(tmp_path / "gone.qcow2", MIB)
+    with running(qtbot, tmp_path / "config") as parts:
+        parts.session.open_paths([there, gone])
+        parts.session.close_all()
+    gone.unlink()
+    with running(qtbot, tmp_path / "config") as parts:
+        parts.window.complete()
+        qtbot.waitUntil(lambda: parts.settings.recent == [there], timeout=20_000)
+
+
+def test_colour_schemes_are_chosen_and_remembered(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    try:
+        light, dark = (window.findChild(object, f"scheme_{name}") for name in ("light", "dark"))
+        dark.trigger()
+        assert theme.is_dark(QApplication.palette())
+        assert parts.settings.scheme == Qt.ColorScheme.Dark
+        assert dark.isChecked()
+        light.trigger()
+        assert not theme.is_dark(QApplication.palette())
+    finally:
+        theme.set_scheme(Qt.ColorScheme.Unknown)
+
+
+def test_an_unexpected_failure_is_reported_once(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    def work(_progress: Progress) -> None:
+        raise ImageError("something odd")
+
+    for _ in range(3):
+        parts.jobs.run("Thing", work, lane="a", success=lambda _: None)
+    qtbot.waitUntil(lambda: not parts.jobs.unfinished())
+    boxes = window.findChildren(QMessageBox)
+    assert len(boxes) == 1
+    assert "something odd" in boxes[0].informativeText()
+    assert "Traceback" in boxes[0].detailedText()
+    boxes[0].close()
+    qtbot.waitUntil(lambda: not window.findChildren(QMessageBox))
+    window.show_report(Report("Again", "It happened again."))
+    assert len(window.findChildren(QMessageBox)) == 1
+    window.findChildren(QMessageBox)[0].close()
+
+
+def test_there_is_nothing_that_does_not_work_yet(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    """Every action of the menus does something: it has a receiver, or is a choice."""
+    menus = [menu for menu in window.findChildren(QMenu) if menu.objectName().startswith("menu_")]
+    assert {menu.objectName() for menu in menus} >= {"menu_file", "menu_edit", "menu_view", "menu_help"}
+    for action in (action for menu in menus for action in menu.actions()):
+        if action.isSeparator() or action.menu() is not None or action.actionGroup() is not None:
+            continue
+        receivers = action.receivers("2triggered(bool)") + action.receivers("2toggled(bool)")
+        assert receivers > 0, action.text()
+
+
+def test_the_inspector_gives_way_where_there_is_nothing_to_inspect(
+    qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("no image at all")
+    parts.session.open_paths([tmp_path / "text"])
+    qtbot.waitUntil(lambda: "cannot" in window.snapshots.page.message()[0], timeout=20_000)
+    assert not window.inspector.isVisible()
+    parts.session.open_paths([create(tmp_path / "a.qcow2", MIB)])
+    qtbot.waitUntil(window.inspector.isVisible, timeout=20_000)
