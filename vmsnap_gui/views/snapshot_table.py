@@ -135,6 +135,7 @@ class SnapshotTable(QWidget):
             if index.row() != self.table.currentIndex().row() or not selection.isSelected(index):
                 flags = QItemSelectionModel.SelectionFlag
                 selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+                self.table.scrollTo(index)
         finally:
             self._following = False
         self._say(entry)
@@ -146,8 +147,12 @@ class SnapshotTable(QWidget):
         self._title.setText(self.tr("Snapshots of %1").replace("%1", name) if name else self.tr("Snapshots"))
         about = f"{info.format} · {numbers.size(info.virtual_size)}" if info and info.virtual_size else ""
         self._about.setText(about)
-        in_use = self.tr("In use by a running machine: what you see may be changing.")
-        self.notice.show_message("in-use", in_use if info is not None and info.in_use else "")
+        if info is not None and info.problems:
+            first, more = words.sentence(str(info.problems[0])), len(info.problems) - 1
+            self.notice.show_message("problem", first + (f" (+{numbers.count(more)})" if more else ""))
+        else:
+            in_use = self.tr("In use by a running machine: what you see may be changing.")
+            self.notice.show_message("in-use", in_use if info is not None and info.in_use else "")
         if info is not None and info.snapshots:
             self._stack.setCurrentWidget(self.table)
             return
