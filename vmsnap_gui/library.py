@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from vmsnap_gui.entries import Entries, Entry, EntryState
+from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.jobs import SCAN
-from vmsnap_gui.reading import look_at
+from vmsnap_gui.reading import Found, look_at
 from vmsnap_gui.scanning import FolderScan
 from vmsnap_gui.watching import Watcher
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.jobs import Jobs
-    from vmsnap_gui.reading import Found
 
 
 class Library(QObject):
@@ -96,8 +96,13 @@ class Library(QObject):
             lambda _progress: look_at(path),
             lane=SCAN,
             success=self._found,
+            failure=partial(self._not_looked_at, path),
             quiet=True,
         )
+
+    def _not_looked_at(self, path: Path, error: Exception) -> None:
+        """Say that a reading broke in a way that nobody foresaw; the line must not say "reading" for ever."""
+        self._found(Found(path, None, error=ImageError(f"it cannot be read: {error!r}", path=path)))
 
     def _found(self, found: Found) -> None:
         path = found.path

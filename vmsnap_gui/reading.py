@@ -18,7 +18,7 @@ from vmsnap_gui.vmstate.fields import Kind, join_path
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vmsnap_gui.guest.names import Label
@@ -176,10 +176,11 @@ class Reader:
             Changed: there is another snapshot at this place than expected.
             Cancelled: by the progress callback.
         """
+        before = _stamp(self.path)  # a qcow2 image stays open over changes: what counts is what happens from here on
         image = self._open()
         if key.index >= len(image.snapshots) or image.snapshots[key.index] != expected:
             raise Changed
-        return _load(image, key, expected, progress)
+        return _load(image, key, expected, progress, lambda: _stamp(self.path) != before)
 
     def close(self) -> None:
         """Close the image; later reads through what was loaded raise ImageError."""
@@ -232,7 +233,14 @@ def _read_info(path: Path, stamp: Stamp) -> ImageInfo:
         image.close()
 
 
-def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress) -> LoadedState:
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return Stamp.of(path.stat())
+    except OSError:
+        return None
+
+
+def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, torn: Callable[[], bool]) -> LoadedState:
     from vmsnap_gui.guest.names import annotate
     from vmsnap_gui.vmstate.devices import open_state
 
@@ -252,7 +260,7 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress) -
     problems.sort(key=lambda one: one.problem.offset or 0)
     return LoadedState(
         key, snapshot, state, tuple(trees), tuple(labels), devices, fields, device_bytes, tuple(problems),
-        image.changed(),
+        torn(),
     )  # fmt: skip
 
 

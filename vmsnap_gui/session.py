@@ -222,7 +222,8 @@ class Session(QObject):
         entry = self.entry()
         if entry is None or entry.info is None or self.snapshot is None:
             return None
-        return entry.info.snapshots[self.snapshot]
+        # The library tells of a new table just before the selection is put right in it.
+        return entry.info.snapshots[self.snapshot] if self.snapshot < len(entry.info.snapshots) else None
 
     def shutdown(self) -> None:
         """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""

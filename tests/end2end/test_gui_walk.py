@@ -180,3 +180,28 @@ def _name(view: QWidget) -> str:
 
 def _by_tab(view: QWidget) -> bool:
     return bool(view.focusPolicy() & Qt.FocusPolicy.TabFocus)
+
+
+def test_the_selected_snapshot_is_deleted_by_somebody_else(qtbot: QtBot, tmp_path: Path, image: Path) -> None:
+    with running(qtbot, tmp_path) as parts:
+        parts.session.open_paths([image])
+        loaded(qtbot, parts)
+        assert shown_tag(parts) == "snap2"
+        model = parts.window.snapshots.table.model()
+        subprocess.run(["qemu-img", "snapshot", "-d", "snap2", image], check=True)
+        qtbot.waitUntil(lambda: model.rowCount() == 2, timeout=WAIT)
+        qtbot.waitUntil(lambda: shown_tag(parts) == "snap1", timeout=WAIT)
+
+
+def test_a_touched_image_is_not_torn_for_ever(qtbot: QtBot, tmp_path: Path, image: Path) -> None:
+    with running(qtbot, tmp_path) as parts:
+        parts.session.open_paths([image])
+        loaded(qtbot, parts)
+        entries = parts.session.library.entries
+        before = entries.get(image)
+        image.touch()
+        qtbot.waitUntil(lambda: entries.get(image) != before and not parts.jobs.unfinished(), timeout=WAIT)
+        parts.session.select_snapshot(image, 0)
+        qtbot.waitUntil(lambda: shown_tag(parts) == "snap0", timeout=WAIT)
+        assert parts.session.loaded is not None
+        assert not parts.session.loaded.torn

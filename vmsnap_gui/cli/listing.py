@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +60,7 @@ def _list(options: argparse.Namespace) -> int:
 def _images(paths: list[Path], failed: list[ImageError]) -> Iterator[Path]:
     """Yield the paths, and instead of folders the images below them; what cannot be searched goes into `failed`."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 (unlike Path.is_dir it never raises)
             yield path
             continue
         try:

@@ -39,7 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--output", metavar="FILE", type=Path, help="write the bytes there (-: standard output), not a hex dump"
     )
     parser.add_argument("--json", action="store_true", help="print what each block holds, with checksums")
-    parser.set_defaults(run=_ram)
+    parser.set_defaults(run=_ram, parser=parser)
 
 
 def _number(text: str) -> int:
@@ -56,6 +56,8 @@ def _number(text: str) -> int:
 
 
 def _ram(options: argparse.Namespace) -> int:
+    if options.json and (options.output is not None or options.length is not None or options.offset):
+        options.parser.error("--json describes whole blocks; leave --offset, --length and --output out")
     with closing(open_image(options.path)) as image:
         found = _states(image, options.snapshot)
         if not found:
@@ -67,7 +69,7 @@ def _ram(options: argparse.Namespace) -> int:
             _write_ram(options, image, index)
         except StreamError as error:
             raise CommandError(f"{options.path}: {error}") from error
-    return 0
+    return 0 if index.complete else 1
 
 
 def _states(image: Image, selector: str | None) -> list[Snapshot]:
