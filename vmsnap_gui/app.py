@@ -184,10 +184,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _run(app: QApplication, parts: Parts, screenshot: Path | None) -> int:
     """Run the event loop until the window is closed (or its picture taken)."""
-    # asyncio and qasync take a while to load: that happens in a worker, in a plain loop of Qt, after the first paint.
+    # asyncio takes a while to load: that happens in a worker, beside a plain loop of Qt, after the first paint. No
+    # coroutine runs yet, so this is no nested loop. qasync makes Qt classes, which only the Qt thread may do.
     app.processEvents()
     start = QEventLoop()
-    parts.jobs.import_module("qasync", lambda _module: start.quit())
+    parts.jobs.import_module("asyncio", lambda _module: start.quit())
     start.exec()
     import asyncio
 

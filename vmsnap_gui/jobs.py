@@ -193,7 +193,10 @@ class Jobs(QObject):
         return job
 
     def import_module(self, name: str, success: Callable[[ModuleType], object]) -> Job:
-        """Import a slow Python module in a worker thread, then call `success` with it on the Qt thread."""
+        """Import a slow Python module in a worker thread, then call `success` with it on the Qt thread.
+
+        Only for modules that make no Qt classes: PySide's table of types has no lock.
+        """
         return self.run(
             name, lambda _progress: importlib.import_module(name), lane="import", success=success, quiet=True
         )

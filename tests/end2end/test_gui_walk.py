@@ -91,9 +91,8 @@ def test_open_choose_and_come_back(qtbot: QtBot, tmp_path: Path, image: Path) ->
         qtbot.waitUntil(lambda: window.devices.filter_result().startswith("1 of"), timeout=WAIT)
         window.resize(790, 640)
     with running(qtbot, tmp_path) as parts:
-        loaded(qtbot, parts)
+        qtbot.waitUntil(lambda: shown_tag(parts) == "snap1", timeout=WAIT)
         assert parts.session.image == image
-        assert shown_tag(parts) == "snap1"
         assert parts.window.inspector.current_tab() == "devices"
         assert (parts.window.width(), parts.window.height()) == (790, 640)
 

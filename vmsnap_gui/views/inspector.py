@@ -1,11 +1,14 @@
 """The inspector: Overview, Devices and Memory as tabs. They are only made once the window is there.
 
 Their code is half of all that the window needs; importing it before the first paint would double the time until
-something is seen. It is imported in a worker, and each view is made in a turn of its own of the event loop.
+something is seen. What knows no Qt is imported in a worker, the rest module by module, each in a turn of its own of the
+event loop. Not in a worker: PySide keeps the Python types of Qt classes in a table without a lock, and a thread that
+makes such types while the window is used crashes now and then (4 of 120 runs, PySide6 6.11 on Python 3.11).
 """
 
 from __future__ import annotations
 
+import importlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,11 +22,20 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
 
+_WITHOUT_QT = ("vmsnap_gui.guest.names", "vmsnap_gui.guest.filter", "numpy")
 _MODULES = {
-    "overview": "vmsnap_gui.views.overview",
-    "devices": "vmsnap_gui.views.devices_view",
-    "memory": "vmsnap_gui.views.memory_view",
-}
+    "overview": (
+        "models.facts", "models.problems", "models.sizes", "views.facts_list", "views.share_bar", "views.overview",
+    ),
+    "devices": (
+        "models.field_nodes", "models.fields", "views.hex_area", "views.hex_view", "views.bytes_panel",
+        "views.device_tree", "views.field_actions", "views.devices_view",
+    ),
+    "memory": (
+        "models.ram", "models.hits", "views.find_bar", "views.memory_search", "views.page_map_panel",
+        "views.memory_view",
+    ),
+}  # fmt: skip
 
 
 class Inspector(QTabWidget):
@@ -42,6 +54,7 @@ class Inspector(QTabWidget):
         self.setDocumentMode(True)
         self._session = session
         self._jobs = jobs
+        self._without_qt = list(_WITHOUT_QT)
         self._overview: Overview | None = None
         self._devices: DevicesView | None = None
         self._memory: MemoryView | None = None
@@ -88,10 +101,22 @@ class Inspector(QTabWidget):
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
+        if self._without_qt:
+            self._jobs.import_module(self._without_qt.pop(0), lambda _module: self.complete())
+            return
         missing = [name for name in _MODULES if not self.has(name)]
         if missing:
             name = self.current_tab() if self.current_tab() in missing else missing[0]
-            self._jobs.import_module(_MODULES[name], partial(self._imported, name))
+            self._import(name, list(_MODULES[name]))
+
+    def _import(self, name: str, modules: list[str]) -> None:
+        """Import one module of a tab's view; when all are there, make it and go on with the next tab."""
+        if modules:
+            importlib.import_module(f"vmsnap_gui.{modules.pop(0)}")
+            QTimer.singleShot(0, self, partial(self._import, name, modules))
+        else:
+            self._make(name)
+            QTimer.singleShot(0, self, self.complete)
 
     def show_tab(self, name: str) -> None:
         """Show the tab `name`."""
@@ -104,10 +129,6 @@ class Inspector(QTabWidget):
         """Return the name of the tab that is shown."""
         page = self.currentWidget()
         return page.objectName() if page is not None else ""
-
-    def _imported(self, name: str, _module: object) -> None:
-        self._make(name)
-        QTimer.singleShot(0, self, self.complete)
 
     def _make_current(self) -> None:
         self._make(self.current_tab())
