@@ -114,7 +114,6 @@ class MemoryView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Override QWidget::showEvent: now the index is wanted."""
         super().showEvent(event)
-        self.map.prepare()
         self._index()
 
     # Making
@@ -254,6 +253,7 @@ class MemoryView(QWidget):
         if index is None:
             return
         self.model.show_pages(pages)
+        self.map.prepare()
         if index.problem is not None:
             text = self.tr("The memory could not be followed to its end: %1. Pages after that count as missing.")
             self.notice.show_message("problem", text.replace("%1", words.visible(index.problem)))

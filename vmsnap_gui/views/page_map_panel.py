@@ -1,4 +1,4 @@
-"""The page map with its choice of mode and its legend; pyqtgraph is imported in a worker when it is first wanted."""
+"""The page map with its choice of mode and its legend; pyqtgraph is imported when it is first wanted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.views.gentle_import import GentleImport
 from vmsnap_gui.views.legend import Legend
 from vmsnap_gui.views.page_colours import entropy_colours, kind_colours
 
@@ -54,6 +55,10 @@ class PageMapPanel(QWidget):
         self.legend = Legend("page_legend", self)
         self._jobs = jobs
         self._wanted = False
+        self._waiting = QLabel(self.tr("Preparing the page map"), alignment=Qt.AlignmentFlag.AlignCenter)
+        self._import = GentleImport("pyqtgraph", self)
+        self._import.finished.connect(self._make_map)
+        self._import.failed.connect(lambda error: self._waiting.setText(words.visible(str(error))))
         self._path: Path | None = None
         self._index: RamIndex | None = None
         self._block: RamBlock | None = None
@@ -65,7 +70,6 @@ class PageMapPanel(QWidget):
         self._about = QLabel()
         self._cancel = QPushButton(self.tr("Cancel"))
         self._stack = QStackedWidget()
-        self._waiting = QLabel(self.tr("Preparing the page map"), alignment=Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
         self.mode.currentIndexChanged.connect(self._show_mode)
         self._cancel.clicked.connect(lambda: self.mode.setCurrentIndex(_KIND))
@@ -116,10 +120,10 @@ class PageMapPanel(QWidget):
         return " · ".join(parts)
 
     def prepare(self) -> None:
-        """Import pyqtgraph in a worker, unless that is done: the map will be wanted."""
+        """Import pyqtgraph, unless that is done: the map will be wanted."""
         if not self._wanted:
             self._wanted = True
-            self._jobs.import_module("pyqtgraph", lambda _module: self._make_map())
+            self._jobs.import_module("numpy", lambda _module: self._import.start())
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: take up a new palette."""
