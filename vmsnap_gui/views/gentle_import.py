@@ -21,12 +21,35 @@ from PySide6.QtCore import QObject, QTimer, Signal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SLICE = 0.008
-"""Seconds of work, at the least, between two turns of the event loop."""
 _QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtSvg", "QtOpenGL", "QtOpenGLWidgets", "QtTest")
 
 
-_UNDERWAY: dict[str, Iterator[str]] = {}
+class _Import:
+    """An import that is under way, for all who wait for it; it goes on if the first of them is destroyed.
+
+    Attributes:
+        ended: Whether nothing more is to be done.
+        error: Why it failed, if it did.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.ended = False
+        self.error: Exception | None = None
+        self._name = name
+        self._steps = _steps(name)
+
+    def advance(self) -> None:
+        """Do one step."""
+        try:
+            self.ended = self.ended or next(self._steps, None) is None
+        except Exception as error:
+            sys.modules.pop(self._name, None)
+            self.ended, self.error = True, error
+        if self.ended:
+            _under_way.pop(self._name, None)
+
+
+_under_way: dict[str, _Import] = {}
 
 
 class GentleImport(QObject):
@@ -40,31 +63,34 @@ class GentleImport(QObject):
     finished = Signal()
     failed = Signal(object)
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(self, name: str, parent: QObject | None = None, *, at_once: float = 0.008) -> None:
+        """Prepare to import `name`, working for about `at_once` seconds between two turns of the event loop."""
         super().__init__(parent)
         self._name = name
-        # Shared: who comes while the package is half there goes on with it, also after the first one was destroyed.
-        self._steps = _UNDERWAY.setdefault(name, _steps(name))
+        self._at_once = at_once
+        self._import: _Import | None = None
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._work)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or go on with what another one began."""
+        self._import = _under_way.setdefault(self._name, _Import(self._name))
         self._timer.start()
 
     def _work(self) -> None:
-        until = time.monotonic() + _SLICE
-        try:
-            while time.monotonic() < until:
-                if next(self._steps, None) is None:
-                    self._timer.stop()
-                    self.finished.emit()
-                    return
-        except Exception as error:
-            self._timer.stop()
-            sys.modules.pop(self._name, None)
-            _UNDERWAY.pop(self._name, None)
-            self.failed.emit(error)
+        """Do a slice of the work."""
+        work, until = self._import, time.monotonic() + self._at_once
+        if work is None:
+            return
+        while not work.ended:
+            work.advance()
+            if time.monotonic() >= until:
+                return
+        self._timer.stop()
+        if work.error is not None:
+            self.failed.emit(work.error)
+        else:
+            self.finished.emit()
 
 
 def _steps(name: str) -> Iterator[str]:
