@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import threading
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from PySide6.QtWidgets import QApplication
+
+    from vmsnap_gui.jobs import Jobs
 
 # Before Qt or platformdirs are first asked; a person's own files must never matter to a test.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -27,11 +30,16 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("gui") is None:
         yield
         return
+    from PySide6.QtCore import QEvent
     from PySide6.QtWidgets import QApplication
 
     request.getfixturevalue("qapp")
     yield
     QApplication.processEvents()
+    # What the test closed is destroyed now and on this thread: a worker's garbage collection in the next test would
+    # destroy it there, and its timers would go on firing here.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("vmsnap")]
     assert not threads, f"worker threads are left: {threads}"
     windows = [widget.objectName() or repr(widget) for widget in QApplication.topLevelWidgets() if widget.isVisible()]
@@ -50,3 +58,18 @@ def run_async(qapp: QApplication) -> Callable[[Coroutine[object, object, None]],
             runner.run(asyncio.wait_for(coroutine, 30))
 
     return run
+
+
+@pytest.fixture
+def jobs(qapp: QApplication) -> Iterator[Jobs]:
+    """The jobs of an application; their threads have ended afterwards."""
+    from PySide6.QtCore import QEvent
+
+    from vmsnap_gui.jobs import Jobs
+
+    made = Jobs()
+    yield made
+    made.shutdown()
+    # Now and here: left to Python's garbage collection, it could be destroyed in a worker thread of the next test.
+    made.deleteLater()
+    qapp.sendPostedEvents(made, QEvent.Type.DeferredDelete)

@@ -12,7 +12,7 @@ from vmsnap_gui.image.errors import Cancelled, ImageError
 from vmsnap_gui.jobs import KEPT, SCAN, Job, Jobs, JobState, lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def jobs(qtbot: QtBot) -> Iterator[Jobs]:
-    jobs = Jobs()
-    yield jobs
-    jobs.shutdown()
-    jobs.deleteLater()
 
 
 class Gate:
@@ -230,8 +222,7 @@ def test_a_lane_does_not_take_its_neighbours_with_it(qtbot: QtBot, jobs: Jobs, t
     assert done == ["through"]
 
 
-def test_shutdown_joins_everything(qtbot: QtBot) -> None:
-    jobs = Jobs()
+def test_shutdown_joins_everything(jobs: Jobs) -> None:
     called: list[object] = []
     gate = Gate()
     running = jobs.run("Runs", gate, lane="a", success=called.append)
@@ -244,7 +235,6 @@ def test_shutdown_joins_everything(qtbot: QtBot) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vmsnap")]
     late = jobs.run("Late", lambda _progress: None, lane="a", success=called.append)
     assert late.state is JobState.CANCELLED
-    jobs.deleteLater()
 
 
 def test_elapsed_stands_still_afterwards(qtbot: QtBot, jobs: Jobs) -> None:

@@ -13,15 +13,15 @@ from tests.image.tools import MIB, create, run, take
 from tests.samples import sample
 from tests.views.world import World, world
 from vmsnap_gui.entries import EntryState
-from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.reading import DiskOnly, LoadedState
-from vmsnap_gui.session import Session
 from vmsnap_gui.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytestqt.qtbot import QtBot
+
+    from vmsnap_gui.session import Session
 
 pytestmark = pytest.mark.gui
 
@@ -283,16 +283,12 @@ def test_a_broken_installation_says_that_there_is_no_demo(
 
 
 def test_shutting_down_in_the_middle_of_everything(qtbot: QtBot, tmp_path: Path, image: Path) -> None:
-    jobs = Jobs()
-    session = Session(jobs, Settings(tmp_path / "settings.ini"))
-    session.open_paths([tmp_path])
-    session.open_paths([image])
-    qtbot.waitUntil(lambda: session.loading is not None, timeout=WAIT)
-    session.shutdown()
-    jobs.shutdown()
-    assert not jobs.unfinished()
-    session.deleteLater()
-    jobs.deleteLater()
+    with world(qtbot, tmp_path / "config") as made:
+        made.session.open_paths([tmp_path])
+        made.session.open_paths([image])
+        qtbot.waitUntil(lambda: made.session.loading is not None, timeout=WAIT)
+    assert not made.jobs.unfinished()
+    assert image not in _open_files()
 
 
 def _open_files() -> list[Path]:

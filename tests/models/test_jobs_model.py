@@ -13,22 +13,12 @@ from vmsnap_gui.jobs import KEPT, Jobs, JobState
 from vmsnap_gui.models.jobs import FRACTION_ROLE, Column, JobsModel, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pytestqt.modeltest import ModelTester
     from pytestqt.qtbot import QtBot
 
     from vmsnap_gui.image.errors import Progress
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def jobs(qtbot: QtBot) -> Iterator[Jobs]:
-    jobs = Jobs()
-    yield jobs
-    jobs.shutdown()
-    jobs.deleteLater()
 
 
 def texts(model: JobsModel, column: Column) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+import shiboken6
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
@@ -184,3 +186,34 @@ def test_the_inspector_gives_way_where_there_is_nothing_to_inspect(
     assert not window.inspector.isVisible()
     parts.session.open_paths([create(tmp_path / "a.qcow2", MIB)])
     qtbot.waitUntil(window.inspector.isVisible, timeout=20_000)
+
+
+def test_no_qt_object_is_left_to_the_garbage_collector(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    """It may run in a worker thread, and a QObject that is destroyed there can crash the program."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        parts.session.open_paths([sample(Q35)])
+        loaded(qtbot, parts)
+        for tab in ("devices", "memory", "overview"):
+            window.inspector.show_tab(tab)
+            qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=20_000)
+        window.filter_box.set_filter("device ~ cpu")
+        qtbot.waitUntil(lambda: bool(window.devices.filter_result()), timeout=20_000)
+        window.verbs.about.trigger()
+        window.findChildren(QMessageBox)[0].close()
+        window.show_report(Report("Title", "Text", "Details"))
+        window.findChildren(QMessageBox)[0].close()
+        window.verbs.show_jobs.trigger()
+        parts.session.open_paths([sample(Q35).parent])
+        qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=20_000)
+        parts.session.close_all()
+        QApplication.processEvents()
+        gc.collect()
+        left = [thing for thing in gc.garbage if isinstance(thing, QObject) and shiboken6.isValid(thing)]
+        assert not left
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

@@ -42,14 +42,6 @@ def window(qtbot: QtBot) -> QWidget:
 
 
 @pytest.fixture
-def jobs(qtbot: QtBot) -> Iterator[Jobs]:
-    jobs = Jobs()
-    yield jobs
-    jobs.shutdown()
-    jobs.deleteLater()
-
-
-@pytest.fixture
 def default_palette() -> Iterator[None]:
     yield
     theme.set_scheme(Qt.ColorScheme.Unknown)
