@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPalette
-from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from vmsnap_gui.models.field_texts import plain_tip
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
@@ -61,7 +72,7 @@ class FindBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("find_bar")
-        self.go_to = self._line("go_to", self.tr("Go to"), self.tr("Offset, or page N"))
+        self.go_to = self._line("go_to", self.tr("Go to"), self.tr("Go to offset or page N"))
         self.go_to.setToolTip(self.tr("0x1f000, 126976, +0x10, -16 or page 31 (Ctrl+G)"))
         self.text = self._line("find_text", self.tr("Find in memory"), self.tr("Find"))
         self.how = self._make_how()
@@ -75,6 +86,7 @@ class FindBar(QWidget):
         self.status = QLabel()
         self.status.setObjectName("find_status")
         self.status.setTextFormat(Qt.TextFormat.PlainText)
+        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._wrong = False
         self._lay_out()
         self._connect()
@@ -88,7 +100,7 @@ class FindBar(QWidget):
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Say how the search stands; `wrong`: what is wrong with what was typed."""
         self.status.setText(text)
-        self.status.setVisible(bool(text))
+        self.status.setToolTip(plain_tip([text]) if text else "")
         self._wrong = wrong
         self._colour()
 
@@ -109,9 +121,8 @@ class FindBar(QWidget):
 
     def in_order(self) -> tuple[QWidget, ...]:
         """Return what can have the focus, in the order of the Tab key."""
-        return (
-            self.go_to, self.text, self.how, self.order, self.start, self.cancel, self.previous, self.next,
-        )  # fmt: skip
+        looking = (self.text, self.how, self.order, self.start, self.cancel)
+        return (*looking, self.previous, self.next, self.go_to)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Override QWidget::keyPressEvent: Shift+Return goes back, Escape stops the search."""
@@ -167,24 +178,24 @@ class FindBar(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(8, 5, 8, 3)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(3)
         wide = self.fontMetrics().averageCharWidth()
-        self.go_to.setFixedWidth(wide * 22)
-        line = QHBoxLayout()
-        line.setSpacing(6)
-        for widget in (self.go_to, self.text, self.how, self.order):
-            line.addWidget(widget, 1 if widget is self.text else 0)
-        line.addWidget(self.start)
-        line.addWidget(self.cancel)
-        line.addWidget(self.previous)
-        line.addWidget(self.next)
-        grid.addLayout(line, 0, 0)
-        grid.addWidget(self.status, 1, 0)
-        self.status.hide()
-        self.text.setMinimumWidth(wide * 10)
+        self.go_to.setFixedWidth(wide * 24)
+        self.text.setMinimumWidth(wide * 8)
+        for box in (self.how, self.order):
+            box.setMinimumWidth(wide * 9)
+            box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        above, below = QHBoxLayout(), QHBoxLayout()
+        above.addWidget(self.text, 1)
+        for widget in (self.how, self.order, self.start, self.cancel, self.previous, self.next):
+            above.addWidget(widget)
+        below.addWidget(self.status, 1)
+        below.addWidget(self.go_to)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(8, 5, 8, 2)
+        rows.setSpacing(4)
+        for line in (above, below):
+            line.setSpacing(6)
+            rows.addLayout(line)
 
     def _connect(self) -> None:
         self.go_to.returnPressed.connect(lambda: self.go_wanted.emit(self.go_to.text()))
