@@ -43,16 +43,16 @@ class BlocksModel(QAbstractTableModel):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._blocks: tuple[RamBlockInfo, ...] = ()
+        self._blocks: Sequence[RamBlockInfo | RamBlock] = ()
         self._pages: Sequence[BlockPages] = ()
         self._total = 0
 
     @property
-    def blocks(self) -> tuple[RamBlockInfo, ...]:
+    def blocks(self) -> Sequence[RamBlockInfo | RamBlock]:
         """The blocks."""
         return self._blocks
 
-    def show(self, blocks: tuple[RamBlockInfo, ...]) -> None:
+    def show(self, blocks: Sequence[RamBlockInfo | RamBlock]) -> None:
         """Show these blocks; their pages are not known yet."""
         self.beginResetModel()
         self._blocks = blocks

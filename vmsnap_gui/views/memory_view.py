@@ -252,6 +252,8 @@ class MemoryView(QWidget):
         index = self._session.ram
         if index is None:
             return
+        if [block.name for block in index.blocks] != [block.name for block in self.model.blocks]:
+            self.model.show(index.blocks)  # a damaged stream may name other blocks later
         self.model.show_pages(pages)
         self.map.prepare()
         if index.problem is not None:

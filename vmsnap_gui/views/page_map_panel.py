@@ -167,7 +167,6 @@ class PageMapPanel(QWidget):
 
         self.map = PageMap(self.describe, self)
         self.map.setAccessibleName(self.tr("Page map"))
-        self.map.setAccessibleDescription(self.tr("Arrow keys choose a page; its bytes are shown beside"))
         self.map.page_chosen.connect(self._chosen)
         self._stack.addWidget(self.map)
         self._stack.setCurrentWidget(self.map)
@@ -248,7 +247,10 @@ class PageMapPanel(QWidget):
         self._progress.setText(words.visible(str(error)))
 
     def _say(self) -> None:
-        self._about.setText(self.describe(self._current))
+        text = self.describe(self._current)
+        self._about.setText(text)
+        if self.map is not None:
+            self.map.setAccessibleDescription(text)
 
     def _show_legend(self) -> None:
         if self._pages is None:
