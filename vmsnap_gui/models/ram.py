@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmsnap_gui.models.page_cells import BlockPages
+    from vmsnap_gui.vmstate.ram import RamBlock
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
 Index = QModelIndex | QPersistentModelIndex
