@@ -12,9 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.bench.streams import write_stream
-
 from tests.bench.registry import Result, alternate, case
+from tests.bench.streams import write_stream
 from tests.machines import Machine
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.devices import VMState, open_state
