@@ -110,14 +110,19 @@ class Library(QObject):
         if old is None:
             return
         if found.is_folder:
-            self._change(path, state=EntryState.READING, is_folder=True, info=None, error=None, stamp=found.stamp)
-            self._scan(path)
-        elif found.info is not None:
-            self._change(path, state=EntryState.READY, info=found.info, error=None, stamp=found.stamp)
+            state = EntryState.READING  # until it has been looked through
         else:
-            self._change(path, state=EntryState.FAILED, info=None, error=found.error, stamp=found.stamp)
+            state = EntryState.READY if found.info is not None else EntryState.FAILED
+        changed = self.entries.update(
+            path, state=state, is_folder=found.is_folder, info=found.info, error=found.error, stamp=found.stamp
+        )
         self._watch()
+        # First what decides, then what shows: the selection must fit before anybody looks at the new snapshots.
         self.was_read.emit(path, old.info, found.info)
+        if changed:
+            self.entry_changed.emit(path)
+        if found.is_folder:
+            self._scan(path)
 
     def _scan(self, folder: Path) -> None:
         self._stop_scan(folder)

@@ -222,7 +222,7 @@ class Session(QObject):
         entry = self.entry()
         if entry is None or entry.info is None or self.snapshot is None:
             return None
-        # The library tells of a new table just before the selection is put right in it.
+        # While the library tells of a new table, the selection may not have been put right in it yet.
         return entry.info.snapshots[self.snapshot] if self.snapshot < len(entry.info.snapshots) else None
 
     def shutdown(self) -> None:

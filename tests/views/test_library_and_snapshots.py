@@ -117,6 +117,23 @@ def test_the_table_leads_and_follows(qtbot: QtBot, here: World, snapshots: Snaps
     assert table.selectionModel().isSelected(table.currentIndex())
 
 
+def test_the_focus_alone_chooses_nothing(
+    qtbot: QtBot, here: World, library: LibraryView, snapshots: SnapshotTable, images: list[Path]
+) -> None:
+    """A view that gets the focus makes its first row current; that must not undo what is to be restored."""
+    here.session.open_paths([images[0]])
+    here.session.select_snapshot(images[0], 1)
+    snapshots.activateWindow()
+    qtbot.waitUntil(snapshots.isActiveWindow)
+    snapshots.table.setFocus()
+    here.settle()
+    assert here.session.snapshot == 1
+    here.session.select_snapshot(images[0], None)
+    snapshots.table.clearFocus()
+    snapshots.table.setFocus()
+    assert here.session.snapshot is None
+
+
 def test_rows_are_of_one_height(here: World, snapshots: SnapshotTable, images: list[Path]) -> None:
     here.session.open_paths(images)
     here.settle()

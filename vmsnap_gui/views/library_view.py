@@ -39,7 +39,8 @@ class LibraryView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tree)
         self.setFocusProxy(self.tree)
-        self.tree.selectionModel().currentChanged.connect(self._chosen)
+        # Not currentChanged: a view that gets the focus makes its first row current, and nobody chose that.
+        self.tree.selectionModel().selectionChanged.connect(self._chosen)
         self.tree.customContextMenuRequested.connect(self._show_menu)
         self._model.rowsInserted.connect(self._arrived)
         session.selection_changed.connect(self._follow)
@@ -75,9 +76,10 @@ class LibraryView(QWidget):
         tree.setExpandsOnDoubleClick(True)
         return tree
 
-    def _chosen(self, index: QModelIndex) -> None:
-        if not self._following and index.isValid():
-            self._session.select_image(self._model.path_of(index))
+    def _chosen(self) -> None:
+        rows = self.tree.selectionModel().selectedRows()
+        if not self._following and rows:
+            self._session.select_image(self._model.path_of(rows[0]))
 
     def _follow(self) -> None:
         """Show the session's selection."""

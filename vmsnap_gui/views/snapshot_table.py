@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
+from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
@@ -45,7 +45,8 @@ class SnapshotTable(QWidget):
         self._stack.addWidget(self.page)
         self._lay_out()
         self._make_actions()
-        self.table.selectionModel().currentChanged.connect(self._chosen)
+        # Not currentChanged: a view that gets the focus makes its first row current, and nobody chose that.
+        self.table.selectionModel().selectionChanged.connect(self._chosen)
         session.selection_changed.connect(self._follow)
         session.library.entry_changed.connect(self._entry_changed)
         self._follow()
@@ -116,9 +117,10 @@ class SnapshotTable(QWidget):
             action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
             self.table.addAction(action)
 
-    def _chosen(self, index: QModelIndex) -> None:
-        if not self._following and index.isValid() and self._session.image is not None:
-            self._session.select_snapshot(self._session.image, self.model.position(index))
+    def _chosen(self) -> None:
+        rows = self.table.selectionModel().selectedRows()
+        if not self._following and rows and self._session.image is not None:
+            self._session.select_snapshot(self._session.image, self.model.position(rows[0]))
 
     def _entry_changed(self, path: object) -> None:
         if path == self._session.image:
