@@ -6,6 +6,8 @@ The few that README and docs show go to docs/pictures, all others to .cache/pict
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,9 +17,9 @@ from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = {
-    "overview-light@1": "main-light.png",
-    "overview-dark@1": "main-dark.png",
-    "devices-light@1": "devices.png",
+    "devices-light@1": "main-light.png",
+    "devices-dark@1": "main-dark.png",
+    "overview-light@1": "overview.png",
     "memory-dark@1": "memory.png",
     "welcome-light@1": "welcome.png",
 }
@@ -35,16 +37,20 @@ def main() -> int:
     others = ROOT / ".cache" / "pictures"
     others.mkdir(parents=True, exist_ok=True)
     for scale in (1, 2):
-        with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as home:
-            environment = {
-                **os.environ,
-                "QT_QPA_PLATFORM": "offscreen",
-                "QT_SCALE_FACTOR": str(scale),
-                "XDG_CONFIG_HOME": f"{home}/config",
-                "XDG_CACHE_HOME": f"{home}/cache",
-                "PYTHONPATH": str(ROOT),
-            }
+        home = Path(tempfile.gettempdir(), "vmsnap-pictures")  # always the same: the pictures show it
+        shutil.rmtree(home, ignore_errors=True)
+        environment = {
+            **os.environ,
+            "QT_QPA_PLATFORM": "offscreen",
+            "QT_SCALE_FACTOR": str(scale),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "PYTHONPATH": str(ROOT),
+        }
+        try:
             subprocess.run([sys.executable, __file__, str(scale), str(others)], env=environment, check=True)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
     kept = ROOT / "docs" / "pictures"
     kept.mkdir(parents=True, exist_ok=True)
     for name, target in KEPT.items():
@@ -156,6 +162,23 @@ def take_states(camera: Camera, scratch: Path) -> None:
     camera.take("folder")
     session.select_image(lab / "web.qcow2")
     camera.take("disk-only")
+    command = [
+        "qemu-nbd",
+        "--fork",
+        "-t",
+        "-k",
+        str(scratch / "nbd"),
+        "--pid-file",
+        str(scratch / "pid"),
+        "-f",
+        "qcow2",
+    ]
+    subprocess.run([*command, str(lab / "web.qcow2")], check=True, stdout=subprocess.DEVNULL)
+    try:
+        session.reload(lab / "web.qcow2")
+        camera.take("in-use")
+    finally:
+        os.kill(int((scratch / "pid").read_text()), signal.SIGKILL)
 
 
 def qemu_img(*arguments: str | Path) -> None:
