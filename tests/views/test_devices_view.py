@@ -10,6 +10,7 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
+from tests.image.tools import MIB, create, take
 from tests.models.states import NO_DESCRIPTION, PPC, Q35
 from tests.samples import sample
 from tests.views.world import World, world
@@ -318,8 +319,20 @@ def test_the_inspector_follows_the_cursor(q35: DevicesView, here: World, qtbot: 
 
 def test_without_a_snapshot_the_view_says_so(view: DevicesView) -> None:
     assert view.page.isVisible()
-    assert view.page.message()[0] == "No snapshot is selected"
+    assert view.page.message()[0] == "No image is selected"
     assert view.set_filter("eip") is None
+
+
+def test_a_snapshot_of_the_disk_alone_is_no_failure(
+    qtbot: QtBot, here: World, view: DevicesView, tmp_path: Path
+) -> None:
+    path = create(tmp_path / "disk.qcow2", MIB)
+    here.session.open_paths([path])
+    qtbot.waitUntil(lambda: view.page.message()[0] == "This image holds no saved state")
+    take(path, "one")
+    here.session.reload(path)
+    qtbot.waitUntil(lambda: "disk only" in view.page.message()[0])
+    assert "cannot be read" not in view.page.message()[0]
 
 
 def test_a_state_that_cannot_be_read_is_explained(here: World, view: DevicesView, tmp_path: Path, qtbot: QtBot) -> None:

@@ -164,7 +164,7 @@ def test_what_cannot_be_followed_is_said_above_what_can(here: World, view: Memor
 
 def test_without_a_snapshot_the_view_says_so(view: MemoryView) -> None:
     assert view.page.isVisible()
-    assert view.page.message()[0] == "No snapshot is selected"
+    assert view.page.message()[0] == "No image is selected"
     view.find_next()
     view.go_to("0x1000")
 

@@ -19,6 +19,7 @@ from vmsnap_gui.views.device_tree import FEW, DeviceTreeView, Place
 from vmsnap_gui.views.field_actions import FieldActions
 from vmsnap_gui.views.hex_paint import Highlight, Mark
 from vmsnap_gui.views.pages import MessagePage
+from vmsnap_gui.views.state_message import why_no_state
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
@@ -159,22 +160,12 @@ class DevicesView(QWidget):
             self._tree = None
             self._cancel_filter()
             self._show(None)
-            self.page.show_message(*self._reason())
+            self.page.show_message(*why_no_state(self._session))
             self._stack.setCurrentIndex(1)
         elif self._tree is None or self._tree.loaded is not loaded:
             self._tree = DeviceTree(loaded)
             self._show_filtered()
             self._stack.setCurrentIndex(0)
-
-    def _reason(self) -> tuple[str, str, str]:
-        failure = self._session.failure
-        if failure is not None:
-            after = self.tr("The image was not changed. Its other snapshots can still be looked at.")
-            text = f"{words.visible(sentence(failure))}.\n{after}"
-            return "failed", self.tr("This saved state cannot be read"), text
-        if self._session.loading is not None:
-            return "reading", self.tr("Reading the saved state"), ""
-        return "devices", self.tr("No snapshot is selected"), self.tr("Select one to see the devices it holds.")
 
     # The filter
 

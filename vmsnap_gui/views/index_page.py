@@ -8,10 +8,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models import numbers
 from vmsnap_gui.models.jobs import rate
-from vmsnap_gui.session import sentence
 from vmsnap_gui.views.pages import MessagePage
+from vmsnap_gui.views.state_message import why_no_state
 
 if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job
@@ -62,14 +62,8 @@ class IndexPage(QWidget):
             failure: Why the memory could not be indexed; empty if that was not tried.
             has_blocks: Whether the state holds memory.
         """
-        if session.failure is not None:
-            after = self.tr("The image was not changed. Its other snapshots can still be looked at.")
-            text = f"{words.visible(sentence(session.failure))}.\n{after}"
-            self._show("failed", self.tr("This saved state cannot be read"), text)
-        elif session.loading is not None:
-            self._show("reading", self.tr("Reading the saved state"))
-        elif session.loaded is None:
-            self._show("memory", self.tr("No snapshot is selected"), self.tr("Select one to see the memory it holds."))
+        if session.loaded is None:
+            self._show(*why_no_state(session))
         elif not has_blocks:
             self._show("memory", self.tr("This saved state holds no memory"))
         elif failure:
