@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,11 @@ from tests.image.tools import create, run, take
 from vmsnap_gui.cli import main
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.snapshot import Snapshot
+from vmsnap_gui.models.facts import Fact, snapshot_facts
 from vmsnap_gui.models.snapshots import MUTED_ROLE, Column, SnapshotModel, snapshot_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pytestqt.modeltest import ModelTester
@@ -31,6 +34,19 @@ def model(qtmodeltester: ModelTester) -> SnapshotModel:
     model = SnapshotModel()
     qtmodeltester.check(model, force_py=True)
     return model
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Move this process to another time zone, and back afterwards."""
+
+    def move(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
 
 
 def column(model: SnapshotModel, which: Column) -> list[str]:
@@ -81,10 +97,32 @@ def test_instructions_only_where_they_were_counted(model: SnapshotModel) -> None
 def test_exact_values_are_in_the_tooltips(model: SnapshotModel) -> None:
     model.show([made(1, "a", 1_700_000_000, size=3 << 20, vm_clock_ns=1_500_000_000)])
     tip = {c: model.index(0, c).data(Qt.ItemDataRole.ToolTipRole) for c in Column}
-    assert tip[Column.DATE] == "2023-11-14T22:13:20.000000000Z"
+    assert tip[Column.DATE].endswith("\n2023-11-14T22:13:20.000000000Z")
     assert tip[Column.STATE_SIZE].replace(",", "") == "3145728 bytes"
     assert tip[Column.CLOCK].replace(",", "") == "1500000000 ns"
     assert model.index(0, Column.CLOCK).data() == "00:00:01.500"
+
+
+@pytest.mark.parametrize(
+    ("zone", "title", "named", "shown"),
+    [
+        ("UTC", "Date (UTC)", "UTC", "2023-11-14 22:13:20 UTC"),
+        ("Europe/Berlin", "Date (local)", "Europe/Berlin", "2023-11-14 23:13:20 UTC+01:00"),
+        ("America/St_Johns", "Date (local)", "America/St_Johns", "2023-11-14 18:43:20 UTC-03:30"),
+    ],
+)
+def test_dates_say_in_which_zone_they_are(
+    model: SnapshotModel, in_zone: Callable[[str], None], zone: str, title: str, named: str, shown: str
+) -> None:
+    in_zone(zone)
+    snapshot = made(1, "a", 1_700_000_000)
+    model.show([snapshot])
+    assert model.headerData(Column.DATE, Qt.Orientation.Horizontal) == title
+    assert named in str(model.headerData(Column.DATE, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole))
+    cell = model.index(0, Column.DATE)
+    assert shown.startswith(cell.data())
+    assert cell.data(Qt.ItemDataRole.ToolTipRole) == f"{shown}\n2023-11-14T22:13:20.000000000Z"
+    assert Fact("Taken", shown, "2023-11-14T22:13:20.000000000Z") in snapshot_facts(snapshot)
 
 
 def test_a_snapshot_of_the_disk_alone(model: SnapshotModel) -> None:

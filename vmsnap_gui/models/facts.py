@@ -50,7 +50,7 @@ def snapshot_facts(snapshot: Snapshot) -> list[Fact]:
         facts.append(Fact(_tr("ID"), words.visible(snapshot.id)))
     if snapshot.date_sec is not None:
         exact = numbers.iso_date(snapshot.date_sec, snapshot.date_nsec)
-        facts.append(Fact(_tr("Taken"), numbers.date(snapshot.date_sec), exact))
+        facts.append(Fact(_tr("Taken"), numbers.zoned_date(snapshot.date_sec), exact))
     if snapshot.vm_clock_ns is not None:
         facts.append(Fact(_tr("VM clock"), numbers.clock(snapshot.vm_clock_ns)))
     return facts

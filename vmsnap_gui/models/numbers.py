@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from PySide6.QtCore import QCoreApplication, QDateTime, QLocale
+from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, QTimeZone
 
 NO_VALUE = "–"
 """Shown where there is no value."""
@@ -62,6 +62,23 @@ def date(seconds: int | None) -> str:
     if seconds is None:
         return NO_VALUE
     return QDateTime.fromSecsSinceEpoch(seconds).toString("yyyy-MM-dd HH:mm:ss")
+
+
+def zoned_date(seconds: int | None) -> str:
+    """Return a date in local time with the offset that held then: "2026-11-02 11:01:07 UTC+01:00"."""
+    if seconds is None:
+        return NO_VALUE
+    away = QDateTime.fromSecsSinceEpoch(seconds).offsetFromUtc() // 60
+    offset = f"{'+' if away > 0 else '-'}{abs(away) // 60:02}:{abs(away) % 60:02}" if away else ""
+    return f"{date(seconds)} UTC{offset}"
+
+
+def time_zone() -> str | None:
+    """Return the name of the time zone in which dates are shown ("Europe/Berlin"); None where that is UTC."""
+    zone = QTimeZone.systemTimeZone()
+    if not zone.hasDaylightTime() and zone.standardTimeOffset(QDateTime.currentDateTimeUtc()) == 0:
+        return None
+    return bytes(zone.id().data()).decode("ascii", "replace")
 
 
 def iso_date(seconds: int | None, nanoseconds: int = 0) -> str:

@@ -133,7 +133,7 @@ class SnapshotModel(QAbstractTableModel):
         return (
             self.tr("Tag"),
             self.tr("ID"),
-            self.tr("Date"),
+            self.tr("Date (UTC)") if numbers.time_zone() is None else self.tr("Date (local)"),
             self.tr("VM clock"),
             self.tr("State size"),
             self.tr("Disk size"),
@@ -144,7 +144,9 @@ class SnapshotModel(QAbstractTableModel):
         return (
             self.tr("The name it was given"),
             self.tr("The number that QEMU gave it"),
-            self.tr("When it was taken, in local time"),
+            self.tr("When it was taken, in the time zone of this computer: %1").replace(
+                "%1", numbers.time_zone() or "UTC"
+            ),
             self.tr("How long the machine had been running (h:m:s)"),
             self.tr("Bytes of saved state: memory and devices"),
             self.tr("Virtual size of the disk at that time"),
@@ -176,7 +178,8 @@ class SnapshotModel(QAbstractTableModel):
                 return self.tr("This snapshot's tag is empty.")
             return words.visible(snapshot.tag) if snapshot.tag else None
         if column is Column.DATE:
-            return numbers.iso_date(snapshot.date_sec, snapshot.date_nsec)
+            both = numbers.zoned_date(snapshot.date_sec), numbers.iso_date(snapshot.date_sec, snapshot.date_nsec)
+            return None if snapshot.date_sec is None else "\n".join(both)
         if column is Column.CLOCK and snapshot.vm_clock_ns is not None:
             return self.tr("%1 ns").replace("%1", numbers.count(snapshot.vm_clock_ns))
         if column is Column.STATE_SIZE:
