@@ -14,6 +14,7 @@ from tests.image.tools import MIB, create, take
 from tests.models.states import NO_DESCRIPTION, PPC, Q35
 from tests.samples import sample
 from tests.views.world import World, world
+from vmsnap_gui.views.device_tree import MOST_FILTERED
 from vmsnap_gui.views.devices_view import DevicesView
 from vmsnap_gui.views.hex_paint import Highlight, Mark
 from vmsnap_gui.vmstate.fields import to_json
@@ -158,6 +159,43 @@ def test_a_filter_shows_what_matches_expanded_and_says_how_much(q35: DevicesView
     assert q35.set_filter("") is None
     assert q35.filter_result() == ""
     assert len(_rows(q35)) > 40
+
+
+def test_matches_in_many_devices_are_expanded_up_to_a_bound(q35: DevicesView, here: World) -> None:
+    assert q35.set_filter("value > 0x1000") is None
+    here.settle()
+    assert {"cpu", "env.eip", "hpet"} <= set(_rows(q35))
+    assert 200 < len(_rows(q35)) <= MOST_FILTERED
+    assert q35.set_filter("size >= 0") is None  # everything
+    here.settle()
+    assert 300 < len(_rows(q35)) <= MOST_FILTERED
+    roots = [q35.tree.fields.index(row, 0) for row in range(q35.tree.fields.rowCount())]
+    assert {"cpu", "hpet"} <= {index.data() for index in roots if q35.tree.isExpanded(index)}
+
+
+def test_what_has_too_many_rows_does_not_keep_others_collapsed(here: World, view: DevicesView) -> None:
+    here.open(sample(PPC), 0)
+    assert view.set_filter("mig_table or device ~ cpu") is None
+    here.settle()
+    assert len(_rows(view)) <= MOST_FILTERED
+    assert "env.gpr" in _rows(view)
+
+
+def test_a_filter_without_a_match_says_so_and_is_cleared_there(q35: DevicesView, here: World, qtbot: QtBot) -> None:
+    assert q35.set_filter('"<b>nothing</b>"') is None
+    here.settle()
+    page = q35.result.page
+    assert page.isVisible()
+    assert page.message()[0] == 'No field matches “"<b>nothing</b>"”'
+    assert not q35.tree.isVisible()
+    q35.setFocus()
+    button = page.findChild(QPushButton, "filter_page_clear")
+    assert q35.focusProxy().focusProxy() is button
+    with qtbot.waitSignal(q35.filter_wanted) as wanted:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert q35.set_filter(wanted.args[0]) is None
+    assert q35.tree.isVisible()
+    assert not page.isVisible()
 
 
 def test_a_wrong_filter_is_explained_and_changes_nothing(q35: DevicesView, here: World) -> None:

@@ -27,13 +27,11 @@ class Filtered:
         kept: The roots that stay, and what stays of each; None where it left everything.
         fields: How many fields of devices match.
         of: How many of them there are, counted as in `LoadedState.fields`.
-        rows: How many rows stay when all is expanded (as far as they were counted: a root that stays whole is one).
     """
 
     kept: Kept | None
     fields: int
     of: int
-    rows: int
 
 
 def apply_filter(tree: DeviceTree, wanted: Filter, progress: Progress) -> Filtered:
@@ -56,7 +54,7 @@ def apply_filter(tree: DeviceTree, wanted: Filter, progress: Progress) -> Filter
             kept.below[place] = below
             whole = False
     work.report(0)
-    return Filtered(None if whole else kept, work.fields, work.of, work.rows)
+    return Filtered(None if whole else kept, work.fields, work.of)
 
 
 _WHOLE = Kept(array("L"))
@@ -85,7 +83,7 @@ class _Row:
 
 class _Filtering:
     def __init__(self, wanted: Filter, progress: Progress, total: int) -> None:
-        self.fields = self.of = self.rows = 0
+        self.fields = self.of = 0
         self._matches = wanted.matches
         self._progress = progress
         self._total = total
@@ -106,8 +104,6 @@ class _Filtering:
         self._done += root.field.size
         if below is None and match:
             below = _WHOLE
-        if below is not None:
-            self.rows += 1
         return below
 
     def report(self, more: int) -> None:
@@ -126,7 +122,6 @@ class _Filtering:
             if stays is None:
                 whole = False
                 continue
-            self.rows += 1
             places.append(place)
             if stays is not _WHOLE:
                 below[place] = stays

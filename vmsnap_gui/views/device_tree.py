@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 
-FEW = 200
-"""So many rows, or fewer, are shown expanded when a filter leaves them."""
+MOST_FILTERED = 500
+"""The most rows that are brought up when a filter leaves them: it is done unasked, and must not be felt."""
 MOST_EXPANDED = 2000
 """The most rows that "expand all below" brings up."""
 
@@ -105,13 +105,13 @@ class DeviceTreeView(QTreeView):
         Args:
             tree: The tree.
             kept: What a filter left; None: everything.
-            expand: Show all that the filter left expanded, and do not remember that.
+            expand: Expand what the filter left, up to a bound, and do not remember that.
         """
         self._noting = False
         try:
             self.fields.show(tree, kept)
             if expand:
-                self._expand(QModelIndex(), MOST_EXPANDED)
+                self._expand(QModelIndex(), MOST_FILTERED)
             elif tree is not None:
                 self._reopen(QModelIndex())
         finally:
@@ -134,7 +134,7 @@ class DeviceTreeView(QTreeView):
         return self.fields.chain(index) == chain
 
     def expand_below(self, index: Index) -> bool:
-        """Expand a row and all below it; False where that would be too much: then only the first levels are."""
+        """Expand a row and what is below it; False where all of it would be too much."""
         return self._expand(index, MOST_EXPANDED)
 
     def collapse_below(self, index: Index) -> None:
@@ -143,21 +143,26 @@ class DeviceTreeView(QTreeView):
             self.collapse(row)
 
     def _expand(self, top: Index, most: int) -> bool:
-        """Expand level by level, as long as at most `most` rows appear."""
-        level = [top]
+        """Expand level by level, so far that at most `most` rows appear; what has too many stays as it is.
+
+        Returns:
+            Whether that was everything.
+        """
+        level, everything = [top], True
         while level:
             below: list[Index] = []
             for index in level:
                 rows = self.fields.rowCount(index)
+                if rows > most and index.isValid():
+                    everything = False
+                    continue
                 most -= rows
-                if most < 0:
-                    return False
                 if index.isValid():
                     self.expand(index)
                 children = (self.fields.index(row, 0, index) for row in range(rows))
                 below += [child for child in children if self.fields.hasChildren(child)]
             level = below
-        return True
+        return everything
 
     def _open_rows(self, top: Index) -> Iterator[Index]:
         """Yield `top` and the expanded rows below it, the outer ones first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.guest.filter import FilterError, compile_filter
 from vmsnap_gui.jobs import lane_of
@@ -15,8 +15,9 @@ from vmsnap_gui.models.field_nodes import DeviceTree
 from vmsnap_gui.session import sentence
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.bytes_panel import BytesPanel
-from vmsnap_gui.views.device_tree import FEW, DeviceTreeView, Place
+from vmsnap_gui.views.device_tree import DeviceTreeView, Place
 from vmsnap_gui.views.field_actions import FieldActions
+from vmsnap_gui.views.filter_result import FilterResult
 from vmsnap_gui.views.hex_paint import Highlight, Mark
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.state_message import why_no_state
@@ -56,9 +57,8 @@ class DevicesView(QWidget):
         self.bytes = BytesPanel("device_bytes", self.tr("Bytes of the device"), self._where, self)
         self.actions_of_field = FieldActions(self.tree, session, jobs)
         self.page = MessagePage("devices_page", self)
-        self._result = QLabel()
+        self.result = FilterResult(self.tree, self)
         self._message = QLabel()
-        self._strip = QWidget()
         self._stack = QStackedWidget(self)
         self._patience = QTimer(self, interval=_PATIENCE_MS, singleShot=True)
         self._lay_out()
@@ -82,19 +82,11 @@ class DevicesView(QWidget):
 
     def filter_result(self) -> str:
         """Return what is said about the filter: "12 of 441 fields"; empty without one."""
-        return self._result.text() if self._strip.isVisibleTo(self) else ""
+        return self.result.text()
 
     # Making
 
     def _lay_out(self) -> None:
-        self._result.setObjectName("filter_result")
-        clear = QPushButton(self.tr("Clear filter"))
-        clear.setObjectName("clear_filter")
-        clear.clicked.connect(lambda: self.filter_wanted.emit(""))
-        across = QHBoxLayout(self._strip)
-        across.setContentsMargins(8, 3, 4, 3)
-        across.addWidget(self._result, 1)
-        across.addWidget(clear)
         self._message.setObjectName("devices_message")
         self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._message.setContentsMargins(8, 4, 8, 4)
@@ -103,8 +95,8 @@ class DevicesView(QWidget):
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget, stretch in ((self._strip, 0), (self.tree, 1), (self._message, 0)):
-            column.addWidget(widget, stretch)
+        column.addWidget(self.result, 1)
+        column.addWidget(self._message)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setObjectName("devices_splitter")
         splitter.setChildrenCollapsible(False)
@@ -121,11 +113,12 @@ class DevicesView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._stack)
-        self.setFocusProxy(self.tree)
+        self.setFocusProxy(self.result)
 
     def _connect(self) -> None:
         self.tree.selectionModel().currentChanged.connect(self._field_chosen)
         self.bytes.hex.cursor_moved.connect(self._byte_chosen)
+        self.result.clear_wanted.connect(lambda: self.filter_wanted.emit(""))
         self.actions_of_field.filter_wanted.connect(self.filter_wanted)
         self.actions_of_field.message.connect(self._say)
         self._patience.timeout.connect(self._follow)
@@ -196,16 +189,12 @@ class DevicesView(QWidget):
     def _show(self, filtered: Filtered | None) -> None:
         """Show the tree, or what the filter left, with the same field selected at the same height if it can be."""
         height = self.tree.visualRect(self.tree.currentIndex()).top()
-        expand = filtered is not None and filtered.rows <= FEW
         self._root = -1
         place = self._place
-        self.tree.show_tree(self._tree, filtered.kept if filtered is not None else None, expand=expand)
+        self.tree.show_tree(self._tree, filtered.kept if filtered else None, expand=filtered is not None)
         self._place = place
         self._say("")
-        self._strip.setVisible(filtered is not None)
-        if filtered is not None:
-            text = self.tr("%1 of %2 fields").replace("%1", numbers.count(filtered.fields))
-            self._result.setText(text.replace("%2", numbers.count(filtered.of)))
+        self.result.show_result(filtered, self._filter.text)
         if self._tree is None or not self.tree.fields.rowCount():
             self._show_nothing()
         elif place is None or not self.tree.select_place(place):
