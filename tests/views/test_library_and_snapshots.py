@@ -14,6 +14,7 @@ from tests.control.test_locks import exported
 from tests.image.tools import MIB, create, take
 from tests.views.world import World, world
 from vmsnap_gui.models.snapshots import Column
+from vmsnap_gui.views.delegates import elided_path
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 
@@ -85,6 +86,26 @@ def test_a_folder_opens_by_itself(here: World, library: LibraryView, images: lis
     here.session.open_paths([folder])
     here.settle()
     assert library.tree.isExpanded(library.model.index_of(folder))
+
+
+def test_folders_give_way_before_the_name(here: World, library: LibraryView, tmp_path: Path) -> None:
+    folder = tmp_path / "lab" / "bookworm"
+    folder.mkdir(parents=True)
+    path = create(folder / "web.qcow2", MIB)
+    here.session.open_paths([folder.parent])
+    here.settle()
+    index = library.model.index_of(path)
+    text, metrics = str(index.data()), library.tree.fontMetrics()
+    assert text == "bookworm/web.qcow2"
+    assert str(path) in index.data(Qt.ItemDataRole.ToolTipRole)
+    whole = metrics.horizontalAdvance(text)
+    assert elided_path(text, metrics, whole) == text
+    for width in range(metrics.horizontalAdvance("…/web.qcow2"), whole):
+        shown = elided_path(text, metrics, width)
+        assert shown.startswith("…")
+        assert shown.endswith("/web.qcow2")
+    narrow = elided_path(text, metrics, metrics.horizontalAdvance("web.qcow2") - 1)
+    assert (narrow[0], narrow[-1], "/" in narrow) == ("w", "2", False)
 
 
 def test_the_context_menu_asks_what_to_offer(here: World, library: LibraryView, images: list[Path]) -> None:

@@ -75,17 +75,31 @@ class LibraryDelegate(QStyledItemDelegate):
         metrics = QFontMetrics(option.font)
         strong = palette.color(QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text)
         quiet = strong if selected else theme.failure(palette) if look is Look.FAILED else theme.muted(palette)
+        shown = metrics.elidedText(detail, Qt.TextElideMode.ElideRight, area.width())
         lines = (
-            (option.text, strong, Qt.TextElideMode.ElideMiddle, 0),
-            (detail, quiet, Qt.TextElideMode.ElideRight, metrics.lineSpacing()),
+            (elided_path(option.text, metrics, area.width()), strong, 0),
+            (shown, quiet, metrics.lineSpacing()),
         )
         painter.save()
         painter.setFont(option.font)
-        for text, colour, elide, down in lines:
+        for text, colour, down in lines:
             painter.setPen(colour)
             place = QRect(area.left(), area.top() + down, area.width(), metrics.lineSpacing())
-            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, metrics.elidedText(text, elide, area.width()))
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, text)
         painter.restore()
+
+
+def elided_path(text: str, metrics: QFontMetrics, width: int) -> str:
+    """Return a path that fits: its folders give way from the left, so that the file's name stays whole if it can.
+
+    Of a name that is too long itself, beginning and end stay: images of one kind often differ only in a last number.
+    """
+    if metrics.horizontalAdvance(text) <= width:
+        return text
+    name = text.rpartition("/")[2]
+    if metrics.horizontalAdvance(f"…/{name}") <= width:
+        return metrics.elidedText(text, Qt.TextElideMode.ElideLeft, width)
+    return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
 
 
 class BarDelegate(RowDelegate):

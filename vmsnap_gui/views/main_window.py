@@ -128,7 +128,7 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self._jobs_dock)
         self._jobs_dock.hide()
         wide = self.fontMetrics().averageCharWidth()
-        self.resizeDocks([self._library_dock], [wide * 36], Qt.Orientation.Horizontal)
+        self.resizeDocks([self._library_dock], [wide * 40], Qt.Orientation.Horizontal)
         self.resizeDocks([self._jobs_dock], [wide * 24], Qt.Orientation.Vertical)
         self.addToolBar(self.verbs.make_tool_bar(self.filter_box))
         status = self.statusBar()
