@@ -14,6 +14,7 @@ from tests.image.tools import MIB, create, take
 from tests.models.states import NO_DESCRIPTION, PPC, Q35
 from tests.samples import sample
 from tests.views.world import World, world
+from vmsnap_gui.models.fields import Column
 from vmsnap_gui.views.device_tree import MOST_FILTERED
 from vmsnap_gui.views.devices_view import DevicesView
 from vmsnap_gui.views.hex_paint import Highlight, Mark
@@ -331,6 +332,17 @@ def test_all_below_a_row_is_expanded_up_to_a_bound(q35: DevicesView, here: World
     _select(q35, "0000:00:02.0/e1000e", "")
     q35.actions_of_field.expand.trigger()
     assert "too much" in q35.findChild(object, "devices_message").text()
+
+
+@pytest.mark.parametrize("width", [980, 1600])
+def test_the_main_columns_are_seen_whole(q35: DevicesView, width: int) -> None:
+    q35.resize(width, 500)
+    _select(q35, "cpu", "env.eip")
+    header = q35.tree.header()
+    assert header.sectionViewportPosition(Column.VALUE) + header.sectionSize(Column.VALUE) <= header.width()
+    value = q35.tree.currentIndex().siblingAtColumn(Column.VALUE)
+    assert q35.tree.visualRect(value).width() > q35.tree.sizeHintForIndex(value).width()
+    assert q35.bytes.hex.width() >= q35.bytes.hex.width_for(16)
 
 
 def test_everything_is_reached_by_keyboard(q35: DevicesView, qtbot: QtBot) -> None:

@@ -55,7 +55,7 @@ def decoded(item: Item) -> tuple[object, str]:
         ("int64", -(1 << 63), "-9223372036854775808 (0x8000000000000000)"),
         ("int32 equal", 7, "7"),
         ("uint16 equal", 4096, "4096 (0x1000)"),
-        ("int32 le", 15, "15 (0x0000000f)"),
+        ("int32 le", 15, "15 (0xf)"),
         ("bool", 1, "true"),
         ("bool", 0, "false"),
         ("timer", -1, "off"),

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
 from vmsnap_gui.models.fields import MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.delegates import RowDelegate
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.field_nodes import Chain, DeviceTree, Kept
 
 Index = QModelIndex | QPersistentModelIndex
+
+_ROOMS = (Room(25, 28), Room(18, 34, 80), Room(23, 37), Room(11, 12), Room(12, 13), Room(9, 10))
+"""Of the columns, in their order."""
 
 MOST_FILTERED = 500
 """The most rows that are brought up when a filter leaves them: it is done unasked, and must not be felt."""
@@ -202,6 +206,4 @@ class DeviceTreeView(QTreeView):
         header.setObjectName("field_columns")
         header.setStretchLastSection(False)
         header.setFirstSectionMovable(False)
-        wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (25, 19, 33, 11, 12, 10), strict=True):
-            header.resizeSection(column, wide * characters)
+        FittingColumns(self, _ROOMS, always=3)

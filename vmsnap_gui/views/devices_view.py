@@ -106,7 +106,7 @@ class DevicesView(QWidget):
         splitter.setStretchFactor(0, 1)
         splitter.setStretchFactor(1, 0)
         width = self.bytes.hex.width_for(16)
-        self.tree.setMinimumWidth(self.fontMetrics().averageCharWidth() * 40)
+        self.tree.setMinimumWidth(self.fontMetrics().averageCharWidth() * 64)
         splitter.setSizes([width, width])
         self._stack.addWidget(splitter)
         self._stack.addWidget(self.page)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHeaderView, QTreeView, QWidget
 
 from vmsnap_gui.models.ram import SHARE_ROLE, Column
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.delegates import BarDelegate, RowDelegate
 
 if TYPE_CHECKING:
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.ram import BlocksModel
 
 
+_ROOMS = (
+    *(Room(25, 30, 60), Room(11, 12), Room(7, 10, 30)),
+    *(Room(9, 13), Room(7, 13), Room(9, 13), Room(9, 13), Room(9, 13)),
+)
+"""Of the columns of blocks: names such as "0000:00:02.0/vga.vram", and counts of pages of some gigabytes."""
+
+
 def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
     """Make the list of RAM blocks."""
     table = _table("ram_blocks", _tr("Blocks of memory"), model, parent)
     table.setFont(theme.tabular(table.font()))
     table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
-    wide = table.fontMetrics().averageCharWidth()
-    for column, characters in zip(Column, (22, 12, 8, 10, 8, 10, 10, 10), strict=True):
-        table.header().resizeSection(column, wide * characters)
     table.header().setObjectName("block_columns")
+    FittingColumns(table, _ROOMS, always=4)
     return table
 
 

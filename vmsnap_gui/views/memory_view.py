@@ -139,8 +139,9 @@ class MemoryView(QWidget):
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)
         splitter.addWidget(right)
+        # Sixteen bytes in a row; what is more goes to the map and the lists.
         splitter.setStretchFactor(0, 1)
-        splitter.setStretchFactor(1, 1)
+        splitter.setStretchFactor(1, 0)
         width = self.bytes.hex.width_for(16)
         splitter.setSizes([width * 3 // 4, width])
         self._stack.addWidget(splitter)

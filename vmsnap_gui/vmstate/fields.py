@@ -114,8 +114,7 @@ def show(field: Field) -> str:
 def _show_integer(type_name: str, value: int, size: int) -> str:
     if type_name == "timer":
         return "off" if value == -1 else f"{value / 1e9:.9f} s"
-    digits = f"{value & (1 << 8 * size) - 1:0{2 * size}x}"
-    return str(value) if 0 <= value < 10 else f"{value} (0x{digits})"
+    return str(value) if 0 <= value < 10 else f"{value} ({value & (1 << 8 * size) - 1:#x})"
 
 
 def _show_bytes(value: bytes) -> str:
