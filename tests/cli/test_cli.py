@@ -57,6 +57,29 @@ def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'zz' is no number" in capsys.readouterr().err
 
 
+def test_the_demo_stands_for_a_path(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("list",), ("show", "-s", "half-way", "--device", "port92")):
+        status, out, err = run(capsys, *command, "--json", "--demo")
+        assert (status, err) == (0, "")
+        (document,) = json.loads(out)
+        assert document["path"].endswith("demo.qcow2")
+        status, out, _ = run(capsys, *command[:1], "--json", sample(STREAM), "--demo")
+        assert [one["path"] for one in json.loads(out)[:2]] == [str(sample(STREAM)), document["path"]]
+    status, out, err = run(capsys, "ram", "--demo", "-s", "half-way", "--offset", "0x101730", "--length", "16")
+    assert (status, err) == (0, "")
+    assert "row 192" in out
+
+
+def test_a_path_or_the_demo_is_needed_and_ram_reads_one_only(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["list"], ["show"], ["ram"], ["ram", str(sample(STREAM)), "--demo"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "PATH" in err.splitlines()[-1]
+
+
 def test_show_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run(capsys, "show", sample(Q35), "-s", "nope")
     assert status == 1

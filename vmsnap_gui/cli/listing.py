@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, complain, print_json, printable, problems_json, size_text
+from vmsnap_gui.cli.output import (
+    CommandError,
+    add_paths,
+    complain,
+    paths_of,
+    print_json,
+    printable,
+    problems_json,
+    size_text,
+)
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
@@ -17,6 +25,7 @@ from vmsnap_gui.image.finding import find_images
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
     from vmsnap_gui.image.containers import Image, Snapshot
 
@@ -24,20 +33,13 @@ if TYPE_CHECKING:
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("list", help="list the snapshots of images")
-    parser.add_argument("paths", nargs="*", metavar="PATH", type=Path, help="an image, or a folder of images")
-    parser.add_argument("--demo", action="store_true", help="the demo image that comes with vmsnap")
+    add_paths(parser, "an image, or a folder of images")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(run=_list, parser=parser)
+    parser.set_defaults(run=_list)
 
 
 def _list(options: argparse.Namespace) -> int:
-    paths: list[Path] = options.paths
-    if options.demo:
-        from vmsnap_gui.demo import demo_image
-
-        paths = [*paths, demo_image()]
-    if not paths:
-        options.parser.error("name an image or a folder, or --demo")
+    paths = paths_of(options)
     failed: list[ImageError] = []
     documents = []
     for path in _images(paths, failed):

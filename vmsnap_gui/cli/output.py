@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.image.containers import select_snapshot
@@ -47,6 +48,30 @@ def size_text(number: int) -> str:
             break
         amount /= 1024
     return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
+
+
+def add_paths(parser: argparse.ArgumentParser, what: str, *, many: bool = True) -> None:
+    """Add the PATH arguments and --demo, which can stand instead of them or beside them; `paths_of` gives them all."""
+    parser.add_argument("paths", nargs="*" if many else "?", metavar="PATH", type=Path, help=what)
+    parser.add_argument("--demo", action="store_true", help="the demo image that comes with vmsnap")
+    parser.set_defaults(parser=parser)
+
+
+def paths_of(options: argparse.Namespace) -> list[Path]:
+    """Return the images that were named; without any, end with a message about usage.
+
+    Raises:
+        ImageError: the demo image cannot be set up.
+    """
+    named: list[Path] | Path | None = options.paths
+    paths = [named] if isinstance(named, Path) else list(named or ())
+    if not paths and not options.demo:
+        options.parser.error("name a PATH, or --demo")
+    if options.demo:
+        from vmsnap_gui.demo import demo_image
+
+        paths.append(demo_image())
+    return paths
 
 
 def add_snapshot_option(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,16 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, print_json, printable, states
+from vmsnap_gui.cli.output import (
+    CommandError,
+    add_paths,
+    add_snapshot_option,
+    complain,
+    paths_of,
+    print_json,
+    printable,
+    states,
+)
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
@@ -30,7 +39,7 @@ _UNITS = "KMGT"
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("ram", help="read the RAM of a saved state")
-    parser.add_argument("path", metavar="PATH", type=Path, help="an image or a VM-state file")
+    add_paths(parser, "an image or a VM-state file", many=False)
     add_snapshot_option(parser)
     parser.add_argument("--block", metavar="NAME", help="the RAM block (default: the largest)")
     parser.add_argument("--offset", metavar="N", type=_number, default=0, help="first byte: 4096, 0x1000, 4K")
@@ -39,7 +48,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--output", metavar="FILE", type=Path, help="write the bytes there (-: standard output), not a hex dump"
     )
     parser.add_argument("--json", action="store_true", help="print what each block holds, with checksums")
-    parser.set_defaults(run=_ram, parser=parser)
+    parser.set_defaults(run=_ram)
 
 
 def _number(text: str) -> int:
@@ -58,17 +67,20 @@ def _number(text: str) -> int:
 def _ram(options: argparse.Namespace) -> int:
     if options.json and (options.output is not None or options.length is not None or options.offset):
         options.parser.error("--json describes whole blocks; leave --offset, --length and --output out")
-    with closing(open_image(options.path)) as image:
+    path, *more = paths_of(options)
+    if more:
+        options.parser.error("name a PATH or --demo, not both")
+    with closing(open_image(path)) as image:
         found = _states(image, options.snapshot)
         if not found:
-            raise CommandError(f"{options.path}: no snapshot holds a VM state")
+            raise CommandError(f"{image.path}: no snapshot holds a VM state")
         if len(found) > 1:
-            raise CommandError(f"{options.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
+            raise CommandError(f"{image.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
         try:
             index = open_state(image.vm_state(found[0])).index_ram()
             _write_ram(options, image, index)
         except StreamError as error:
-            raise CommandError(f"{options.path}: {error}") from error
+            raise CommandError(f"{image.path}: {error}") from error
     return 0 if index.complete else 1
 
 
@@ -85,10 +97,10 @@ def _selector(snapshot: Snapshot) -> str:
 
 def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> None:
     if not index.blocks:
-        raise CommandError(f"{options.path}: the state holds no RAM" + (f": {index.problem}" if index.problem else ""))
+        raise CommandError(f"{image.path}: the state holds no RAM" + (f": {index.problem}" if index.problem else ""))
     blocks = list(index.blocks) if options.block is None else [index.block(options.block)]
     if index.problem is not None:
-        complain(CommandError(f"{options.path}: RAM is not complete: {index.problem}"))
+        complain(CommandError(f"{image.path}: RAM is not complete: {index.problem}"))
     if options.json:
         print_json([_block_json(index, block) for block in blocks])
         return

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_paths,
     add_snapshot_option,
     complain,
+    paths_of,
     print_json,
     printable,
     problems_json,
@@ -38,7 +39,7 @@ _LISTED = 64  # elements of an array that are printed line by line
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("show", help="show the devices of saved states")
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="an image or a VM-state file")
+    add_paths(parser, "an image or a VM-state file")
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
@@ -50,7 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _show(options: argparse.Namespace) -> int:
     documents = []
     status = 0
-    for path in options.paths:
+    for path in paths_of(options):
         try:
             with closing(open_image(path)) as image:
                 found = states(image, options.snapshot)
