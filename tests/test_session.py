@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from tests.control.test_locks import exported
 from tests.image.tools import MIB, create, run, take
 from tests.samples import sample
 from tests.views.world import World, world
+from vmsnap_gui.cli import main
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.reading import DiskOnly, LoadedState
 from vmsnap_gui.settings import Settings
@@ -208,6 +210,28 @@ def test_an_image_in_use_is_marked_while_it_is(qtbot: QtBot, here: World, tmp_pa
         assert entry.in_use
     here.session.library.check()
     qtbot.waitUntil(lambda: not (here.session.library.entries.get(path) or entry).in_use, timeout=WAIT)
+
+
+def test_a_stream_in_use_is_marked_as_the_command_line_does(
+    qtbot: QtBot, here: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "busy.vmstate"
+    shutil.copyfile(sample("q35-default@10.0/s-plain.vmstate"), path)
+    here.session.open_paths([path])
+    ready(qtbot, here.session, path)
+
+    def marked() -> bool:
+        entry = here.session.library.entries.get(path)
+        return entry is not None and entry.in_use
+
+    assert not marked()
+    with exported(path, "-f", "raw"):
+        here.session.library.check()
+        qtbot.waitUntil(marked, timeout=WAIT)
+        assert main(["list", "--json", str(path)]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["in_use"] is True
+    here.session.library.check()
+    qtbot.waitUntil(lambda: not marked(), timeout=WAIT)
 
 
 def test_closing_selects_a_neighbour_and_nothing_stays_open(qtbot: QtBot, here: World, tmp_path: Path) -> None:

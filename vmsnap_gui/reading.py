@@ -62,7 +62,7 @@ class ImageInfo:
 
     Attributes:
         path, format, virtual_size, cluster_size, snapshots, problems, facts: As in `image.snapshot.Image`.
-        in_use: Whether a running VM holds it open for writing, so that it may be changing.
+        in_use: Whether a running VM holds it open for writing, so that it may be changing; asked for all formats.
         stamp: The file's stamp when it was read.
     """
 
@@ -226,7 +226,7 @@ def _read_info(path: Path, stamp: Stamp) -> ImageInfo:
             image.snapshots,
             image.problems,
             image.facts,
-            image.format == "qcow2" and in_use(path),
+            in_use(path),
             stamp,
         )
     finally:

@@ -126,7 +126,7 @@ def _look(entry: Entry, progress: Progress) -> Seen:
     progress(0, 0)
     try:
         stamp = Stamp.of(entry.path.stat())
-        return stamp, entry.info is not None and entry.info.format == "qcow2" and in_use(entry.path)
+        return stamp, entry.info is not None and in_use(entry.path)
     except (OSError, ValueError, ImageError):
         return None, False
 
