@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class Library(QObject):
         self._jobs = jobs
         self._attention: Path | None = None
         self._scans: dict[Path, FolderScan] = {}
+        self._newest: dict[Path, int] = {}
         self._watcher = Watcher(jobs, self.entries, self)
         self._watcher.changed.connect(self.reload)
         self._watcher.in_use_changed.connect(self.reload)
@@ -61,6 +63,7 @@ class Library(QObject):
         self._stop_scan(path)
         gone = self.entries.remove(path)
         for one in gone:
+            self._newest.pop(one, None)
             self.entry_removed.emit(one)
         self._watch()
         return gone
@@ -96,19 +99,21 @@ class Library(QObject):
             lambda _progress: look_at(path),
             lane=SCAN,
             success=self._found,
-            failure=partial(self._not_looked_at, path),
+            failure=partial(self._not_looked_at, path, time.monotonic_ns()),
             quiet=True,
         )
 
-    def _not_looked_at(self, path: Path, error: Exception) -> None:
+    def _not_looked_at(self, path: Path, began: int, error: Exception) -> None:
         """Say that a reading broke in a way that nobody foresaw; the line must not say "reading" for ever."""
-        self._found(Found(path, None, error=ImageError(f"it cannot be read: {error!r}", path=path)))
+        self._found(Found(path, None, error=ImageError(f"it cannot be read: {error!r}", path=path), began=began))
 
     def _found(self, found: Found) -> None:
         path = found.path
         old = self.entries.get(path)
-        if old is None:
+        # Two threads read, and a folder's scan besides: an older reading may arrive after a newer one.
+        if old is None or found.began < self._newest.get(path, 0):
             return
+        self._newest[path] = found.began
         if found.is_folder:
             state = EntryState.READING  # until it has been looked through
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,7 @@ class Found:
         is_folder: Whether it is a folder.
         info: What was read, if it is an image.
         error: Why nothing could be read, if it is neither.
+        began: When the reading began, in nanoseconds of a clock that never goes back.
     """
 
     path: Path
@@ -103,6 +105,7 @@ class Found:
     is_folder: bool = False
     info: ImageInfo | None = None
     error: ImageError | None = None
+    began: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,19 +203,19 @@ class Reader:
 
 def look_at(path: Path) -> Found:
     """Find out what a path is and read what the library shows of it; what fails is in the result."""
-    stamp = None
+    began, stamp = time.monotonic_ns(), None
     try:
         # Before the rest: if the file changes while it is read, its stamp differs later, and it is read again.
         found = path.stat()
         stamp = Stamp.of(found)
         if stat.S_ISDIR(found.st_mode):
-            return Found(path, stamp, is_folder=True)
-        return Found(path, stamp, info=_read_info(path, stamp))
+            return Found(path, stamp, is_folder=True, began=began)
+        return Found(path, stamp, info=_read_info(path, stamp), began=began)
     except ImageError as error:
-        return Found(path, stamp, error=error)
+        return Found(path, stamp, error=error, began=began)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Found(path, stamp, error=ImageError(f"cannot be opened: {reason}", path=path))
+        return Found(path, stamp, error=ImageError(f"cannot be opened: {reason}", path=path), began=began)
 
 
 def _read_info(path: Path, stamp: Stamp) -> ImageInfo:

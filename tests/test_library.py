@@ -1,0 +1,105 @@
+"""What is open: of two readings of one file the one that began later counts, in whatever order they end."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.image.tools import create, take
+from tests.views.world import World, world
+from vmsnap_gui import library, scanning
+from vmsnap_gui.entries import EntryState
+from vmsnap_gui.reading import look_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from vmsnap_gui.reading import Found
+
+pytestmark = pytest.mark.gui
+WAIT = 20_000
+
+
+class Held:
+    """Really looks at files, and keeps what it saw of one of them, the next time, until it is let go."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.has_read = threading.Event()
+        self.go = threading.Event()
+
+    def look_at(self, path: Path) -> Found:
+        found = look_at(path)
+        if path == self.path:
+            self.path = None
+            self.has_read.set()
+            assert self.go.wait(20)
+        return found
+
+
+@pytest.fixture
+def here(qtbot: QtBot, tmp_path: Path) -> Iterator[World]:
+    with world(qtbot, tmp_path / "config") as made:
+        yield made
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held = Held()
+    for module in (library, scanning):
+        monkeypatch.setattr(module, "look_at", held.look_at)
+    yield held
+    held.go.set()
+
+
+def tags(here: World, path: Path) -> list[str | None]:
+    entry = here.session.library.entries.get(path)
+    return [one.tag for one in entry.info.snapshots] if entry is not None and entry.info is not None else []
+
+
+def test_a_reading_that_ends_late_is_dropped(qtbot: QtBot, here: World, held: Held, tmp_path: Path) -> None:
+    path = held.path = create(tmp_path / "a.qcow2")
+    here.session.open_paths([path])
+    assert held.has_read.wait(20)
+    take(path, "one")
+    here.session.library.reload(path)
+    qtbot.waitUntil(lambda: tags(here, path) == ["one"], timeout=WAIT)
+    held.go.set()
+    here.settle()
+    assert tags(here, path) == ["one"]
+    entry = here.session.library.entries.get(path)
+    assert entry is not None
+    assert entry.state is EntryState.READY
+
+
+def test_so_is_what_a_scan_saw_before(qtbot: QtBot, here: World, held: Held, tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    path = create(lab / "a.qcow2")
+    here.session.open_paths([lab])
+    here.settle()
+    held.path = path
+    here.session.library.reload(lab)
+    qtbot.waitUntil(held.has_read.is_set, timeout=WAIT)
+    take(path, "one")
+    here.session.library.reload(path)
+    qtbot.waitUntil(lambda: tags(here, path) == ["one"], timeout=WAIT)
+    held.go.set()
+    here.settle()
+    assert tags(here, path) == ["one"]
+
+
+def test_a_file_that_is_closed_and_opened_again_is_read_again(here: World, tmp_path: Path) -> None:
+    path = create(tmp_path / "a.qcow2")
+    here.session.open_paths([path])
+    here.settle()
+    here.session.close_all()
+    take(path, "one")
+    here.session.open_paths([path])
+    here.settle()
+    assert tags(here, path) == ["one"]
