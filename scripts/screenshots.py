@@ -67,14 +67,18 @@ class Camera:
         self.scheme = ""
 
     def settle(self) -> None:
-        """Run the event loop until no job is left."""
+        """Run the event loop until no job is left, and no map that is in sight is still being prepared."""
         end, calm = time.monotonic() + PATIENCE, 0
         while calm < 12:
             self.app.processEvents()
             time.sleep(0.02)
-            calm = 0 if self.parts.jobs.unfinished() else calm + 1
+            calm = 0 if self.parts.jobs.unfinished() or self._is_map_missing() else calm + 1
             if time.monotonic() > end:
                 raise TimeoutError("something never ended")
+
+    def _is_map_missing(self) -> bool:
+        window = self.parts.window
+        return window.inspector.has("memory") and window.memory.map.isVisible() and window.memory.map.map is None
 
     def take(self, name: str, widget: QWidget | None = None) -> None:
         """Write a picture of a widget, or of the window."""
