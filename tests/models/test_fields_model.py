@@ -11,8 +11,9 @@ from tests.models.states import NO_DESCRIPTION, PPC, Q35, loaded
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.models.field_filter import apply_filter
 from vmsnap_gui.models.field_nodes import ROWS, DeviceTree
-from vmsnap_gui.models.field_texts import FieldTexts, plain_tip
+from vmsnap_gui.models.field_texts import FieldTexts
 from vmsnap_gui.models.fields import MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
+from vmsnap_gui.models.words import plain_tip
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_a_filter_hides_rows_and_leads_to_the_nearest_one_that_stayed(model: Fie
 
 
 def test_texts_of_a_file_never_become_markup(qapp: object) -> None:
-    assert plain_tip(["<img src='x'>", "a\nb"]) == "<pre>&lt;img src=&#x27;x&#x27;&gt;\na\\nb</pre>"
+    assert plain_tip(["<img src='x'>", "a\nb"], fixed=True) == "<pre>&lt;img src='x'&gt;\na\\nb</pre>"
     tree = DeviceTree(loaded(Q35))
     field = Field("<b>x</b>\n" + "y" * 1000, "uint8", Kind.INTEGER, 0, 1, 7)
     texts = FieldTexts.of(tree, (0,), field)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.field_nodes import Chain, DeviceTree, Root
 
 _TIP_BYTES = 256
-_TIP_CHARACTERS = 1000
 _SHORT = 200  # characters of a name or a value in a column: more can never be seen there
 
 
@@ -57,7 +55,7 @@ class FieldTexts:
         ]
         return cls(
             (name, label, value, _short(field.type), f"{field.offset:#x}", size),
-            plain_tip(lines),
+            words.plain_tip(lines, fixed=True),
             ", ".join(part for part in (name, label, value, field.type) if part),
             problem,
         )
@@ -68,16 +66,14 @@ class FieldTexts:
         name = f"{_short(first.name)} … {_short(last.name)}"
         what = _tr("%1 elements").replace("%1", numbers.count(count))
         size = numbers.count(last.offset + last.size - first.offset)
-        return cls((name, "", what, "", f"{first.offset:#x}", size), plain_tip([name, what]), f"{name}, {what}")
+        return cls(
+            (name, "", what, "", f"{first.offset:#x}", size),
+            words.plain_tip([name, what], fixed=True),
+            f"{name}, {what}",
+        )
 
 
 FieldTexts.EMPTY = FieldTexts()
-
-
-def plain_tip(lines: list[str]) -> str:
-    """Return a tool tip that shows these lines as they are: Qt would take a text with tags in it for HTML."""
-    shown = "\n".join(words.visible(line[:_TIP_CHARACTERS]) for line in lines)
-    return f"<pre>{html.escape(shown)}</pre>" if shown else ""
 
 
 def _label(root: Root, field: Field, path: str, problem: str | bool | None, *, top: bool) -> str:

@@ -7,7 +7,7 @@ import struct
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from vmsnap_gui.models import numbers
+from vmsnap_gui.models import numbers, words
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -49,6 +49,10 @@ class InspectionModel(QAbstractTableModel):
         """Override QAbstractItemModel::data."""
         if not index.isValid() or role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
+        text = self._text(index)
+        return text if role == Qt.ItemDataRole.DisplayRole else words.plain_tip([text])
+
+    def _text(self, index: Index) -> str:
         if index.column() == 0:
             return self._names()[index.row()]
         if self._data is None:

@@ -75,7 +75,7 @@ class JobsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(job, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return words.visible(str(job.error)) if job.error is not None else None
+            return words.plain_tip([str(job.error)]) if job.error is not None else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == FRACTION_ROLE:

@@ -183,15 +183,15 @@ class LibraryModel(QAbstractItemModel):
         return " · ".join(parts)
 
     def _tool_tip(self, entry: Entry) -> str:
-        lines = [words.path_text(entry.path)]
+        lines = [str(entry.path)]
         if entry.error is not None:
-            lines.append(words.visible(str(getattr(entry.error, "message", "") or entry.error)))
+            lines.append(str(getattr(entry.error, "message", "") or entry.error))
         if entry.in_use:
             lines.append(self.tr("In use by a running machine: it may be changing while you look at it."))
         if entry.info is not None:
             lines.append(numbers.exact_size(entry.info.stamp.size))
-            lines += [words.visible(str(problem)) for problem in entry.info.problems[:10]]
-        return "\n".join(lines)
+            lines += [str(problem) for problem in entry.info.problems[:10]]
+        return words.plain_tip(lines)
 
 
 def name_of(entry: Entry) -> str:

@@ -77,7 +77,7 @@ class ProblemsModel(QAbstractTableModel):
             offset = numbers.NO_VALUE if line.offset is None else f"{line.offset:#x}"
             return (line.where, offset, line.message)[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return line.message
+            return words.plain_tip([line.message])
         return None
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.field_texts import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +106,7 @@ class BlocksModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(index.row(), column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return plain_tip([block.name, numbers.exact_size(block.length)])
+            return words.plain_tip([block.name, numbers.exact_size(block.length)])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == SHARE_ROLE:

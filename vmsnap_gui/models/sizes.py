@@ -71,7 +71,7 @@ class SizesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return (row.name, None, numbers.size(row.size))[column]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{row.name}: {numbers.exact_size(row.size)}"
+            return words.plain_tip([f"{row.name}: {numbers.exact_size(row.size)}"])
         if role == Qt.ItemDataRole.AccessibleTextRole and column == NAME:
             return f"{row.name}, {numbers.size(row.size)}"
         if role == SHARE_ROLE and column == BAR:

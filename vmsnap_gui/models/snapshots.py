@@ -176,7 +176,7 @@ class SnapshotModel(QAbstractTableModel):
                 return self.tr("Another snapshot of this image has the same tag; the ID tells them apart.")
             if snapshot.tag == "":
                 return self.tr("This snapshot's tag is empty.")
-            return words.visible(snapshot.tag) if snapshot.tag else None
+            return words.plain_tip([snapshot.tag]) if snapshot.tag else None
         if column is Column.DATE:
             both = numbers.zoned_date(snapshot.date_sec), numbers.iso_date(snapshot.date_sec, snapshot.date_nsec)
             return None if snapshot.date_sec is None else "\n".join(both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -9,11 +10,13 @@ from PySide6.QtCore import QCoreApplication
 from vmsnap_gui.models.numbers import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from vmsnap_gui.image.snapshot import Snapshot
 
 _LONGEST = 4096
+_LONGEST_IN_TIP = 1000
 
 
 def visible(text: str) -> str:
@@ -35,6 +38,19 @@ def sentence(text: str) -> str:
     if not shown:
         return shown
     return shown[0].upper() + shown[1:] + ("" if shown[-1] in ".!?…" else ".")
+
+
+def plain_tip(lines: Sequence[str], *, fixed: bool = False) -> str:
+    """Return a tool tip that shows these lines as they are: Qt would take a text with tags in it for HTML.
+
+    Args:
+        lines: The lines.
+        fixed: Show them in a font of one width, and never wrap them.
+    """
+    shown = html.escape("\n".join(visible(line[:_LONGEST_IN_TIP]) for line in lines), quote=False)
+    if not shown:
+        return ""
+    return f"<pre>{shown}</pre>" if fixed else f'<div style="white-space: pre-wrap">{shown}</div>'
 
 
 def path_text(path: Path) -> str:

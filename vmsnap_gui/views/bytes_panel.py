@@ -58,7 +58,7 @@ class BytesPanel(QWidget):
     def set_heading(self, text: str, details: str = "") -> None:
         """Say what the bytes belong to; `details` are shown as a tool tip."""
         self.heading.setText(words.visible(text))
-        self.heading.setToolTip(details)
+        self.heading.setToolTip(words.plain_tip([details]))
 
     def _make_inspector(self, name: str) -> QTreeView:
         table = QTreeView(self)

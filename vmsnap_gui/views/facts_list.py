@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
+from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class FactsList(QScrollArea):
 
     def _add_group(self, grid: QGridLayout, row: int, title: str, facts: list[Fact]) -> int:
         heading = QLabel(title)
+        heading.setTextFormat(Qt.TextFormat.PlainText)
         font = QFont(self.font())
         font.setWeight(QFont.Weight.DemiBold)
         heading.setFont(font)
@@ -75,11 +77,12 @@ class FactsList(QScrollArea):
             row += 1
             label = QLabel(fact.label)
             value = QLabel(fact.value, wordWrap=True)
-            value.setTextFormat(Qt.TextFormat.PlainText)
+            for one in (label, value):
+                one.setTextFormat(Qt.TextFormat.PlainText)
             value.setFont(theme.tabular(self.font()))
             value.setTextInteractionFlags(_SELECTABLE)
             value.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-            value.setToolTip(fact.tip)
+            value.setToolTip(words.plain_tip(fact.tip.splitlines()))
             value.setAccessibleName(f"{fact.label}: {fact.value}")
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(value, row, 1)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPalette
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QWidget
 
+from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class FilterBox(QLineEdit):
         self._reason.setText(reason or "")
         self._reason.setVisible(bool(reason))
         self.setAccessibleDescription(reason or "")
-        self.setToolTip(reason or "")
+        self.setToolTip(words.plain_tip([reason or ""]))
         self._colour()
         if reason:
             self._place()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
@@ -32,6 +32,7 @@ class FilterResult(QWidget):
         self._tree = tree
         self._result = QLabel()
         self._result.setObjectName("filter_result")
+        self._result.setTextFormat(Qt.TextFormat.PlainText)
         self._strip = QWidget()
         self._stack = QStackedWidget()
         self.page = MessagePage("filter_page", self)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vmsnap_gui.models.field_texts import plain_tip
+from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class FindBar(QWidget):
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Say how the search stands; `wrong`: what is wrong with what was typed."""
         self.status.setText(text)
-        self.status.setToolTip(plain_tip([text]) if text else "")
+        self.status.setToolTip(words.plain_tip([text]))
         self._wrong = wrong
         self._colour()
 

@@ -94,6 +94,7 @@ class Overview(QWidget):
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(0)
         self._problem_title.setObjectName("problems_title")
+        self._problem_title.setTextFormat(Qt.TextFormat.PlainText)
         self._problem_title.setMargin(6)
         below.addWidget(self._problem_title)
         below.addWidget(self.problem_list)

@@ -143,6 +143,8 @@ class PageMapPanel(QWidget):
         self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._progress = QLabel()
         self._progress.setObjectName("entropy_progress")
+        for label in (self._waiting, self._about, self._progress):
+            label.setTextFormat(Qt.TextFormat.PlainText)
         line = QHBoxLayout()
         line.setContentsMargins(8, 5, 8, 5)
         line.addWidget(self.mode)
