@@ -30,7 +30,7 @@ _MODULES = {
     ),
     "devices": (
         "models.field_nodes", "models.fields", "views.hex_area", "views.hex_view", "views.bytes_panel",
-        "views.device_tree", "views.field_actions", "views.devices_view",
+        "views.device_tree", "views.field_actions", "views.filter_result", "views.devices_view",
     ),
     "memory": (
         "models.ram", "models.hits", "views.find_bar", "views.memory_search", "views.page_map_panel",
