@@ -114,6 +114,11 @@ def test_words_of_a_saved_state(qtbot: QtBot, parts: Parts, state: Path) -> None
     qtbot.waitUntil(lambda: f'No field matches “"{WORD}4"”' in told(window), timeout=20_000)
 
 
+def test_the_title_names_a_file_whole(qtbot: QtBot, parts: Parts, tmp_path: Path) -> None:
+    parts.session.open_paths([create(tmp_path / "a[*]b.qcow2", MIB)])
+    assert parts.window.windowTitle() == "a[*][*]b.qcow2"  # Qt's way to write "a[*]b.qcow2"
+
+
 def test_words_of_an_image_and_of_messages(qtbot: QtBot, parts: Parts, image: Path, tmp_path: Path) -> None:
     window = parts.window
     broken = tmp_path / f"{WORD}.broken"

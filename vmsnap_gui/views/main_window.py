@@ -293,7 +293,8 @@ class MainWindow(QMainWindow):
         self.filter_box.setEnabled(len(self._session.library.entries) > 0)
         parts = [words.snapshot_name(snapshot)] if snapshot is not None else []
         parts += [words.name_text(entry.path)] if entry is not None else []
-        self.setWindowTitle(" – ".join(parts) or "vmsnap")
+        # Doubled, what Qt takes for the place of a mark for unsaved changes stands for itself.
+        self.setWindowTitle(" – ".join(parts).replace("[*]", "[*][*]") or "vmsnap")
 
     def _job_failed(self, job: Job) -> None:
         text = self.tr("%1: %2\nNothing was written. You can go on; if it happens again, please report it.")
