@@ -13,11 +13,16 @@ from vmsnap_gui.vmstate.sections import FOOTER_SIZE, MAX_HEADER, MAX_SECTION_ID,
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import Devices
 
 STEP = 1 << 20
-"""Bytes that one step of a search looks at."""
+"""Bytes that one step of a search looks at, once it has gone far."""
+
+_FIRST_STEP = 1 << 12
+_GROWTH = 4
 
 _OVERLAP = 320  # more than a footer and a header with the longest name
 _HEADER = re.compile(rb"(?=[\x01\x04]\x00[\x00-\x0f]..([\x01-\xff])[\x20-\x7e]{2})", re.DOTALL)
@@ -96,49 +101,55 @@ class Borders:
         """Return where the end mark after the last section stands; the stream's end where there is none."""
         if self._eof is not None and self._eof >= payload:
             return self._eof
-        position = payload
-        while position < self._view.size:
-            found = _DESC_AFTER_EOF.search(self._window(position, 32))
+        for position, _, data in self._windows(payload, self._view.size, 32):
+            found = _DESC_AFTER_EOF.search(data)
             if found is not None:
                 return position + found.start()
-            position += STEP
         last = self._view.size - 1
         is_mark = last >= payload and not self.footers and self._view.read(last, 1) == b"\0"
         return last if is_mark else self._view.size
 
-    def _window(self, position: int, overlap: int) -> bytes:
-        """Read a step of a search, and a little of the next one; StreamError where searching has no end."""
-        length = min(STEP + overlap, self._view.size - position)
-        self._searchable -= length
-        if self._searchable < 0:
-            raise StreamError("the ends of too many sections would have to be searched for", offset=position)
-        return self._view.read(position, length)
+    def _windows(self, position: int, limit: int, overlap: int) -> Iterator[tuple[int, int, bytes]]:
+        """Read the steps of a search, each with a little of the next one: yields offset, length and bytes of each.
+
+        They start small, so that a border that is near costs little however many there are; that step costs no more
+        than the section it is for, and is not counted.
+
+        Raises:
+            StreamError: searching has no end.
+        """
+        step = _FIRST_STEP
+        while position < limit:
+            length = min(step + overlap, self._view.size - position)
+            if step > _FIRST_STEP:
+                self._searchable -= length
+            if self._searchable < 0:
+                raise StreamError("the ends of too many sections would have to be searched for", offset=position)
+            yield position, step, self._view.read(position, length)
+            position += step
+            step = min(_GROWTH * step, STEP)
 
     def _next_footer(self, mark: bytes, position: int, limit: int | None) -> int | None:
         """Return where the next `mark` stands that another section, or the end of the stream, follows."""
         limit = self._view.size if limit is None else min(limit, self._view.size)
-        while position < limit:
-            data = self._window(position, FOOTER_SIZE)
+        for start, _, data in self._windows(position, limit, FOOTER_SIZE):
             at = -1
             while (at := data.find(mark, at + 1)) >= 0:
-                after = position + at + FOOTER_SIZE
+                after = start + at + FOOTER_SIZE
                 if after == self._view.size or self.plausible(after):
-                    return position + at
-            position += STEP
+                    return start + at
         return None
 
     def next_header(self, position: int, limit: int | None = None) -> int | None:
         """Return where the next plausible header stands; elsewhere than after a footer only a described section's."""
         limit = self._view.size if limit is None else min(limit, self._view.size)
-        while position < limit:
-            data = self._window(position, _OVERLAP)
+        for base, step, data in self._windows(position, limit, _OVERLAP):
             for match in _HEADER.finditer(data):
-                start = position + match.start()
-                if match.start() >= STEP:
+                start = base + match.start()
+                if match.start() >= step:
                     break
                 if self.plausible(start) and not (self.footers and self._stray(start)):
                     return start
-            position += STEP
         return None
 
     def _stray(self, start: int) -> bool:
