@@ -131,6 +131,20 @@ def test_a_size_of_which_only_the_low_half_is_stored(tmp_path: Path, extra: int,
         assert view.read(5 << 30, 1) == b"\2"
 
 
+def test_the_last_of_many_small_tables_counts_to_its_last_cluster(tmp_path: Path) -> None:
+    """With clusters of 4 KiB a window of the mapping has 16 tables, and the last one need not be its first."""
+    size = (4 << 30) + 2 * MIB + 4000
+    path = create(tmp_path / "i", 5 << 30, "cluster_size=4k")
+    write(path, "write -q -P 1 0 64k", f"write -q -P 2 {size & ~0xFFF} 4k")
+    l1 = number(path, L1_OFFSET_AT, 8), number(path, L1_SIZE_AT, 4)
+    put_table(path, [table_entry((b"1", b"x"), l1=l1, state_size=size & 0xFFFFFFFF)])
+    patch(path, 24, u64(0))
+    image = opened(path)
+    view = image.vm_state(image.snapshots[0])
+    assert view.size == size
+    assert view.read(size - 1, 1) == b"\2"
+
+
 def test_a_small_state_with_leftovers_keeps_its_size(tmp_path: Path) -> None:
     """Old QEMU left clusters of an earlier, larger state in the mapping; below 4 GiB the size is exact all the same."""
     path = create(tmp_path / "i", 8 * MIB, "compat=0.10")

@@ -108,7 +108,7 @@ class ClusterMap:
             return 0
         end = (int(used[-1]) + 1) * self._per_table
         index = (end - 1) // WINDOW_CLUSTERS
-        while index * WINDOW_CLUSTERS >= int(used[-1]) * self._per_table:  # the slices of the last table
+        while (index + 1) * WINDOW_CLUSTERS > int(used[-1]) * self._per_table:  # the windows that the last table is in
             filled = np.flatnonzero(self.window(index).entries)
             if len(filled):
                 return index * WINDOW_CLUSTERS + int(filled[-1]) + 1 << self._header.cluster_bits
