@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.vmstate.streams import Memory, delta, u16, u32
 from vmsnap_gui.vmstate.ram_codec import Steps, apply_delta, inflate
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 
 def encode(old: bytes, new: bytes) -> bytes:
@@ -102,5 +102,6 @@ def test_steps() -> None:
     second = steps.add_delta(8 + len(packed) + 2, -1000)
     assert (first, second, len(steps)) == (0, 1, 2)
     assert (steps.before(first), steps.before(second)) == (0, -1000)
-    content = steps.apply(view, first, bytearray(16))
-    assert steps.apply(view, second, content) == b"AB" + b"A" * 14
+    reader = Reader(view)
+    content = steps.apply(reader, first, bytearray(16))
+    assert steps.apply(reader, second, content) == b"AB" + b"A" * 14

@@ -31,7 +31,8 @@ MAPPED = ("capabilities", u32(1) + counted("mapped-ram"))
 
 
 def read(data: bytes, *, postcopy: bool = False, capabilities: frozenset[str] = frozenset()) -> RamTable:
-    found = RamTable(Memory(data), 4096, postcopy=postcopy, capabilities=capabilities)
+    found = RamTable(Memory(data), 4096, capabilities=capabilities)
+    found.postcopy = postcopy
     position, done = found.start(0, 4)
     assert done == data.endswith(END_MARK)
     assert position == len(data)

@@ -9,7 +9,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.ram_table import RamOptions, RamTable
+from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
-_POSTCOPY_ADVISE = 3
 
 
 def open_state(view: ByteView, *, forward: bool = False, progress: Progress | None = None) -> VMState:
@@ -160,13 +159,10 @@ class VMState:
         # Here and not above: NumPy would be half the time that `vmsnap show` takes, which needs none of it.
         from vmsnap_gui.vmstate.ram_parser import RamParser
 
-        return RamParser(self.view, self._known_page_size(), **self._ram_options(), progress=progress)
+        return RamParser(self.view, self._known_page_size(), capabilities=self._capabilities(), progress=progress)
 
-    def _ram_options(self) -> RamOptions:
-        advised = any(c.section_id == _POSTCOPY_ADVISE and c.payload_size == 16 for c in self.commands)
-        configuration = self._configuration
-        capabilities = configuration.capabilities if configuration is not None else frozenset[str]()
-        return {"capabilities": capabilities, "postcopy": advised}
+    def _capabilities(self) -> frozenset[str]:
+        return self._configuration.capabilities if self._configuration is not None else frozenset()
 
     def _known_page_size(self) -> int | None:
         if self._tail is not None and self._tail.desc.page_size is not None:
@@ -197,6 +193,8 @@ class VMState:
         if bounded:
             message = f"nothing describes {len(bounded)} sections; they are shown as raw bytes"
             problems.append(Problem(message, bounded[0].offset))
+        if not self.sections and self.configuration is None and self._tail is None and not problems:
+            problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
 
     def _check_magic(self) -> None:
@@ -254,17 +252,13 @@ class VMState:
 
     def _head(self) -> tuple[list[Section], RamTable, int]:
         """Read the sections before the first page: commands, early devices, block table."""
-        table = RamTable(self.view, self._known_page_size(), **self._ram_options())
+        table = RamTable(self.view, self._known_page_size(), capabilities=self._capabilities())
         walk = self._walk(table, self._devices())
         head = list(walk.head())
-        commands = [s for s in head if s.type is SectionType.COMMAND]
-        if commands and not self.commands:
-            self.commands = tuple(commands)
-            return self._head()  # a command may tell how the block table is written
+        self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
         return [s for s in head if s.type is not SectionType.COMMAND], table, walk.position
 
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
-        self._head()  # for the commands
         parser = self._parser(progress)
         devices = self._devices()
         walk = self._walk(parser, devices)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MIN_MAX_SECTIONS = 1 << 16  # a live stream has a part for each 50 ms; most of them hold many pages
 _MAX_COMMANDS = 1024
 _MAX_GAPS = 64
+_POSTCOPY_ADVISE = 3
 _HEADS = (SectionType.START.value, SectionType.FULL.value, SectionType.COMMAND.value)
 
 
@@ -150,6 +151,8 @@ class ForwardWalk:
         reader.u8()
         command, length = reader.u16(), reader.u16()
         reader.skip(length)
+        if command == _POSTCOPY_ADVISE and length == 16:  # two page sizes; for dirty bitmaps alone it is empty
+            self._ram.postcopy = True
         self.position = reader.position
         size = reader.position - start
         return Section(SectionType.COMMAND, command, "", 0, 0, start, size, start + 5, length)

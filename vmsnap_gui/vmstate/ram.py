@@ -6,6 +6,8 @@ Format: QEMU's migration/ram.c (ram_save_* and ram_load_precopy).
 from __future__ import annotations
 
 import enum
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.vmstate.ram_codec import Steps
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,8 @@ MISSING = 0
 _GATHER = 1 << 20
 """Bytes that are read and put in place at once: small enough that the allocator keeps the memory between calls."""
 
+_KEPT = 64
+_STEP_WINDOW = 1 << 10  # bytes read for a step: the steps of a page usually lie far apart
 SPECIAL = -1000
 """A location from here down is that of a page kept as compressed data or as deltas: SPECIAL - number of its step."""
 
@@ -95,6 +99,8 @@ class RamIndex:
     ) -> None:
         self._view = view
         self._steps = steps if steps is not None else Steps()
+        self._unpacked: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
         self.page_size = page_size
         self.blocks = blocks
         self.problem = problem
@@ -182,8 +188,21 @@ class RamIndex:
             out[data[group]] = windows[relative]
 
     def _unpack(self, block: RamBlock, page: int) -> NDArray[np.uint8]:
-        """Make a page that is kept as a chain of steps, from the first one on."""
+        """Make a page that is kept as steps, or take it from the last few made: a chain of them can be long."""
         location = int(block.locations[page])
+        with self._lock:
+            content = self._unpacked.get(location)
+        if content is None:
+            content = self._follow(location, f"page {page} of block {block.name}")
+        with self._lock:
+            self._unpacked[location] = content
+            self._unpacked.move_to_end(location)
+            if len(self._unpacked) > _KEPT:
+                self._unpacked.popitem(last=False)
+        return content
+
+    def _follow(self, location: int, name: str) -> NDArray[np.uint8]:
+        """Make a page from the first of its steps on."""
         chain = []
         while location <= SPECIAL:
             chain.append(SPECIAL - location)
@@ -193,11 +212,12 @@ class RamIndex:
             self._view.readinto(location, content)
         elif location < 0:
             content[:] = bytes([-1 - location]) * self.page_size
+        reader = Reader(self._view, window=_STEP_WINDOW)
         try:
             for step in reversed(chain):
-                content = self._steps.apply(self._view, step, content)
+                content = self._steps.apply(reader, step, content)
         except StreamError as error:
-            raise StreamError(f"page {page} of block {block.name}: {error.message}") from error
+            raise StreamError(f"{name}: {error.message}") from error
         return np.frombuffer(content, np.uint8)
 
     def entropy(self, block: RamBlock, first_page: int, count: int) -> NDArray[np.float32]:

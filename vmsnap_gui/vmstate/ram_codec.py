@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
-    from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.vmstate.wire import Reader
 
 
 class Steps:
@@ -46,8 +46,8 @@ class Steps:
         """Return the page's location before a step: what its delta is against; 0 for a compressed page."""
         return self._before[step]
 
-    def apply(self, view: ByteView, step: int, content: bytearray) -> bytearray:
-        """Return the page after a step, whose content before was `content`.
+    def apply(self, reader: Reader, step: int, content: bytearray) -> bytearray:
+        """Return the page after a step, whose content before was `content`; the reader is one of the stream.
 
         Raises:
             StreamError: its data cannot be unpacked.
@@ -55,10 +55,10 @@ class Steps:
         """
         offset = self._where[step]
         if offset < 0:
-            length = int.from_bytes(view.read(-offset - 4, 4), "big")
-            return inflate(view.read(-offset, length), len(content))
-        length = int.from_bytes(view.read(offset - 2, 2), "big")
-        return apply_delta(content, view.read(offset, length))
+            reader.position = -offset - 4
+            return inflate(reader.bytes(reader.u32()), len(content))
+        reader.position = offset - 2
+        return apply_delta(content, reader.bytes(reader.u16()))
 
 
 def inflate(data: bytes, page_size: int) -> bytearray:

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
 
 _WINDOW = 4 << 20  # still in the processor's cache when its headers are looked at
-_STREAK = 8  # like records in a row before NumPy is worth its overhead
+_STREAK = 8  # like records in a row before NumPy is worth its overhead, as long as runs are long
+_MAX_STREAK = 512
+_SHORT = 32
 _FIRST_STEP = 64
 _U64 = struct.Struct(">Q")
 
@@ -54,10 +56,9 @@ class RamParser(RamTable):
         page_size: int | None,
         *,
         capabilities: frozenset[str] = frozenset(),
-        postcopy: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        super().__init__(view, page_size, capabilities=capabilities, postcopy=postcopy)
+        super().__init__(view, page_size, capabilities=capabilities)
         self.blocks: list[RamBlock] = []
         self.steps = Steps()
         self._progress = progress
@@ -68,6 +69,7 @@ class RamParser(RamTable):
         self._base = 0
         self._streak = self._last = 0
         self._step = _FIRST_STEP
+        self._patience = _STREAK
         self._pages: list[int] = []
         self._places: list[int] = []
 
@@ -169,9 +171,9 @@ class RamParser(RamTable):
             streak = streak + 1 if flags == last else 0
             last = flags
             if flags in hot:
-                if streak >= _STREAK:
+                if streak >= self._patience:
                     p = self._run(base, p, length, flags)
-                    streak = 0 if p < limit else _STREAK
+                    streak = 0 if p < limit else self._patience
                     continue
                 if flags == hot_page:
                     place, after = base + p + 8, p + 8 + size
@@ -211,6 +213,8 @@ class RamParser(RamTable):
                 places = -1 - np.ndarray((taken,), np.uint8, self._bytes, p + 8, (9,)).astype(np.int64)
             self._place(pages, places)
             p += taken * stride
+            # Runs that end as soon as they were seen are not worth it, so the next one has to be longer.
+            self._patience = min(2 * self._patience, _MAX_STREAK) if taken < _SHORT else _STREAK
             if taken < count:
                 self._step = _FIRST_STEP
                 return p
@@ -264,7 +268,7 @@ class RamParser(RamTable):
             p += 1
         else:
             self._flush()
-            place, p = self._encoded(base, p, page, kind, at)
+            return self._encoded(base, p, page, kind, at)
         if p > length:
             raise StreamError("the stream ends within a page", offset=base + length)
         self._pages.append(page)
@@ -284,8 +288,8 @@ class RamParser(RamTable):
             raise StreamError(f"a RAM page is for block {text(name)!r}, which the table does not have", offset=at)
         return p + 1 + length
 
-    def _encoded(self, base: int, p: int, page: int, kind: int, at: int) -> tuple[int, int]:
-        """Note an XBZRLE or compressed page; returns its location and the position after it."""
+    def _encoded(self, base: int, p: int, page: int, kind: int, at: int) -> int:
+        """Note an XBZRLE or compressed page, after those before it were; returns the position after it."""
         size, block = self.page_size or PAGE_SIZES[0], self._current
         if block is None or page >= block.pages:
             raise StreamError("a RAM page lies past the end of its block", offset=at)
@@ -305,7 +309,8 @@ class RamParser(RamTable):
             step = self.steps.add_delta(base + p, int(block.locations[page]))
         else:
             step = self.steps.add_compressed(base + p)
-        return SPECIAL - step, p + length
+        block.locations[page] = SPECIAL - step
+        return p + length
 
     def _learn(self, position: int) -> None:
         """Find the page size, which nothing told, from the layout of the records at `position`."""

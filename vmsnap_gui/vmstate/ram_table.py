@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
@@ -40,13 +40,6 @@ class RamBlockInfo:
     length: int
 
 
-class RamOptions(TypedDict):
-    """What the stream said before its RAM section about how that is written: see RamTable."""
-
-    capabilities: frozenset[str]
-    postcopy: bool
-
-
 class RamTable:
     """The block table of one stream.
 
@@ -55,6 +48,7 @@ class RamTable:
         table: The blocks, once START was read.
         page_size: The target's page size, once known.
         flat: Whether the stream is of RAM version 3: no names, one address space.
+        postcopy: Whether RAM postcopy was advised, so that some blocks tell their own page size; set before START.
         mapped: For each block of a mapped-ram stream (bitmap offset, pages offset), in the stream.
     """
 
@@ -64,7 +58,6 @@ class RamTable:
         page_size: int | None,
         *,
         capabilities: frozenset[str] = frozenset(),
-        postcopy: bool = False,
     ) -> None:
         """Take what is known before the section.
 
@@ -72,15 +65,14 @@ class RamTable:
             view: The stream.
             page_size: The target's page size, if it is known.
             capabilities: Migration capabilities from the configuration section.
-            postcopy: Whether RAM postcopy was advised, so that some blocks tell their own page size.
         """
         self.view = view
         self.page_size = page_size
         self.table: tuple[RamBlockInfo, ...] = ()
         self.flat = False
+        self.postcopy = False
         self.mapped: list[tuple[int, int]] = []
         self._capabilities = capabilities
-        self._postcopy = postcopy
 
     def records(self, position: int) -> int:
         """Follow the pages from `position` to their end mark; this class does not, and says so by StreamError."""
@@ -112,7 +104,7 @@ class RamTable:
             name, length = reader.counted(), reader.u64()
             if length > total or not name or len(table) >= _MAX_BLOCKS:
                 raise StreamError("the table of RAM blocks does not add up", offset=at)
-            if self._postcopy and _is_page_size(reader.peek(8)):
+            if self.postcopy and _is_page_size(reader.peek(8)):
                 reader.skip(8)
             if "x-ignore-shared" in self._capabilities:
                 reader.skip(8)

@@ -39,14 +39,16 @@ class Reader:
         size: The view's size.
     """
 
-    __slots__ = ("_start", "_window", "position", "size", "view")
+    __slots__ = ("_start", "_step", "_window", "position", "size", "view")
 
-    def __init__(self, view: ByteView, position: int = 0) -> None:
+    def __init__(self, view: ByteView, position: int = 0, window: int = _WINDOW) -> None:
+        """Stand at `position`; `window` is how much is read at once, less than the usual where reads are scattered."""
         self.view = view
         self.position = position
         self.size = view.size
         self._window = b""
         self._start = 0
+        self._step = window
 
     @property
     def left(self) -> int:
@@ -60,12 +62,16 @@ class Reader:
             if self.position < 0 or self.position >= self.size:
                 return b""
             self._start = self.position
-            self._window = self.view.read(self.position, min(max(length, _WINDOW), self.left))
+            self._window = self.view.read(self.position, min(max(length, self._step), self.left))
             at = 0
         return self._window[at : at + length]
 
     def bytes(self, length: int) -> bytes:
         """Read exactly `length` bytes; the caller has bounded it by something in proportion to the stream."""
+        at = self.position - self._start
+        if 0 <= at <= len(self._window) - length:  # nearly always, so first and without a call
+            self.position += length
+            return self._window[at : at + length]
         if length > self.left or self.position < 0:
             raise StreamError(f"the stream ends within {length} bytes that should be here", offset=self.position)
         data = self.peek(length) if length <= _WINDOW else self.view.read(self.position, length)
