@@ -162,6 +162,20 @@ def test_damaged_packed_streams(tmp_path: Path, packing: Packing, damage: str) -
         image.vm_state(image.snapshots[0])
 
 
+@pytest.mark.parametrize("packing", [Packing.XZ, Packing.ZSTD])
+def test_windows_out_of_proportion_to_the_file(tmp_path: Path, packing: Packing) -> None:
+    """What a few bytes say must not make the unpacker hold 128 MiB, and it is no damage either."""
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, enable_ldm=True)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    packed = {
+        Packing.XZ: lzma.compress(STREAM, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 256 * MIB}]),
+        Packing.ZSTD: packer.compress(STREAM) + packer.flush(),
+    }[packing]
+    image = open_image(save_image(tmp_path / "save", packing, packed))
+    with pytest.raises(ImageError, match="takes more memory than is sensible for a file of this size"):
+        image.vm_state(image.snapshots[0])
+
+
 class TestUnpacking:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

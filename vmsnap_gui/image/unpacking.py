@@ -39,8 +39,9 @@ _KEEP_FREE = 256 << 20
 """Bytes that must stay free where the temporary file lies."""
 
 _LZMA_MEMORY = 96 << 20
-_ZSTD_WINDOW = 128 << 20
-"""What `xz -9` and `zstd --long` need; memory that is not touched does not count."""
+_ZSTD_WINDOWS = 32 << 20, 128 << 20
+"""What `xz -9` needs, and `zstd -19` to `zstd --long`; memory that is not touched does not count. A window that only a
+large file fills is allowed to large files only, so that a small one cannot take what is out of proportion to it."""
 
 
 class Packing(IntEnum):
@@ -85,6 +86,9 @@ def unpack(handle: FileHandle, start: int, packing: Packing, progress: Progress 
         os.close(fd)
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageError(f"it cannot be unpacked: {error.strerror}", path=handle.path) from error
+        if "memory" in str(error).lower():  # both libraries have no other mark for it
+            message = "it was packed so that unpacking takes more memory than is sensible for a file of this size"
+            raise ImageError(message, path=handle.path, offset=source.offset) from error
         raise ImageError("the compressed stream is damaged", path=handle.path, offset=source.offset) from error
     except BaseException:
         os.close(fd)
@@ -203,7 +207,9 @@ class _Zstd:
         self._decoder = self._new()
 
     def _new(self) -> zstandard.ZstdDecompressionObj:
-        return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        least, most = _ZSTD_WINDOWS
+        window = min(least + self._source.total, most)
+        return zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
 
     def step(self) -> bytes:
         parts: list[bytes] = []
