@@ -266,3 +266,10 @@ def test_as_many_small_items_as_are_let_through_stay_in_proportion(item: bytes) 
         assert tracemalloc.get_traced_memory()[1] < (64 << 20) + 4 * len(text)
     finally:
         tracemalloc.stop()
+
+
+def test_more_devices_than_the_stream_before_has_room_for() -> None:
+    text = b'{"devices": [' + b", ".join([b'{"name": ""}'] * 10) + b"]}"
+    assert len(VMDesc.parse(text, 140).devices) == 10
+    with pytest.raises(StreamError, match=r"^the description has more devices than the stream before it can hold"):
+        VMDesc.parse(text, 139)

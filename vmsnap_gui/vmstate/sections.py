@@ -27,6 +27,12 @@ class SectionType(enum.Enum):
     FOOTER = 0x7E
 
 
+NAMING = (SectionType.START, SectionType.FULL)
+"""The types whose headers name the section; PART, END and footers only repeat its id."""
+
+_WITH_HEADERS = {kind.value: kind for kind in (*NAMING, SectionType.PART, SectionType.END)}
+
+
 class Located(enum.Enum):
     """How the device sections were found."""
 
@@ -91,10 +97,12 @@ class Header:
         """Return the header that `data` starts with, None where it is none or cut short."""
         if len(data) < 5:
             return None
-        kind, section_id = data[0], int.from_bytes(data[1:5], "big")
-        if kind in (SectionType.PART.value, SectionType.END.value):
-            return cls(SectionType(kind), section_id, "", 0, 0, 5)
-        if kind not in (SectionType.START.value, SectionType.FULL.value) or len(data) < 6:
+        kind, section_id = _WITH_HEADERS.get(data[0]), int.from_bytes(data[1:5], "big")
+        if kind is None:
+            return None
+        if kind not in NAMING:
+            return cls(kind, section_id, "", 0, 0, 5)
+        if len(data) < 6:
             return None
         end = 6 + data[5]
         if len(data) < end + 8:
@@ -103,7 +111,7 @@ class Header:
             int.from_bytes(data[end : end + 4], "big"),
             int.from_bytes(data[end + 4 : end + 8], "big"),
         )
-        return cls(SectionType(kind), section_id, text(data[6:end]), instance_id, version, end + 8)
+        return cls(kind, section_id, text(data[6:end]), instance_id, version, end + 8)
 
     @classmethod
     def read(cls, reader: Reader) -> Header:
@@ -115,12 +123,12 @@ class Header:
         return header
 
 
-NAMING = (SectionType.START, SectionType.FULL)
-"""The types whose headers name the section; PART, END and footers only repeat its id."""
-
 FOOTER_SIZE = 5
 
-MAX_HEADER = 14 + 255
+MIN_HEADER = 14
+"""Bytes of the header of a section without a name."""
+
+MAX_HEADER = MIN_HEADER + 255
 """Bytes of the longest header."""
 
 MAX_SECTION_ID = 1 << 20

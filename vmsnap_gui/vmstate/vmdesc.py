@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmsnap_gui.vmstate.description import PAGE_SIZES, DeviceDescription, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.sections import MIN_HEADER
 from vmsnap_gui.vmstate.wire import StreamError
 
 MAX_DEPTH = 48
@@ -50,13 +51,16 @@ class VMDesc:
 
         Args:
             data: The JSON text.
-            offset: Where it stands in the stream, for error messages.
+            offset: Where it stands in the stream, behind all that it describes; 0 where that is not known.
 
         Raises:
             StreamError: it is no JSON object, or out of proportion.
         """
         document = _load(data, offset)
-        devices, problems, spare = _devices(document.get("devices"))
+        entries = document.get("devices")
+        if isinstance(entries, list) and 0 < offset < len(entries) * MIN_HEADER:
+            raise StreamError("the description has more devices than the stream before it can hold", offset=offset)
+        devices, problems, spare = _devices(entries)
         configuration, complete = None, not problems
         if isinstance(document.get("configuration"), dict):
             try:
