@@ -268,3 +268,20 @@ def test_progress_and_cancel() -> None:
     with pytest.raises(Cancelled):
         state.index_ram(cancel)
     assert state.index_ram().complete
+
+
+@pytest.mark.parametrize("footers", [True, False])
+def test_many_small_sections_that_nothing_describes_in_a_long_stream(footers: bool) -> None:
+    """What is read to find the end of one must not grow with what stands behind it."""
+    stream = Stream(footers=footers)
+    for i in range(400):
+        stream.full(SERIAL, instance=i, described=False)
+    view = Memory(stream.full(body(buffer("b", bytes(2 << 20)), name="big"), described=False).finish(vmdesc=False))
+    state = open_state(view, forward=True)
+    assert len(state.sections) == 401
+    assert view.read_bytes < 8 * view.size
+
+
+def test_a_stream_without_any_section_says_so() -> None:
+    state = open_state(Memory(Stream().finish(vmdesc=False, padding=100)))
+    assert messages(state) == ["the stream ends without any section"]
