@@ -41,7 +41,7 @@ class FilterError(Exception):
         self.position = position
 
     def __str__(self) -> str:
-        return f"{self.message} (at character {self.position + 1})"
+        return f"{self.message.removesuffix('.')} (at character {self.position + 1})"
 
 
 class TokenKind(enum.Enum):
