@@ -14,6 +14,7 @@ from vmsnap_gui.vmstate.ram_table import (
     XBZRLE,
     ZERO,
 )
+from vmsnap_gui.vmstate.sections import MAX_SECTION_ID, SectionType
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def learn_page_size(reader: Reader, table: tuple[RamBlockInfo, ...], *, flat: bo
                 reader.u8()
     except StreamError:
         pass  # the stream ends here; what there is has to do
-    for size in PAGE_SIZES if page is not None else ():
+    # Too small a size lands inside the page, too large a one may land on a later record: so the smallest that fits.
+    for size in sorted(PAGE_SIZES) if page is not None else ():
         reader.position = page or 0
         if _fits(reader, size, table, flat):
             return size
@@ -74,7 +76,7 @@ def _fits(reader: Reader, size: int, table: tuple[RamBlockInfo, ...], flat: bool
             header = reader.u64()
             kind = header & (size - 1) & ~CONTINUE
             if header == EOS:
-                return True
+                return _ends_part(reader.peek(5))
             if kind == MULTIFD_FLUSH:
                 continue
             if kind not in (PAGE, ZERO, XBZRLE, COMPRESSED) or header & -size >= longest:
@@ -86,6 +88,13 @@ def _fits(reader: Reader, size: int, table: tuple[RamBlockInfo, ...], flat: bool
     except StreamError:
         return seen > 0  # a stream that was cut off still has to have another record here
     return True
+
+
+def _ends_part(data: bytes) -> bool:
+    """Tell whether a section can go on behind the end mark with `data`: its footer, or the next section's header."""
+    follows = (SectionType.FOOTER, SectionType.START, SectionType.PART, SectionType.END, SectionType.FULL)
+    known = data[:1] in [bytes([kind.value]) for kind in follows]
+    return not data or data[0] == SectionType.EOF.value or (known and int.from_bytes(data[1:], "big") < MAX_SECTION_ID)
 
 
 def _skip_page(reader: Reader, kind: int, size: int) -> None:
