@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.guest.made import array, integer, section, struct
 from vmsnap_gui.guest import names
 from vmsnap_gui.guest.names import Label, annotate, default_rules, user_file
-from vmsnap_gui.guest.rules_file import BUILT_IN, LARGEST_FILE, load_rules
+from vmsnap_gui.guest.rules_file import BUILT_IN, load_rules
+from vmsnap_gui.guest.toml_file import LARGEST_FILE
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:

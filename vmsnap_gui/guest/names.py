@@ -5,6 +5,7 @@ What is named how stands in names.toml, which a person can extend by a names.tom
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -38,10 +39,12 @@ class Label:
     Attributes:
         name: A short name ("RAX", "SCTLR_EL1"), or None.
         detail: What its value says ("PF ZF IF"), short enough for a table column, or None.
+        bits: The table of bits (`Tables.bits`) that `detail` was made with, or None.
     """
 
     name: str | None = None
     detail: str | None = None
+    bits: str | None = dataclasses.field(default=None, compare=False)
 
 
 def user_file() -> Path:
@@ -134,17 +137,18 @@ class _Naming:
                 self.visit(child, at, below, anywhere if child.kind is not Kind.ARRAY else [], depth + 1)
 
     def _label(self, field: Field, path: str, entries: list[tuple[Entry, tuple[int, ...]]]) -> None:
-        name = detail = None
+        name = detail = bits = None
         for entry, indexes in sorted(entries, key=lambda pair: pair[0].order):
             if not _applies(entry, field):
                 continue
             said_name, said_detail = self._say(entry, field, indexes)
             name = name or said_name
             detail = detail or said_detail
+            bits = bits or (entry.what if entry.how == "bits" else None)
         if detail is not None and len(detail) > LONGEST:
             detail = detail[: LONGEST - 2] + " …"
         if name or detail:
-            self.labels[path] = Label(name, detail if detail != name else None)
+            self.labels[path] = Label(name, detail if detail != name else None, bits)
 
     def _say(self, entry: Entry, field: Field, indexes: tuple[int, ...]) -> tuple[str | None, str | None]:
         name, detail = _name(entry, indexes), None

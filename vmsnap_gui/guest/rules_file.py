@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from reprlib import repr
 from typing import TYPE_CHECKING
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.guest.formats import FORMATS
 from vmsnap_gui.guest.rules import Entry, Node, Rule, RuleSet
 from vmsnap_gui.guest.tables import BitField
+from vmsnap_gui.guest.toml_file import BrokenError, only, read_document, text, texts
 from vmsnap_gui.image.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
 
 BUILT_IN = Path(__file__).with_name("names.toml")
-LARGEST_FILE = 4 << 20
-"""Bytes that a file of rules may have."""
-
 _BITS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 _PARTS = {"bits", "values", "aliases", "rule"}
 
@@ -30,33 +27,13 @@ def load_rules(files: Iterable[Path]) -> RuleSet:
     A file that does not exist is none. The rules of one file may refer to the tables of all.
     """
     rules = RuleSet()
-    documents = [(file, _document(file, rules.problems)) for file in files]
+    documents = [(file, read_document(file, "names", rules.problems)) for file in files]
     readers = [(_Reader(file, rules, number << 32), document) for number, (file, document) in enumerate(documents)]
     for reader, document in readers:
         reader.read_tables(document)
     for reader, document in readers:
         reader.read_rules(document)
     return rules
-
-
-def _document(file: Path, problems: list[Problem]) -> dict[str, object]:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
-            raise ValueError(f"it has more than {LARGEST_FILE >> 20} MiB")
-        return tomllib.loads(data.decode("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        problems.append(Problem(f"The names in {file} cannot be read: {error.strerror}."))
-    except (ValueError, RecursionError) as error:
-        problems.append(Problem(f"The names in {file} are not used: {error}."))
-    return {}
-
-
-class _Broken(Exception):
-    """A part of a file is not as documented; a sentence."""
 
 
 class _Reader:
@@ -74,7 +51,7 @@ class _Reader:
         for number, rule in enumerate(rules if isinstance(rules, list) else [rules], 1):
             try:
                 self._rule(rule, number)
-            except _Broken as error:
+            except BrokenError as error:
                 self._complain(f"rule {number}: {error}")
 
     def _complain(self, message: str) -> None:
@@ -103,7 +80,7 @@ class _Reader:
     ) -> None:
         try:
             take(name, table)
-        except _Broken as error:
+        except BrokenError as error:
             self._complain(f"{place}: {error}")
 
     def _bits(self, name: str, table: dict[str, object]) -> None:
@@ -113,37 +90,37 @@ class _Reader:
         self._known.bits[name] = tuple(sorted((*kept, *added), key=lambda bits: bits.low))
 
     def _values(self, name: str, table: dict[str, object]) -> None:
-        numbered = {_integer(key): _text(text) for key, text in table.items()}
+        numbered = {_integer(key): text(name) for key, name in table.items()}
         self._known.values[name] = numbered | self._known.values.get(name, {})
 
     def _add_aliases(self, name: str, table: dict[str, object]) -> None:
-        texts = {key: _text(text) for key, text in table.items()}
+        texts = {key: text(name) for key, name in table.items()}
         self._known.aliases[name] = texts | self._known.aliases.get(name, {})
 
     def _rule(self, rule: object, number: int) -> None:
         if not isinstance(rule, dict):
-            raise _Broken("it is not a table")
-        _only(rule, {"device", "instance", "has", "lacks", "prefix", "fields"})
-        devices = _texts(rule.get("device", "*"))
+            raise BrokenError("it is not a table")
+        only(rule, {"device", "instance", "has", "lacks", "prefix", "fields"})
+        devices = texts(rule.get("device", "*"))
         instances = frozenset(_integers(rule.get("instance", [])))
         fields = rule.get("fields")
         if not isinstance(fields, list):
-            raise _Broken("'fields' must be a list of tables")
-        for prefix in _texts(rule.get("prefix", "")):
-            has = frozenset(prefix + name for name in _texts(rule.get("has", [])))
-            made = Rule(devices, instances, has, frozenset(_texts(rule.get("lacks", []))), Node(), Node())
+            raise BrokenError("'fields' must be a list of tables")
+        for prefix in texts(rule.get("prefix", "")):
+            has = frozenset(prefix + name for name in texts(rule.get("has", [])))
+            made = Rule(devices, instances, has, frozenset(texts(rule.get("lacks", []))), Node(), Node())
             for position, entry in enumerate(fields, 1):
                 try:
                     self._field(made, entry, prefix)
-                except _Broken as error:
+                except BrokenError as error:
                     self._complain(f"rule {number}, field {position}: {error}")
             self._rules.rules.append(made)
 
     def _field(self, rule: Rule, entry: object, prefix: str) -> None:
         if not isinstance(entry, dict) or "path" not in entry:
-            raise _Broken("a field is a table with a 'path'")
+            raise BrokenError("a field is a table with a 'path'")
         made = self._entry(entry)
-        for path in _texts(entry["path"]):
+        for path in texts(entry["path"]):
             if path.startswith("**."):
                 rule.anywhere.add(path[3:], made)
             else:
@@ -151,27 +128,27 @@ class _Reader:
 
     def _entry(self, entry: dict[str, object]) -> Entry:
         hows = {"bits", "values", "numbers", "format", "text"} & entry.keys()
-        _only(entry, {"path", "name", "names", "size", "type", "when", "first", "stride", "aliases"} | hows)
+        only(entry, {"path", "name", "names", "size", "type", "when", "first", "stride", "aliases"} | hows)
         if len(hows) > 1:
-            raise _Broken(f"only one of {', '.join(sorted(hows))} can be used")
+            raise BrokenError(f"only one of {', '.join(sorted(hows))} can be used")
         how = hows.pop() if hows else ""
-        what = _text(entry[how]) if how else ""
+        what = text(entry[how]) if how else ""
         tables: dict[str, Container[str]] = {
             "bits": self._known.bits,
             "values": self._known.values,
             "format": FORMATS,
         }
         if how in tables and what not in tables[how]:
-            raise _Broken(f"{how} = '{what}' is not known")
+            raise BrokenError(f"{how} = '{what}' is not known")
         self._order += 1
         when = _integers(entry.get("when", []))
         if when and len(when) != 2:
-            raise _Broken("'when' must be [mask, value]")
+            raise BrokenError("'when' must be [mask, value]")
         return Entry(
-            name=_text(entry["name"]) if "name" in entry else None,
+            name=text(entry["name"]) if "name" in entry else None,
             names=self._names(entry.get("names")),
             size=_integer(entry.get("size", 0)),
-            type=_text(entry.get("type", "")),
+            type=text(entry.get("type", "")),
             when=(when[0], when[1]) if when else None,
             how=how,
             what=what,
@@ -182,9 +159,9 @@ class _Reader:
         )
 
     def _aliases(self, name: object) -> str:
-        table = _text(name)
+        table = text(name)
         if table and table not in self._known.aliases:
-            raise _Broken(f"aliases = '{table}' is not known")
+            raise BrokenError(f"aliases = '{table}' is not known")
         return table
 
     def _names(self, names: object) -> Mapping[int, str]:
@@ -192,49 +169,33 @@ class _Reader:
             return {}
         if isinstance(names, str):
             if names not in self._known.values:
-                raise _Broken(f"names = '{names}' is not known")
+                raise BrokenError(f"names = '{names}' is not known")
             return self._known.values[names]
-        return dict(enumerate(_texts(names)))
+        return dict(enumerate(texts(names)))
 
 
 def _bit_field(key: str, part: object) -> BitField:
     match = _BITS.fullmatch(key)
     if match is None:
-        raise _Broken(f"'{key}' is neither a bit (7) nor a range of bits (4-6)")
+        raise BrokenError(f"'{key}' is neither a bit (7) nor a range of bits (4-6)")
     low = int(match[1])
     high = int(match[2] or low)
     if not low <= high < 128:
-        raise _Broken(f"'{key}' is not a range of bits from low to high, below 128")
+        raise BrokenError(f"'{key}' is not a range of bits from low to high, below 128")
     if isinstance(part, str):
         return BitField(low, high - low + 1, part)
     if isinstance(part, dict):
-        return BitField(low, high - low + 1, {_integer(value): _text(text) for value, text in part.items()})
-    return BitField(low, high - low + 1, dict(enumerate(_texts(part))))
-
-
-def _only(table: dict[str, object], known: set[str]) -> None:
-    unknown = sorted(table.keys() - known)
-    if unknown:
-        raise _Broken(f"'{unknown[0]}' is not known here")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _Broken(f"{repr(value)} should be a text")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(_text(item) for item in value) if isinstance(value, list) else (_text(value),)
+        return BitField(low, high - low + 1, {_integer(value): text(name) for value, name in part.items()})
+    return BitField(low, high - low + 1, dict(enumerate(texts(part))))
 
 
 def _integer(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     try:
-        return int(_text(value), 0)
+        return int(text(value), 0)
     except ValueError as error:
-        raise _Broken(f"{repr(value)} should be a number") from error
+        raise BrokenError(f"{repr(value)} should be a number") from error
 
 
 def _integers(value: object) -> tuple[int, ...]:

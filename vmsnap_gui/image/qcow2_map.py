@@ -174,15 +174,27 @@ class ClusterMap:
         last = first + max(1, WINDOW_CLUSTERS // self._per_table)
         if not np.any(self.l1[first:last] & _OFFSET):
             return _one_extent(self.window_size, Kind.BACKING if self._backed else Kind.ZERO)
-        window = self.window(index)
-        kinds, hosts = self._classify(window)
-        unit = self._header.cluster_size
-        if window.bitmaps is not None:
-            kinds, hosts = _expand(kinds, hosts, window.bitmaps, unit // _SUBCLUSTERS)
-            unit //= _SUBCLUSTERS
+        kinds, hosts = self.units(self.window(index))
         if not self._backed:
             kinds[kinds == Kind.BACKING] = Kind.ZERO
-        return _merge(kinds, hosts, unit, self._header.cluster_size)
+        return _merge(kinds, hosts, self.unit, self._header.cluster_size)
+
+    @property
+    def unit(self) -> int:
+        """Bytes in the smallest piece that is mapped by itself: a cluster, or a subcluster."""
+        return self._header.cluster_size // (_SUBCLUSTERS if self._header.extended_l2 else 1)
+
+    @property
+    def backed(self) -> bool:
+        """Whether what is not allocated belongs to a backing file (else it is zeros)."""
+        return self._backed
+
+    def units(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return kind and host of each unit of a window; see Kind. What is not allocated is BACKING."""
+        kinds, hosts = self._classify(window)
+        if window.bitmaps is None:
+            return kinds, hosts
+        return _expand(kinds, hosts, window.bitmaps, self.unit)
 
     def _classify(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return kind and host of each cluster; subclusters are not looked at."""

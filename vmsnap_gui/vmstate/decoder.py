@@ -98,6 +98,11 @@ class Elements(Sequence[Field]):
         for i in range(self._count):
             yield self[i]
 
+    def runs(self) -> list[tuple[int, int, VMStateField]]:
+        """Return (first index, count, description) of each run of elements that are laid out alike."""
+        ends = [*self._firsts[1:], self._count]
+        return [(run.first, end - run.first, run.field) for run, end in zip(self._runs, ends, strict=True)]
+
     def scalars(self) -> list[int | float | bool] | None:
         """Return the values of all elements at once, or None where they are no scalars of one type."""
         if len(self._runs) != 1:

@@ -88,6 +88,10 @@ class VMState:
         """Tell whether a description says what `section` holds."""
         return section.offset in self._descriptions
 
+    def description(self, section: Section) -> DeviceDescription | None:
+        """Return what describes `section`, or None."""
+        return self._descriptions.get(section.offset)
+
     def decode(self, section: Section) -> Field:
         """Return the tree of `section`: every one of its bytes belongs to exactly one leaf.
 

@@ -100,6 +100,11 @@ class RamIndex:
         self.problem = problem
 
     @property
+    def view(self) -> ByteView:
+        """The stream that the locations of pages count in."""
+        return self._view
+
+    @property
     def complete(self) -> bool:
         """Whether the RAM sections were followed to their end."""
         return self.problem is None
@@ -137,32 +142,48 @@ class RamIndex:
             if within or out.size - position < size:
                 part = min(size - within, out.size - position)
                 whole = np.empty(size, np.uint8)
-                self._pages(block, page, whole.reshape(1, size))
+                self._pages(block, slice(page, page + 1), whole.reshape(1, size))
                 out[position : position + part] = whole[within : within + part]
                 position += part
                 continue
             count = min((out.size - position) // size, max(_GATHER // size, 1))
             part_view = out[position : position + count * size].reshape(count, size)
-            self._pages(block, page, part_view)
+            self._pages(block, slice(page, page + count), part_view)
             position += count * size
 
-    def _pages(self, block: RamBlock, first: int, out: NDArray[np.uint8], *, lenient: bool = False) -> None:
-        """Fill `out` (pages x page_size) with the pages of `block` from `first` on."""
-        locations = block.locations[first : first + len(out)]
+    def read_pages(self, block: RamBlock, pages: NDArray[np.int64], out: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Fill `out` (len(pages) x page_size) with the pages of those numbers; missing pages read as zero.
+
+        Returns:
+            The rows of pages that cannot be unpacked; they are zero.
+
+        Raises:
+            ImageError: the file below cannot be read.
+        """
+        return self._pages(block, pages, out, lenient=True)
+
+    def _pages(
+        self, block: RamBlock, pages: slice | NDArray[np.int64], out: NDArray[np.uint8], *, lenient: bool = False
+    ) -> NDArray[np.intp]:
+        """Fill `out` (pages x page_size); returns the rows that could not be unpacked, which only `lenient` allows."""
+        locations = block.locations[pages]
         stored = locations > 0
+        failed: list[int] = []
         if not stored.all():
             fills = np.where((locations < 0) & (locations > SPECIAL), -1 - locations, 0).astype(np.uint8)
             rest = np.flatnonzero(~stored)
             out[rest] = fills[rest, None]
             for i in np.flatnonzero(locations <= SPECIAL).tolist():
                 try:
-                    out[i] = self._unpack(block, first + i)
+                    out[i] = self._unpack(block, pages.start + i if isinstance(pages, slice) else int(pages[i]))
                 except StreamError:
                     if not lenient:
                         raise
+                    failed.append(i)
         data = np.flatnonzero(stored)
         if data.size:
             self._gather(locations, data, out)
+        return np.array(failed, np.intp)
 
     def _gather(self, locations: NDArray[np.int64], data: NDArray[np.intp], out: NDArray[np.uint8]) -> None:
         """Read the pages `data`, those that lie close together in the stream by one read."""
@@ -211,7 +232,7 @@ class RamIndex:
             return result
         size = self.page_size
         pages = np.empty((count, size), np.uint8)
-        self._pages(block, first_page, pages, lenient=True)
+        self._pages(block, slice(first_page, first_page + count), pages, lenient=True)
         for start in range(0, wanted.size, 256):
             part = wanted[start : start + 256]
             keyed = pages[part].astype(np.int32) + (np.arange(part.size, dtype=np.int32) * 256)[:, None]
