@@ -56,5 +56,7 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$want" ]; then
     [ -x .venv/bin/python ] || "$python" -m venv .venv
     .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    # Once, so that no start compiles the package, also where PYTHONDONTWRITEBYTECODE is set.
+    .venv/bin/python -m compileall -q vmsnap_gui
     echo "$want" > "$stamp"
 fi

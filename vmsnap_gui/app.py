@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 APP_ID = "org.vmsnap.Vmsnap"
 """The name of the desktop entry, so that the window gets the launcher's icon."""
 _SCREENSHOT_PATIENCE = 120  # seconds
+_SWITCH_S = 0.001
+"""Python's own 5 ms add up for the Qt thread, which gives its turn away in each call of Qt while a worker decodes."""
 _CALM = 8  # looks in a row, 50 ms apart, that must find nothing going on before a picture is taken
 
 
@@ -110,6 +112,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
     faulthandler.enable()
+    sys.setswitchinterval(_SWITCH_S)
     app = make_application()
     settings = Settings(settings_file())
     # Reading starts before the window is built, so that the first paint already shows the list.

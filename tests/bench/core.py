@@ -7,6 +7,7 @@ same vmdesc, more RAM.
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ def streams(scratch: Path) -> tuple[Path, Path]:
         machine.migrate_to(source)
     write_stream(small, source, 64 * MIB, layout="data")
     write_stream(big, source, 4 * GIB, layout="data")
+    os.sync()  # or writing it back would slow down what is measured
     return small, big
 
 

@@ -21,6 +21,8 @@ from vmsnap_gui.views.hex_paint import Highlight, Mark
 from vmsnap_gui.views.pages import MessagePage
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QShowEvent
+
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.session import Session
 
@@ -127,14 +129,27 @@ class DevicesView(QWidget):
         self.actions_of_field.message.connect(self._say)
         self._patience.timeout.connect(self._follow)
         session = self._session
-        session.state_loaded.connect(self._follow)
+        session.state_loaded.connect(self._follow_loaded)
         session.state_failed.connect(self._follow)
         session.state_cleared.connect(self._patience.start)
         session.state_loading.connect(self._patience.start)
         session.selection_changed.connect(self._patience.start)
         session.field_wanted.connect(self._show_wanted)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Override QWidget::showEvent: what could wait while nobody looked is wanted now."""
+        super().showEvent(event)
+        if self._patience.isActive() and self._session.loaded is not None:
+            self._follow()
+
     # Following the session
+
+    def _follow_loaded(self, *_: object) -> None:
+        """Show the new state; out of sight, later than what is in sight."""
+        if self.isVisible():
+            self._follow()
+        else:
+            self._patience.start()
 
     def _follow(self, *_: object) -> None:
         """Show the session's state, or why there is none."""

@@ -8,6 +8,7 @@ makes such types while the window is used crashes now and then (4 of 120 runs, P
 
 from __future__ import annotations
 
+import gc
 import importlib
 from functools import partial
 from typing import TYPE_CHECKING
@@ -108,6 +109,9 @@ class Inspector(QTabWidget):
         if missing:
             name = self.current_tab() if self.current_tab() in missing else missing[0]
             self._import(name, list(_MODULES[name]))
+        else:
+            # What stays until the end need not be looked at in every full collection: 35 ms with all threads stopped.
+            gc.freeze()
 
     def _import(self, name: str, modules: list[str]) -> None:
         """Import one module of a tab's view; when all are there, make it and go on with the next tab."""

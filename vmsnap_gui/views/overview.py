@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, Qt, QTimer
 from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
@@ -26,7 +26,12 @@ from vmsnap_gui.views.share_bar import ShareBar
 from vmsnap_gui.views.state_message import why_no_state
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QShowEvent
+
     from vmsnap_gui.session import Session
+
+_OUT_OF_SIGHT_MS = 60
+"""How much later than the tab in sight this one follows the session."""
 
 
 class Overview(QWidget):
@@ -49,12 +54,24 @@ class Overview(QWidget):
         self._below = QWidget()
         self._problem_title = QLabel()
         self._lay_out()
-        session.selection_changed.connect(self._follow)
-        session.state_loading.connect(self._follow)
-        session.state_loaded.connect(self._follow)
-        session.state_failed.connect(self._follow)
-        session.state_cleared.connect(self._follow)
+        # One choice makes several of these come together; they are followed once.
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self._follow)
+        for signal in (
+            session.selection_changed,
+            session.state_loading,
+            session.state_loaded,
+            session.state_failed,
+            session.state_cleared,
+        ):
+            signal.connect(self._follow_soon)
         self._follow()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Override QWidget::showEvent: what could wait while nobody looked is wanted now."""
+        super().showEvent(event)
+        if self._soon.isActive():
+            self._follow()
 
     def _lay_out(self) -> None:
         right = QWidget()
@@ -119,8 +136,13 @@ class Overview(QWidget):
         table.activated.connect(self._show_problem)
         return table
 
-    def _follow(self, *_: object) -> None:
+    def _follow_soon(self, *_: object) -> None:
+        """Follow after what is going on; out of sight, later than what is in sight."""
+        self._soon.start(0 if self.isVisible() else _OUT_OF_SIGHT_MS)
+
+    def _follow(self) -> None:
         """Show what the session has."""
+        self._soon.stop()
         entry, loaded = self._session.entry(), self._session.loaded
         info = entry.info if entry is not None else None
         snapshot = self._session.selected_snapshot()

@@ -67,6 +67,8 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
 
     def show_entropy(self, points: NDArray[np.float32] | None) -> None:
         """Show the entropy of the points (NaN: not known yet); None: their kind again. Call it again as it changes."""
+        if points is None and self._entropy is None:
+            return  # their kind is what is drawn
         self._entropy = points
         self._draw()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, QEvent, Qt, Signal
@@ -165,6 +166,7 @@ class PageMapPanel(QWidget):
     def _make_map(self) -> None:
         from vmsnap_gui.views.page_map import PageMap
 
+        gc.freeze()  # as in the inspector: pyqtgraph stays
         self.map = PageMap(self.describe, self)
         self.map.setAccessibleName(self.tr("Page map"))
         self.map.page_chosen.connect(self._chosen)
