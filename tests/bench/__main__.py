@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import core, window  # noqa: F401 (they register their cases)
+from tests.bench import compare, core, window  # noqa: F401 (they register their cases)
 from tests.bench.registry import CASES
 
 
