@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.bench.core import GIB, MIB, state_of, streams
+from tests.bench.core import state_of, streams
 from tests.bench.registry import Result, alternate, case
 from vmsnap_gui.compare.ram import compare_ram
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CHANGED = 0.05
 
