@@ -35,13 +35,13 @@ def streams(scratch: Path) -> tuple[Path, Path]:
     return small, big
 
 
-def _state(path: Path) -> VMState:
+def state_of(path: Path) -> VMState:
     image = open_image(path)
     return open_state(image.vm_state(image.snapshots[0]))
 
 
 def _tree(path: Path) -> None:
-    state = _state(path)
+    state = state_of(path)
     for section in state.sections:
         to_json(state.decode(section))
 
@@ -73,7 +73,7 @@ def index(scratch: Path) -> list[Result]:
     if not irregular.exists():
         write_stream(irregular, scratch / "source.vmstate", 2 * GIB, layout="interleaved")
     for path, what, limit in ((streams(scratch)[1], "4 GiB of data pages", 0.7), (irregular, "interleaved", 0.1)):
-        ours, cat = alternate(lambda p=path: _state(p).index_ram(), lambda p=path: _cat(p))  # type: ignore[misc]
+        ours, cat = alternate(lambda p=path: state_of(p).index_ram(), lambda p=path: _cat(p))  # type: ignore[misc]
         size = path.stat().st_size
         figures = f"index {ours:.3f} s ({size / ours / GIB:.1f} GiB/s), cat {cat:.3f} s ({size / cat / GIB:.1f} GiB/s)"
         results.append(Result(f"speed of the index against cat: {what}", figures, cat / ours, limit, at_least=True))

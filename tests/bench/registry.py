@@ -39,7 +39,7 @@ CASES: dict[str, Callable[[Path], list[Result]]] = {}
 
 
 def case(name: str) -> Callable[[Callable[[Path], list[Result]]], Callable[[Path], list[Result]]]:
-    """Register a case: a function from a scratch folder (with room for 10 GiB) to results."""
+    """Register a case: a function from a scratch folder (with room for 20 GiB) to results."""
 
     def register(function: Callable[[Path], list[Result]]) -> Callable[[Path], list[Result]]:
         CASES[name] = function

@@ -12,8 +12,8 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vmsnap_gui.compare.status import FieldChange
     from vmsnap_gui.image.errors import Problem
-    from vmsnap_gui.vmstate.fields import Field
 
 _WILD = re.compile(r"\[\*\]|\*")
 
@@ -29,6 +29,7 @@ class NoiseRule:
         paths: Patterns for the field's path: [*] is any index, * any part of a name; "**.x" starts in any struct.
             None of them: any path.
         types: QEMU field types; none of them: any type.
+        within: (first, last) bytes of a buffer: the rule applies only where all that changed lies within these.
         own: Whether it comes from the person's own file.
     """
 
@@ -37,6 +38,7 @@ class NoiseRule:
     devices: tuple[str, ...] = ("*",)
     paths: tuple[str, ...] = ()
     types: frozenset[str] = frozenset()
+    within: tuple[tuple[int, int], ...] = ()
     own: bool = False
 
 
@@ -71,14 +73,29 @@ class DeviceNoise:
 
     rules: tuple[NoiseRule, ...] = ()
 
-    def rule(self, path: str, field: Field) -> NoiseRule | None:
-        """Return the rule that makes a change of `field` noise, or None."""
+    def rule(self, change: FieldChange) -> NoiseRule | None:
+        """Return the rule that makes a change noise, or None."""
         for rule in self.rules:
-            if rule.types and field.type not in rule.types:
+            if rule.types and change.field.type not in rule.types:
                 continue
-            if not rule.paths or any(_expression(pattern).fullmatch(path) for pattern in rule.paths):
+            if rule.paths and not any(_expression(pattern).fullmatch(change.path) for pattern in rule.paths):
+                continue
+            if not rule.within or _only_within(change, rule.within):
                 return rule
         return None
+
+
+def _only_within(change: FieldChange, within: tuple[tuple[int, int], ...]) -> bool:
+    """Whether two buffers are equal outside these bytes."""
+    values = [side.value for side in (change.a, change.b) if side is not None]
+    blanked = [bytearray(value) for value in values if isinstance(value, bytes)]
+    if len(blanked) != 2 or len(blanked[0]) != len(blanked[1]):
+        return False
+    for first, last in within:
+        for buffer in blanked:
+            part = buffer[first : last + 1]
+            buffer[first : first + len(part)] = bytes(len(part))
+    return blanked[0] == blanked[1]
 
 
 @lru_cache(maxsize=1024)

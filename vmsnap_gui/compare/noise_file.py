@@ -54,6 +54,7 @@ def save_own(file: Path, rules: Iterable[NoiseRule], disabled: Iterable[str]) ->
         lines += ["[[rule]]", f"name = {_quoted(rule.name)}", f"reason = {_quoted(rule.reason)}"]
         for key, values in (("device", rule.devices), ("path", rule.paths), ("type", sorted(rule.types))):
             lines += [f"{key} = [{', '.join(map(_quoted, values))}]"] if values else []
+        lines += [f"bytes = {[list(pair) for pair in rule.within]}"] if rule.within else []
         lines.append("")
     temporary = None
     try:
@@ -99,7 +100,7 @@ def _take(file: Path, own: bool, found: _Found) -> None:
 def _rule(rule: object, own: bool) -> NoiseRule:
     if not isinstance(rule, dict):
         raise BrokenError("it is not a table")
-    only(rule, {"name", "reason", "device", "path", "type"})
+    only(rule, {"name", "reason", "device", "path", "type", "bytes"})
     if "name" not in rule or "reason" not in rule:
         raise BrokenError("a rule has a 'name' and a 'reason'")
     paths, types = texts(rule.get("path", [])), texts(rule.get("type", []))
@@ -109,7 +110,22 @@ def _rule(rule: object, own: bool) -> NoiseRule:
         if pattern.removeprefix("**.").replace("[*]", "").count("*") > _MOST_STARS:
             raise BrokenError(f"'{pattern}' has more than {_MOST_STARS} stars")
     devices = texts(rule.get("device", "*"))
-    return NoiseRule(text(rule["name"]), text(rule["reason"]), devices, paths, frozenset(types), own)
+    return NoiseRule(
+        text(rule["name"]), text(rule["reason"]), devices, paths, frozenset(types), _ranges(rule.get("bytes", [])), own
+    )
+
+
+def _ranges(value: object) -> tuple[tuple[int, int], ...]:
+    pairs = value if isinstance(value, list) else [value]
+    found = []
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int for one in pair):
+            raise BrokenError("'bytes' is a list of pairs [first, last]")
+        first, last = pair
+        if not 0 <= first <= last:
+            raise BrokenError(f"bytes {first} to {last} are no range")
+        found.append((first, last))
+    return tuple(found)
 
 
 def _quoted(value: str) -> str:

@@ -122,7 +122,7 @@ class Walk:
 
     def _note(self, path: str, status: Status, a: Field | None, b: Field | None) -> None:
         change = FieldChange(path, status, a, b)
-        rule = self._noise.rule(path, change.field)
+        rule = self._noise.rule(change)
         self.changes.append(change if rule is None else FieldChange(path, status, a, b, rule))
 
     def _equal(self, a: Field, b: Field) -> bool:

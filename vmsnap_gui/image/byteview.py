@@ -258,7 +258,12 @@ class FileHandle:
 
 
 class FileView(ByteView):
-    """A range of a file."""
+    """A range of a file.
+
+    Attributes:
+        handle: The file.
+        start: Where the range begins in it.
+    """
 
     def __init__(self, handle: FileHandle, start: int = 0, size: int | None = None) -> None:
         """View `size` bytes from `start` on (by default all to the end).
@@ -267,7 +272,7 @@ class FileView(ByteView):
             ImageError: the range does not lie within the file.
         """
         self.handle = handle
-        self._start = start
+        self.start = start
         self.size = handle.size - start if size is None else size
         if start < 0 or self.size < 0 or start + self.size > handle.size:
             raise ImageError(
@@ -278,7 +283,7 @@ class FileView(ByteView):
     def readinto(self, offset: int, buffer: Buffer) -> None:
         """See ByteView."""
         self.check_range(offset, memoryview(buffer).nbytes)
-        self.handle.readinto(self._start + offset, buffer)
+        self.handle.readinto(self.start + offset, buffer)
 
 
 def _require_readable_kind(mode: int, path: Path) -> None:

@@ -118,6 +118,11 @@ class ExtentView(ByteView):
             done += length
         self._source.end()
 
+    @property
+    def data(self) -> FileHandle:
+        """The file that DATA extents lie in."""
+        return self._source.data
+
     def extents(self, offset: int = 0) -> tuple[int, Extents]:
         """Return the extents of the window around `offset`, and the window's start as an offset in this view.
 

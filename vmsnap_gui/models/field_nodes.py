@@ -76,7 +76,7 @@ class DeviceTree:
         self.loaded = loaded
         state = loaded.vmstate
         roots = [
-            (Root(_key(section), tree, section, labels, _about(labels)), number)
+            (Root(_key(section), tree, section, labels, device_kind(labels)), number)
             for number, (section, tree, labels) in enumerate(
                 zip(state.sections, loaded.trees, loaded.labels, strict=True)
             )
@@ -171,7 +171,7 @@ def group_size(rows: int, most: int) -> int:
 _PCI_DEVICE = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4} .")
 
 
-def _about(labels: dict[str, Label]) -> str:
+def device_kind(labels: dict[str, Label]) -> str:
     """Return what a PCI device is ("8086:2922 SATA controller"): the detail that its configuration space is given."""
     details = (label.detail for label in labels.values() if label.detail)
     return next((detail for detail in details if _PCI_DEVICE.match(detail)), "")

@@ -1,0 +1,214 @@
+"""Comparing in the window, driven as a person does, with the demo's snapshots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QToolButton
+
+from tests.end2end.test_gui_walk import loaded, running
+from tests.models.states import Q35
+from tests.samples import sample
+from vmsnap_gui.models.change_rows import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from vmsnap_gui.app import Parts
+    from vmsnap_gui.views.main_window import MainWindow
+
+pytestmark = pytest.mark.gui
+
+_Flag = QItemSelectionModel.SelectionFlag
+_Ctrl = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def parts(qtbot: QtBot, tmp_path: Path) -> Iterator[Parts]:
+    with running(qtbot, tmp_path / "config") as parts:
+        parts.session.open_demo()
+        loaded(qtbot, parts)
+        yield parts
+
+
+@pytest.fixture
+def window(qtbot: QtBot, parts: Parts) -> MainWindow:
+    parts.window.activateWindow()
+    qtbot.waitUntil(parts.window.isActiveWindow)
+    return parts.window
+
+
+def _select(window: MainWindow, *rows: int) -> None:
+    table = window.snapshots.table
+    table.selectionModel().clearSelection()
+    for row in rows:
+        table.selectionModel().select(table.model().index(row, 0), _Flag.Select | _Flag.Rows)
+
+
+def _settle(qtbot: QtBot, parts: Parts) -> None:
+    qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=20_000)
+
+
+def _compare(qtbot: QtBot, parts: Parts, *rows: int) -> None:
+    _select(parts.window, *rows)
+    parts.window.comparing.compare.trigger()
+    _settle(qtbot, parts)
+
+
+def _paths(window: MainWindow) -> list[str]:
+    rows = window.compare.fields.tree.changes.rows
+    return [row.path for section in rows.sections for row in section.rows] if rows is not None else []
+
+
+def test_two_selected_snapshots_can_be_compared_and_the_reason_is_told_why_not(
+    qtbot: QtBot, parts: Parts, window: MainWindow
+) -> None:
+    compare = window.comparing.compare
+    assert not compare.isEnabled()
+    assert "Select two snapshots" in compare.toolTip()
+    table = window.snapshots.table
+    where = [table.visualRect(table.model().index(row, 0)).center() + QPoint(4, 0) for row in (0, 3)]
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=where[0])
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, _Ctrl, where[1])
+    assert compare.isEnabled()
+    assert parts.session.snapshot == 0
+    qtbot.keyClick(window, Qt.Key.Key_D, _Ctrl)
+    assert window.tabs.currentWidget() is window.compare
+    _settle(qtbot, parts)
+    assert (window.compare.header.a.name(), window.compare.header.b.name()) == ("booted", "finished")
+    assert window.compare.header.summary.text().endswith("fields differ")
+    assert "env.eflags" in _paths(window)
+    _select(window, 0, 1, 2)
+    assert not compare.isEnabled()
+
+
+def test_the_sides_can_be_swapped(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    tree = window.compare.fields.tree
+    before = tree.changes.index_of(1, 0).siblingAtColumn(2).data()
+    qtbot.mouseClick(window.compare.header.swap, Qt.MouseButton.LeftButton)
+    assert window.compare.header.a.name() == "booted"  # what is shown stays until the next is ready
+    _settle(qtbot, parts)
+    assert window.compare.header.a.name() == "finished"
+    assert tree.changes.index_of(1, 0).siblingAtColumn(3).data() == before
+
+
+def test_f7_and_f8_go_through_the_differences(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    tree = window.compare.fields.tree
+    seen = []
+    for _ in range(4):
+        qtbot.keyClick(window, Qt.Key.Key_F8)
+        seen.append(tree.currentIndex().data())
+    assert len(set(seen)) == 4
+    qtbot.keyClick(window, Qt.Key.Key_F7)
+    assert tree.currentIndex().data() == seen[2]
+    assert seen[2] in window.compare.fields.details.toPlainText()
+
+
+def test_the_filter_box_filters_the_tab_that_is_shown(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.filter_box.set_filter("rax or eflags")
+    _settle(qtbot, parts)
+    assert _paths(window) == ["env.regs[0]", "env.eflags"]
+    window.filter_box.set_filter("rax and (")
+    assert window.filter_box.reason()
+    assert _paths(window) == ["env.regs[0]", "env.eflags"]
+    window.filter_box.set_filter("nosuchfield")
+    _settle(qtbot, parts)
+    assert window.compare.fields.page.message()[0] == "No field matches the filter"
+    window.filter_box.set_filter("changed")
+    _settle(qtbot, parts)
+    assert len(_paths(window)) > 10
+    window.tabs.setCurrentIndex(0)
+    assert window.inspector.current_tab() == "overview"
+
+
+def test_what_the_rules_name_is_shown_on_request_and_counts_without_them(
+    qtbot: QtBot, parts: Parts, window: MainWindow
+) -> None:
+    _compare(qtbot, parts, 0, 3)
+    changed = len(_paths(window))
+    window.compare.fields.shown.setCurrentIndex(Shown.FILTERED)
+    _settle(qtbot, parts)
+    more = len(_paths(window))
+    assert more > changed
+    window.compare.fields.shown.setCurrentIndex(Shown.CHANGED)
+    window.compare.header.noise.click()
+    _settle(qtbot, parts)
+    assert len(_paths(window)) == more
+    assert not window.comparison.noise
+
+
+def test_a_snapshot_can_be_marked_and_compared_with_one_of_another_image(
+    qtbot: QtBot, parts: Parts, window: MainWindow
+) -> None:
+    assert not window.comparing.compare_marked.isEnabled()
+    assert "Mark a snapshot" in window.comparing.compare_marked.toolTip()
+    _select(window, 0)
+    window.comparing.mark.trigger()
+    assert "marked one" in window.comparing.compare_marked.toolTip()
+    parts.session.open_paths([sample(Q35)])
+    qtbot.waitUntil(lambda: parts.session.loaded is not None, timeout=20_000)
+    assert window.comparing.compare_marked.text() == "Compare with booted (demo.qcow2)"
+    window.comparing.compare_marked.trigger()
+    _settle(qtbot, parts)
+    assert (window.compare.header.a.name(), window.compare.header.b.name()) == ("booted", "snap2")
+    statuses = {section.change.status.value for section in window.compare.fields.tree.changes.rows.sections}
+    assert {"added", "removed"} <= statuses
+
+
+def test_nothing_different_is_said_to_be_so(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _select(window, 0)
+    side = window.comparing._selected()
+    assert side is not None
+    window.comparison.compare(side, side)
+    window._show_compare()
+    _settle(qtbot, parts)
+    assert window.compare.header.summary.text() == "No difference"
+    assert window.compare.fields.page.message()[0] == "No field differs"
+    assert window.compare.fields.page.isVisible()
+
+
+def test_closing_takes_the_tab_away(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    view = window.compare
+    qtbot.mouseClick(window.findChild(QToolButton, "close_compare_tab"), Qt.MouseButton.LeftButton)
+    assert window.tabs.indexOf(view) < 0
+    assert not window.comparing.next.isEnabled()
+    assert not window.tabs.tabBar().isVisible()
+    _compare(qtbot, parts, 1, 2)
+    assert window.tabs.currentWidget() is view
+    parts.session.close_all()
+    assert window.comparison.compared is None
+    assert window.comparison.marked is None
+
+
+def test_a_broken_side_leaves_what_was_shown(qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path) -> None:
+    _compare(qtbot, parts, 0, 3)
+    before = window.comparison.compared
+    assert before is not None
+    gone = type(before.sides.a)(tmp_path / "gone.qcow2", before.sides.a.snapshot)
+    window.comparison.compare(before.sides.a, gone)
+    _settle(qtbot, parts)
+    assert window.comparison.compared is before
+    assert "as it was before" in window.compare.header.notice.text()
+    assert _paths(window)
+
+
+def test_a_row_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.filter_box.set_filter("eflags")
+    _settle(qtbot, parts)
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    tree = window.compare.fields.tree
+    qtbot.keyClick(tree, Qt.Key.Key_C, _Ctrl)
+    assert QGuiApplication.clipboard().text().split("\t")[0] == "env.eflags"
+    window.compare.fields.actions_of_change.filter.trigger()
+    assert window.filter_box.text() == 'path == "cpu.env.eflags"'

@@ -1,0 +1,152 @@
+"""What a comparison's workers do: from two snapshots to what differs between them, ready to be shown. Qt-free.
+
+A comparison opens its files itself and keeps them open as long as it is shown: another image may be selected meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.compare.errors import CompareError
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.errors import ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.compare.ram import RamComparison
+    from vmsnap_gui.guest.names import Label
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.image.snapshot import Image, Snapshot
+    from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.ram import RamIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One snapshot of one image.
+
+    Attributes:
+        path: The image.
+        snapshot: The snapshot's entry.
+    """
+
+    path: Path
+    snapshot: Snapshot
+
+
+class Sides:
+    """Two snapshots whose files are open for one comparison; all but `close` is for workers.
+
+    Attributes:
+        a, b: The snapshots.
+    """
+
+    def __init__(self, a: Side, b: Side) -> None:
+        self.a, self.b = a, b
+        self._images: dict[Path, Image] = {}
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def image(self, side: Side) -> Image:
+        """Return the image of a side, opened; both sides share it where it is one.
+
+        Raises:
+            ImageError: it cannot be opened, or this was closed.
+            CompareError: the snapshot is not there any more.
+        """
+        with self._lock:
+            if self._closed:
+                raise ImageError("the comparison was closed", path=side.path)
+            if side.path not in self._images:
+                self._images[side.path] = open_image(side.path)
+            image = self._images[side.path]
+        if side.snapshot not in image.snapshots:
+            raise CompareError("the snapshot is not there any more; reload the image", what=str(side.path))
+        return image
+
+    def state(self, side: Side, progress: Progress) -> VMState:
+        """Open the state of a side; raises ImageError, StreamError or CompareError."""
+        from vmsnap_gui.vmstate.devices import open_state
+
+        return open_state(self.image(side).vm_state(side.snapshot, progress), progress=progress)
+
+    def close(self) -> None:
+        """Close the files; later reads raise ImageError."""
+        with self._lock:
+            self._closed = True
+            for image in self._images.values():
+                image.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What became of the fields: all of it may be used on the Qt thread without reading a file.
+
+    Attributes:
+        sides: Where it comes from.
+        fields: The comparison; None where a side holds no state of the machine, only a disk.
+        labels: Names for people by path, for each of its sections.
+        noise: Whether the noise rules were applied.
+    """
+
+    sides: Sides
+    fields: FieldComparison | None
+    labels: tuple[dict[str, Label], ...] = ()
+    noise: bool = True
+
+
+def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
+    """Compare the fields of two snapshots.
+
+    Raises:
+        ImageError, StreamError: a side cannot be read.
+        CompareError: a snapshot is not there any more.
+        Cancelled: by `progress`.
+    """
+    from vmsnap_gui.compare.explain import labels
+    from vmsnap_gui.compare.fields import compare_fields
+    from vmsnap_gui.compare.noise_file import default_noise
+
+    if not (sides.a.snapshot.vm_state_size and sides.b.snapshot.vm_state_size):
+        for side in (sides.a, sides.b):
+            sides.image(side)
+        return Compared(sides, None, noise=noise)
+    states = sides.state(sides.a, progress), sides.state(sides.b, progress)
+    found = compare_fields(*states, default_noise() if noise else None, progress)
+    names = []
+    for number, section in enumerate(found.sections):
+        progress(number, len(found.sections))
+        names.append(labels(found, section) if section.fields else {})
+    return Compared(sides, found, tuple(names), noise)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryCompared:
+    """What became of the memory.
+
+    Attributes:
+        a, b: The memory of each side; reading pages from it is for workers.
+        ram: The comparison.
+    """
+
+    a: RamIndex
+    b: RamIndex
+    ram: RamComparison
+
+
+def compare_memory(fields: FieldComparison, progress: Progress) -> MemoryCompared:
+    """Compare the memory of two states whose fields were compared.
+
+    Raises:
+        ImageError, StreamError: a side cannot be read.
+        CompareError: the memories have pages of different sizes.
+        Cancelled: by `progress`.
+    """
+    from vmsnap_gui.compare.ram import compare_ram
+
+    a, b = fields.a.index_ram(progress), fields.b.index_ram(progress)
+    return MemoryCompared(a, b, compare_ram(a, b, progress))

@@ -1,0 +1,71 @@
+"""What a comparison found, in a sentence: what differs first, then what does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from vmsnap_gui.compare.status import Status
+from vmsnap_gui.models import numbers, words
+
+if TYPE_CHECKING:
+    from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.comparing import Compared, MemoryCompared
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a comparison found.
+
+    Attributes:
+        loud: What differs; or that nothing does.
+        quiet: What does not.
+    """
+
+    loud: str = ""
+    quiet: str = ""
+
+
+def summary(compared: Compared | None, memory: MemoryCompared | None) -> Summary:
+    """Sum up what is known of a comparison."""
+    if compared is None:
+        return Summary()
+    found = compared.fields
+    differing, same = [], []
+    if found is not None:
+        differing += _devices(found)
+        same += _same(found)
+    if memory is not None:
+        ram = memory.ram
+        if ram.pages_changed:
+            text = _tr("%1 of memory (%2 changed)").replace("%1", words.pages(ram.pages_changed))
+            differing.append(text.replace("%2", numbers.size(ram.bytes_changed)))
+        else:
+            same.append(_tr("all memory"))
+    if differing:
+        loud = _tr("%1 differ").replace("%1", ", ".join(differing))
+        return Summary(loud, _tr("The same: %1").replace("%1", ", ".join(same)) if same else "")
+    if found is None and memory is None:
+        return Summary(_tr("There is no state of the machine on both sides"))
+    return Summary(_tr("No difference"), _tr("The same: %1").replace("%1", ", ".join(same)) if same else "")
+
+
+def _devices(found: FieldComparison) -> list[str]:
+    return [text for number, text in (
+        (found.devices_changed, words.devices(found.devices_changed)),
+        (found.fields_changed, words.fields(found.fields_changed)),
+    ) if number]  # fmt: skip
+
+
+def _same(found: FieldComparison) -> list[str]:
+    same = sum(section.change is Status.SAME for section in found.sections)
+    parts = [words.devices(same)] if same else []
+    if found.fields_filtered:
+        parts.append(_tr("%1 when filtered").replace("%1", words.fields(found.fields_filtered)))
+    return parts
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("compare_summary", text)
