@@ -101,9 +101,8 @@ def _outcomes(
     whole = [one is not None and one.change.differs and not one.fields for one in (ours, theirs, between)]
     if whole[0] or whole[1]:
         return [FieldOutcome("", _outcome(_touched(ours), _touched(theirs), _touched(between)))]
-    mine, others, apart = (
-        {c.path: c for c in one.fields} if one is not None else {} for one in (ours, theirs, between)
-    )
+    sides = (ours, theirs, between)
+    mine, others, apart = ({c.path: c for c in one.fields} if one is not None else {} for one in sides)
     below = [_with_above(changes) for changes in (mine, others, apart)]
     found = []
     for path in dict.fromkeys((*mine, *others)):
