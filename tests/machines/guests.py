@@ -34,6 +34,11 @@ def worker_firmware() -> bytes:
     return worker().ljust(_FIRMWARE_SIZE - len(tail), b"\0") + tail
 
 
+def changer() -> bytes:
+    """Return the boot disk of changer.asm, which changes known memory, registers and sectors on an NMI; see there."""
+    return assemble(_HERE / "changer.asm")
+
+
 def create_disk(path: Path, content: bytes, size: int, *options: str) -> Path:
     """Make a qcow2 disk of `size` bytes that begins with `content`; `options` are qemu-img's `-o` pairs."""
     raw = path.with_suffix(".raw")

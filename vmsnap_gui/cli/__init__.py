@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmsnap_gui import __version__
-from vmsnap_gui.cli import listing, ram, showing
+from vmsnap_gui.cli import diff, listing, ram, showing
 from vmsnap_gui.cli.output import CommandError, complain
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.wire import StreamError
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0 done, 1 bad input or a failed operation, 2 usage."""
+    """Run the command line; returns the exit status: 0 done, 1 bad input or a failed operation, 2 usage.
+
+    `diff` has that of diff(1): 0 same, 1 different, 2 trouble.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a tag may hold letters that the terminal does not have
@@ -46,6 +49,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vmsnap", description="See what the saved states of QEMU VMs hold.")
     parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (listing, showing, ram):
+    for command in (listing, showing, ram, diff):
         command.add(commands)
     return parser

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, complain, print_json, printable, problems_json, size_text
+from vmsnap_gui.cli.output import CommandError, complain, print_json, problems_json, size_text
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.finding import find_images
+from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import select_snapshot
+from vmsnap_gui.image.magic import MAGIC_SIZE, holds_states
+from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Problem
@@ -22,11 +27,6 @@ class CommandError(Exception):
 def complain(error: Exception) -> None:
     """Print the one sentence of an error to stderr."""
     print(f"vmsnap: {printable(str(error))}", file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """Return `text` with what would confuse a terminal or break a line shown as backslash escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def print_json(document: object) -> None:
@@ -67,3 +67,24 @@ def states(image: Image, selector: str | None) -> list[Snapshot]:
             raise CommandError(f"snapshot {selector!r} holds no VM state, only the disk")
         return [snapshot]
     return [s for s in image.snapshots if s.vm_state_size]
+
+
+def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open what is written to ("-": standard output).
+
+    Raises:
+        CommandError: it cannot be written, or is an image or a saved state, whose content would be lost.
+    """
+    if str(path) == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    try:
+        if path.is_file() and (any(path.samefile(image) for image in images) or _is_image(path)):
+            raise CommandError(f"{path} is an image or a saved VM state, which vmsnap never writes; name another file")
+        return path.open("wb")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _is_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        return holds_states(file.read(MAGIC_SIZE)) or in_use(path)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, print_json, printable, states
-from vmsnap_gui.control.locks import in_use
+from vmsnap_gui.cli.output import CommandError, add_snapshot_option, complain, open_output, print_json, states
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.image.magic import MAGIC_SIZE, holds_states
 from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.fields import printable
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -102,7 +99,7 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> No
     if length > left:
         raise CommandError(f"only {left:#x} bytes are left in block {block.name} from offset {options.offset:#x} on")
     with ExitStack() as stack:
-        output = stack.enter_context(_output(options.output, image.path)) if options.output is not None else None
+        output = stack.enter_context(open_output(options.output, image.path)) if options.output is not None else None
         for offset, data in _chunks(index, block, options.offset, length):
             if output is not None:
                 output.write(data)
@@ -117,23 +114,6 @@ def _chunks(index: RamIndex, block: RamBlock, start: int, length: int) -> Iterat
         piece = buffer[: min(CHUNK, start + length - offset)]
         index.readinto(block, offset, piece)
         yield offset, piece
-
-
-def _output(path: Path, image: Path) -> contextlib.AbstractContextManager[BinaryIO]:
-    """Open what is written to; never an image or a saved state, whose content would be lost."""
-    if str(path) == "-":
-        return contextlib.nullcontext(sys.stdout.buffer)
-    try:
-        if path.is_file() and (path.samefile(image) or _is_image(path)):
-            raise CommandError(f"{path} is an image or a saved VM state, which vmsnap never writes; name another file")
-        return path.open("wb")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _is_image(path: Path) -> bool:
-    with path.open("rb") as file:
-        return holds_states(file.read(MAGIC_SIZE)) or in_use(path)
 
 
 def _hex_dump(offset: int, data: memoryview) -> None:

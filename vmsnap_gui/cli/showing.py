@@ -11,7 +11,6 @@ from vmsnap_gui.cli.output import (
     add_snapshot_option,
     complain,
     print_json,
-    printable,
     problems_json,
     size_text,
     states,
@@ -20,7 +19,7 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
-from vmsnap_gui.vmstate.fields import Kind, join_path, show, to_json, walk
+from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:

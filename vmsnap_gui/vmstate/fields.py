@@ -99,7 +99,7 @@ def show(field: Field) -> str:
     if kind is Kind.NULL:
         return "NULL"
     if isinstance(value, str):
-        return value if value.isprintable() else "".join(_printable(c) for c in value)
+        return printable(value)
     if isinstance(value, bytes):
         return _show_bytes(value)
     if kind is Kind.ARRAY:
@@ -125,8 +125,11 @@ def _show_bytes(value: bytes) -> str:
     return shown.hex(" ") + (f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else "")
 
 
-def _printable(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+def printable(text: str) -> str:
+    """Return `text` with what would confuse a terminal or break a line shown as backslash escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _items(field: Field) -> Iterator[Field]:
