@@ -16,6 +16,7 @@ from vmsnap_gui.image.errors import ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare.ram import RamComparison
     from vmsnap_gui.guest.names import Label
@@ -150,3 +151,17 @@ def compare_memory(fields: FieldComparison, progress: Progress) -> MemoryCompare
 
     a, b = fields.a.index_ram(progress), fields.b.index_ram(progress)
     return MemoryCompared(a, b, compare_ram(a, b, progress))
+
+
+def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskComparison:
+    """Compare the disks of two snapshots; `read_data`: also of one image by content.
+
+    Raises:
+        ImageError: a side cannot be read.
+        CompareError: a side has no disk.
+        Cancelled: by `progress`.
+    """
+    from vmsnap_gui.compare.disk import DiskSide, compare_disks
+
+    a, b = (DiskSide(sides.image(side), side.snapshot) for side in (sides.a, sides.b))
+    return compare_disks(a, b, read_data=read_data, progress=progress)

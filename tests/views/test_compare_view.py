@@ -212,3 +212,127 @@ def test_a_row_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow) -> 
     assert QGuiApplication.clipboard().text().split("\t")[0] == "env.eflags"
     window.compare.fields.actions_of_change.filter.trigger()
     assert window.filter_box.text() == 'path == "cpu.env.eflags"'
+
+
+# Memory and disk
+
+
+def _through_to(qtbot: QtBot, parts: Parts, window: MainWindow, tab: int) -> None:
+    """Press F8 until another tab is shown."""
+    for _ in range(400):
+        if window.compare.tabs.currentIndex() == tab:
+            break
+        qtbot.keyClick(window, Qt.Key.Key_F8)
+        _settle(qtbot, parts)
+
+
+def test_memory_is_compared_when_it_is_looked_at(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    memory = window.compare.memory
+    assert window.comparison.memory.result is None
+    window.compare.tabs.setCurrentWidget(memory)
+    _settle(qtbot, parts)
+    assert memory.has_result()
+    assert "pages of memory" in window.compare.header.summary.text()
+    qtbot.waitUntil(lambda: memory.bytes.map.map is not None, timeout=20_000)
+    name = memory.blocks.currentIndex().data()
+    found = window.comparison.memory.result
+    assert found is not None
+    block = next(one for one in found.ram.blocks if one.name == name)
+    page = int(block.differing_pages()[0])
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    _settle(qtbot, parts)
+    twin = memory.bytes.twin
+    at = twin.a.cursor_offset
+    assert at == twin.b.cursor_offset
+    assert at // 4096 == page
+    assert block.a is not None
+    assert block.b is not None
+    assert twin.a.bytes_at(at, 1) == found.a.read(block.a, at, 1)
+    assert twin.a.bytes_at(at, 1) != twin.b.bytes_at(at, 1)
+    assert any(mark.start == at for mark in twin.b.highlights)
+    assert "changed" in twin.status.text()
+
+
+def test_both_sides_scroll_and_move_in_step(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.compare.tabs.setCurrentWidget(window.compare.memory)
+    _settle(qtbot, parts)
+    twin = window.compare.memory.bytes.twin
+    for one, other in ((twin.a, twin.b), (twin.b, twin.a)):
+        one.setFocus()
+        qtbot.keyClick(one, Qt.Key.Key_PageDown)
+        qtbot.keyClick(one, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+        assert (other.position, other.selected) == (one.position, one.selected)
+        assert one.columns == other.columns
+    window.compare.memory.bytes.map.chosen.emit(4096)
+    assert twin.a.cursor_offset == twin.b.cursor_offset == 4096
+
+
+def test_f8_goes_from_fields_through_memory_to_the_disk_and_f7_back(
+    qtbot: QtBot, parts: Parts, window: MainWindow
+) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.compare.fields.go_to_end(back=True)
+    _through_to(qtbot, parts, window, 1)
+    memory = window.compare.memory
+    assert memory.has_result()
+    assert memory.blocks.currentIndex().row() == 0
+    _through_to(qtbot, parts, window, 2)
+    disk = window.compare.disk
+    assert disk.ranges.currentIndex().row() == 0
+    for _ in range(5):
+        qtbot.keyClick(window, Qt.Key.Key_F8)
+        _settle(qtbot, parts)
+    assert window.statusBar().currentMessage() == "This is the last difference."
+    assert disk.ranges.currentIndex().row() == disk.model.rowCount() - 1
+    for _ in range(disk.model.rowCount()):
+        qtbot.keyClick(window, Qt.Key.Key_F7)
+        _settle(qtbot, parts)
+    assert window.compare.tabs.currentWidget() is memory
+
+
+def test_the_disk_is_told_by_tables_and_by_content_on_request(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    disk = window.compare.disk
+    window.compare.tabs.setCurrentWidget(disk)
+    _settle(qtbot, parts)
+    assert disk.notice.isVisible()
+    assert window.comparison.disk.result is not None
+    by_tables = window.comparison.disk.result.bytes_changed
+    disk.read_data.trigger()
+    _settle(qtbot, parts)
+    assert not disk.notice.isVisible()
+    assert window.comparison.disk.result.read_data
+    assert window.comparison.disk.result.bytes_changed < by_tables
+    disk.ranges.setCurrentIndex(disk.model.index(0, 0))
+    _settle(qtbot, parts)
+    start = disk.model.start(disk.model.index(0, 0))
+    assert start is not None
+    assert start <= disk.bytes.twin.a.cursor_offset < start + 512
+
+
+def test_nothing_different_in_memory_and_disk_is_said_to_be_so(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _select(window, 0)
+    side = window.comparing._selected()
+    assert side is not None
+    window.comparison.compare(side, side)
+    _settle(qtbot, parts)
+    for part, title in ((window.compare.memory, "No page differs"), (window.compare.disk, "The disks do not differ")):
+        window.compare.tabs.setCurrentWidget(part)
+        _settle(qtbot, parts)
+        assert part.page.message()[0] == title
+    assert window.compare.header.summary.text() == "No difference"
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    assert window.statusBar().currentMessage() == "This is the last difference."
+
+
+def test_another_comparison_makes_the_tab_that_is_shown_anew(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.compare.tabs.setCurrentWidget(window.compare.memory)
+    _settle(qtbot, parts)
+    first = window.comparison.memory.result
+    window.comparing.swap.trigger()
+    _settle(qtbot, parts)
+    assert window.comparison.memory.result not in (None, first)
+    assert window.compare.memory.has_result()

@@ -11,6 +11,7 @@ from vmsnap_gui.compare.status import Status
 from vmsnap_gui.models import numbers, words
 
 if TYPE_CHECKING:
+    from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.comparing import Compared, MemoryCompared
 
@@ -28,7 +29,7 @@ class Summary:
     quiet: str = ""
 
 
-def summary(compared: Compared | None, memory: MemoryCompared | None) -> Summary:
+def summary(compared: Compared | None, memory: MemoryCompared | None, disk: DiskComparison | None = None) -> Summary:
     """Sum up what is known of a comparison."""
     if compared is None:
         return Summary()
@@ -44,12 +45,24 @@ def summary(compared: Compared | None, memory: MemoryCompared | None) -> Summary
             differing.append(text.replace("%2", numbers.size(ram.bytes_changed)))
         else:
             same.append(_tr("all memory"))
+    if disk is not None:
+        if disk.differs:
+            differing.append(_disk(disk))
+        else:
+            same.append(_tr("the disk"))
     if differing:
         loud = _tr("%1 differ").replace("%1", ", ".join(differing))
         return Summary(loud, _tr("The same: %1").replace("%1", ", ".join(same)) if same else "")
-    if found is None and memory is None:
+    if found is None and memory is None and disk is None:
         return Summary(_tr("There is no state of the machine on both sides"))
     return Summary(_tr("No difference"), _tr("The same: %1").replace("%1", ", ".join(same)) if same else "")
+
+
+def _disk(disk: DiskComparison) -> str:
+    units, size = disk.units_changed(), numbers.size(disk.bytes_changed)
+    if disk.read_data:
+        return _tr("%1 of the disk").replace("%1", size)
+    return _tr("%1 of the disk (%2)").replace("%1", words.clusters(units)).replace("%2", size)
 
 
 def _devices(found: FieldComparison) -> list[str]:

@@ -20,7 +20,7 @@ from vmsnap_gui.views.pages import MessagePage
 if TYPE_CHECKING:
     from PySide6.QtCore import QModelIndex
 
-    from vmsnap_gui.comparison import Comparison
+    from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.jobs import Job, Jobs
 
 _DETAIL_LINES = 7
@@ -35,7 +35,7 @@ class ChangesView(QWidget):
 
     filter_wanted = Signal(str)
 
-    def __init__(self, comparison: Comparison, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("changes")
         self.setAccessibleName(self.tr("Fields"))
@@ -71,6 +71,14 @@ class ChangesView(QWidget):
             self._filter = wanted
             self._choose()
         return None
+
+    def step(self, *, back: bool) -> bool:
+        """Go to the next difference, or to the one before; False where there is none."""
+        return self.tree.step(back=back)
+
+    def go_to_end(self, *, back: bool) -> bool:
+        """Go to the first difference, or to the last; False where there is none."""
+        return self.tree.go_to_end(back=back)
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: take up a new palette."""

@@ -15,7 +15,7 @@ from vmsnap_gui.views import theme
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow, QMenu
 
-    from vmsnap_gui.comparison import Comparison
+    from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
@@ -33,7 +33,7 @@ class CompareActions(QObject):
         close: End the comparison.
     """
 
-    def __init__(self, window: QMainWindow, session: Session, comparison: Comparison, table: SnapshotTable) -> None:
+    def __init__(self, window: QMainWindow, session: Session, comparison: CompareSession, table: SnapshotTable) -> None:
         super().__init__(window)
         self._window = window
         self._session = session

@@ -14,8 +14,8 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.pages import Notice
 
 if TYPE_CHECKING:
+    from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.comparing import Side
-    from vmsnap_gui.comparison import Comparison
     from vmsnap_gui.jobs import Job, Jobs
 
 
@@ -28,7 +28,7 @@ class CompareHeader(QWidget):
 
     rules_wanted = Signal()
 
-    def __init__(self, comparison: Comparison, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compare_header")
         self._comparison = comparison
@@ -46,6 +46,7 @@ class CompareHeader(QWidget):
         comparison.changed.connect(self._follow)
         comparison.ready.connect(self._follow)
         comparison.memory.changed.connect(self._follow)
+        comparison.disk.changed.connect(self._follow)
         jobs.progressed.connect(self._progressed)
         self._follow()
 
@@ -117,7 +118,7 @@ class CompareHeader(QWidget):
         blocked = self.noise.blockSignals(True)
         self.noise.setChecked(comparison.noise)
         self.noise.blockSignals(blocked)
-        told = summary(comparison.compared, comparison.memory.result)
+        told = summary(comparison.compared, comparison.memory.result, comparison.disk.result)
         self.summary.setText(told.loud)
         self.quiet.setText(told.quiet)
         self.quiet.setVisible(bool(told.quiet))

@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabBar, QTabWidget, QWidget
 
-from vmsnap_gui.comparison import Comparison
+from vmsnap_gui.compare_session import CompareSession
 from vmsnap_gui.jobs import SCAN, JobState
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
@@ -60,7 +60,7 @@ class MainWindow(QMainWindow):
         self._unfinished = True
         self.verbs = Actions(self)
         self.library = LibraryView(session)
-        self.comparison = Comparison(jobs, self)
+        self.comparison = CompareSession(jobs, self)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
         self._jobs_panel: JobsPanel | None = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
     """Make the list of RAM blocks."""
-    table = _table("ram_blocks", _tr("Blocks of memory"), model, parent)
+    table = plain_table("ram_blocks", _tr("Blocks of memory"), model, parent)
     table.setFont(theme.tabular(table.font()))
     table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
     wide = table.fontMetrics().averageCharWidth()
@@ -32,7 +32,7 @@ def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
 
 def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
     """Make the list of places that were found; it is hidden until there are some."""
-    table = _table("find_results", _tr("Places that were found"), model, parent)
+    table = plain_table("find_results", _tr("Places that were found"), model, parent)
     table.setFont(theme.monospaced())
     table.header().setObjectName("hit_columns")
     table.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
@@ -41,7 +41,8 @@ def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
     return table
 
 
-def _table(name: str, title: str, model: QAbstractItemModel, parent: QWidget) -> QTreeView:
+def plain_table(name: str, title: str, model: QAbstractItemModel, parent: QWidget | None) -> QTreeView:
+    """Make a table of rows without a tree."""
     table = QTreeView(parent)
     table.setObjectName(name)
     table.setAccessibleName(title)

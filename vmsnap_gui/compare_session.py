@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from vmsnap_gui.comparing import Sides, compare_memory, compare_sides
+from vmsnap_gui.comparing import Sides, compare_disk, compare_memory, compare_sides
 from vmsnap_gui.jobs import PART
 from vmsnap_gui.session import sentence
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.comparing import Compared, MemoryCompared, Side
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
@@ -51,7 +52,12 @@ class Part(QObject, Generic[T]):
 
     def start(self, name: str, lane: str, work: Callable[[Progress], T]) -> None:
         """Have `work` done in a worker, unless it was, or is under way."""
-        if self.result is not None or self.job is not None:
+        if self.result is None:
+            self.start_again(name, lane, work)
+
+    def start_again(self, name: str, lane: str, work: Callable[[Progress], T]) -> None:
+        """Have `work` done in a worker, unless it is under way; what was found before stays until then."""
+        if self.job is not None:
             return
         self.failure = ""
         self.job = self._jobs.run(name, work, lane=lane, success=self._done, failure=self._failed)
@@ -79,7 +85,7 @@ class Part(QObject, Generic[T]):
         self.changed.emit()
 
 
-class Comparison(QObject):
+class CompareSession(QObject):
     """Two snapshots side by side.
 
     Signals:
@@ -109,6 +115,7 @@ class Comparison(QObject):
         self.job: Job | None = None
         self.noise = True
         self.memory: Part[MemoryCompared] = Part(jobs, self)
+        self.disk: Part[DiskComparison] = Part(jobs, self)
         self._jobs = jobs
         self._number = 0
         self._lane = ""
@@ -190,6 +197,20 @@ class Comparison(QObject):
         lane = self.lane("memory")
         self.memory.start(self.tr("Comparing memory"), lane, lambda progress: compare_memory(fields, progress))
 
+    def compare_disk(self) -> None:
+        """Compare the disks, unless that is done or under way; of one image without reading data."""
+        compared = self.compared
+        if compared is not None:
+            work = partial(compare_disk, compared.sides, False)
+            self.disk.start(self.tr("Comparing disks"), self.lane("disk"), work)
+
+    def compare_disk_content(self) -> None:
+        """Compare the disks again, by what they hold; what is shown stays until that is done."""
+        compared = self.compared
+        if compared is not None:
+            work = partial(compare_disk, compared.sides, True)
+            self.disk.start_again(self.tr("Comparing disks by content"), self.lane("disk"), work)
+
     def _done(self, lane: str, compared: Compared) -> None:
         self._coming = self.job = None
         self._drop_shown()
@@ -211,5 +232,6 @@ class Comparison(QObject):
     def _drop_shown(self) -> None:
         shown, self.compared = self.compared, None
         self.memory.forget()
+        self.disk.forget()
         if shown is not None:
             self._jobs.release(self._lane, shown.sides.close)
