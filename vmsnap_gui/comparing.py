@@ -5,8 +5,10 @@ A comparison opens its files itself and keeps them open as long as it is shown: 
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.errors import CompareError
@@ -14,10 +16,9 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.compare.noise import NoiseRules
     from vmsnap_gui.compare.ram import RamComparison
     from vmsnap_gui.guest.names import Label
     from vmsnap_gui.image.errors import Progress
@@ -165,3 +166,69 @@ def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskCompa
 
     a, b = (DiskSide(sides.image(side), side.snapshot) for side in (sides.a, sides.b))
     return compare_disks(a, b, read_data=read_data, progress=progress)
+
+
+def write_report(path: Path, compared: Compared, memory: MemoryCompared | None, disk: DiskComparison | None) -> None:
+    """Write a report of what was compared; its form is that of the file's name.
+
+    Raises:
+        CompareError: there is no such form, the file is a side's image, or it cannot be written; it is as it was.
+        ImageError: an image cannot be read.
+    """
+    from vmsnap_gui.compare import comparison
+    from vmsnap_gui.compare.report import form_of, report_text
+
+    form = form_of(path)
+    fields, sides = compared.fields, (compared.sides.a, compared.sides.b)
+    states = (fields.a, fields.b) if fields is not None else (None, None)
+    a, b = (
+        comparison.Side(str(side.path), side.snapshot.id, side.snapshot.tag, state.machine if state else None)
+        for side, state in zip(sides, states, strict=True)
+    )
+    ram = memory.ram if memory is not None else None
+    problems = ram.problems if ram is not None else ()
+    text = report_text(comparison.Comparison(a, b, fields, ram, disk, problems=problems), form)
+    temporary = None
+    try:
+        if any(path.exists() and path.samefile(side.path) for side in sides):
+            raise CompareError("this is one of the images that are compared", what=str(path))
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace", dir=path.parent, delete=False
+        ) as output:
+            temporary = Path(output.name)
+            output.write(text)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise CompareError(f"it cannot be written: {error.strerror or error}", what=str(path)) from error
+
+
+def _umask() -> int:
+    """Return the process's file mode mask, as Linux tells it without changing it."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next((int(line.split()[1], 8) for line in lines if line.startswith("Umask:")), 0o077)
+
+
+def noise_rules() -> NoiseRules:
+    """Read the noise rules anew: somebody may have changed the file."""
+    from vmsnap_gui.compare.noise_file import default_noise
+
+    default_noise.cache_clear()
+    return default_noise()
+
+
+def noise_file() -> Path:
+    """Return where a person's own noise rules are."""
+    from vmsnap_gui.compare.noise_file import user_file
+
+    return user_file()
+
+
+def save_noise(rules: NoiseRules, disabled: set[str]) -> None:
+    """Write the person's own rules with the names of those that are switched off; raises CompareError."""
+    from vmsnap_gui.compare.noise_file import default_noise, save_own
+
+    save_own(noise_file(), [rule for rule in rules.rules if rule.own], disabled)
+    default_noise.cache_clear()

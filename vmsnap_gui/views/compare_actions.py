@@ -29,6 +29,8 @@ class CompareActions(QObject):
         compare_marked: Compare the remembered one with the selected one, perhaps of another image.
         swap: Let A and B change places.
         next, previous: Go through the differences; the window does it.
+        report: Save a report; the window does it.
+        rules: Show the noise rules; the window does it.
         show: Show the Compare tab; the window does it.
         close: End the comparison.
     """
@@ -45,6 +47,8 @@ class CompareActions(QObject):
         self.swap = self._make("swap_sides", self.tr("&Swap the sides"), None, "swap")
         self.next = self._make("next_difference", self.tr("&Next difference"), "F8")
         self.previous = self._make("previous_difference", self.tr("&Previous difference"), "F7")
+        self.report = self._make("save_report", self.tr("Save &report…"), "Ctrl+S")
+        self.rules = self._make("noise_rules_action", self.tr("Noise r&ules…"))
         self.show = self._make("show_compare", self.tr("&Go to the comparison"), "Alt+4")
         self.close = self._make("close_comparison", self.tr("C&lose the comparison"))
         self.compare.triggered.connect(self._compare)
@@ -66,7 +70,7 @@ class CompareActions(QObject):
             line.setSeparator(True)
             lines.append(line)
         first = [self.compare, self.mark, self.compare_marked, lines[0]]
-        return [*first, self.previous, self.next, self.swap, lines[1], self.show, self.close]
+        return [*first, self.previous, self.next, self.swap, lines[1], self.report, self.rules, self.show, self.close]
 
     def close_button(self) -> QToolButton:
         """Make the button on the tab that closes the comparison."""
@@ -84,7 +88,7 @@ class CompareActions(QObject):
     def _make(self, name: str, text: str, shortcut: str | None = None, icon: str | None = None) -> QAction:
         action = QAction(text, self._window)
         action.setObjectName(name)
-        action.setIconText(text.replace("&", ""))
+        action.setIconText(text.replace("&", "").replace("…", ""))
         if shortcut is not None:
             action.setShortcut(QKeySequence(shortcut))
         if icon is not None:
@@ -143,6 +147,8 @@ class CompareActions(QObject):
         nothing = self.tr("Nothing is compared yet")
         for action in (self.swap, self.next, self.previous, self.show, self.close):
             self._set(action, open_, action.iconText(), nothing)
+        shown = comparison.compared is not None
+        self._set(self.report, shown, self.tr("Save what differs as a web page, Markdown or JSON"), nothing)
 
     def _set(self, action: QAction, enabled: bool, tip: str, why_not: str) -> None:
         action.setEnabled(enabled)

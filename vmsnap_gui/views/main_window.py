@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabBar, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
 
-from vmsnap_gui.compare_session import CompareSession
-from vmsnap_gui.jobs import SCAN, JobState
+from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.actions import Actions, RecentMenu
-from vmsnap_gui.views.compare_actions import CompareActions
+from vmsnap_gui.views.compare_tab import CompareTab
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
 from vmsnap_gui.views.library_view import LibraryView
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
-    from vmsnap_gui.views.compare_view import CompareView
     from vmsnap_gui.views.devices_view import DevicesView
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
@@ -60,12 +58,11 @@ class MainWindow(QMainWindow):
         self._unfinished = True
         self.verbs = Actions(self)
         self.library = LibraryView(session)
-        self.comparison = CompareSession(jobs, self)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
         self._jobs_panel: JobsPanel | None = None
-        self._compare: CompareView | None = None
-        self.comparing = CompareActions(self, session, self.comparison, self.snapshots)
+        self.tabs = _tabs()
+        self.compare_tab = CompareTab(self, self.tabs, session, jobs, self.snapshots)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -89,21 +86,6 @@ class MainWindow(QMainWindow):
     def memory(self) -> MemoryView:
         """The Memory tab; made now if it is not there yet."""
         return self.inspector.memory
-
-    @property
-    def compare(self) -> CompareView:
-        """The Compare tab; made and shown now if it is not there yet."""
-        if self._compare is None:
-            from vmsnap_gui.views.compare_view import CompareView
-
-            self._compare = CompareView(self.comparison, self._jobs)
-            self._compare.fields.filter_wanted.connect(self.filter_box.set_filter)
-            self._compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
-            arrangement.put_parts_back(self._compare, self._settings)
-        if self.tabs.indexOf(self._compare) < 0:
-            index = self.tabs.addTab(self._compare, self.tr("Compare"))
-            self.tabs.tabBar().setTabButton(index, QTabBar.ButtonPosition.RightSide, self.comparing.close_button())
-        return self._compare
 
     @property
     def jobs_panel(self) -> JobsPanel:
@@ -140,13 +122,8 @@ class MainWindow(QMainWindow):
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 3)
         self._splitter.setSizes([200, 570])
-        self.tabs = QTabWidget()
-        self.tabs.setObjectName("main_tabs")
         self.tabs.setAccessibleName(self.tr("Snapshots and comparison"))
-        self.tabs.setDocumentMode(True)
-        self.tabs.setTabBarAutoHide(True)
         self.tabs.addTab(self._splitter, self.tr("Snapshots"))
-        self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._centre = QStackedWidget()
         self._centre.addWidget(self.welcome)
         self._centre.addWidget(self.tabs)
@@ -159,7 +136,7 @@ class MainWindow(QMainWindow):
         wide = self.fontMetrics().averageCharWidth()
         self.resizeDocks([self._library_dock], [wide * 36], Qt.Orientation.Horizontal)
         self.resizeDocks([self._jobs_dock], [wide * 24], Qt.Orientation.Vertical)
-        self.addToolBar(self.verbs.make_tool_bar(self.comparing.compare, self.filter_box))
+        self.addToolBar(self.verbs.make_tool_bar(self.compare_tab.actions.compare, self.filter_box))
         status = self.statusBar()
         status.setObjectName("status_bar")
         status.addWidget(StatusSummary(self._session), 1)
@@ -182,7 +159,7 @@ class MainWindow(QMainWindow):
             ("memory", self.tr("&Memory")),
         ):
             self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
-        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()], self.comparing.in_menu())
+        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()], self.compare_tab.actions.in_menu())
 
     def _connect_verbs(self) -> None:
         verbs, session = self.verbs, self._session
@@ -216,11 +193,12 @@ class MainWindow(QMainWindow):
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
         session.problem.connect(self.show_report)
-        session.library.entry_removed.connect(self.comparison.forget)
-        self.comparison.changed.connect(self._follow_comparison)
-        self.comparing.next.triggered.connect(lambda: self._step(back=False))
-        self.comparing.previous.triggered.connect(lambda: self._step(back=True))
-        self.comparing.show.triggered.connect(self._show_compare)
+        compare = self.compare_tab
+        compare.filter_wanted.connect(self.filter_box.set_filter)
+        compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
+        compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+        compare.problem.connect(self.show_report)
+        self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._jobs.failed.connect(self._job_failed)
 
     # What people do
@@ -267,14 +245,14 @@ class MainWindow(QMainWindow):
             QGuiApplication.clipboard().setText(words.path_text(self._session.image))
 
     def _find(self) -> None:
-        if self.tabs.currentWidget() is not self._compare:
+        if not self.compare_tab.is_shown():
             self._show_tab("devices")
         self.filter_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter_box.selectAll()
 
     def _apply_filter(self, text: str) -> str | None:
-        if self._compare is not None and self.tabs.currentWidget() is self._compare:
-            return self._compare.set_filter(text)
+        if self.compare_tab.is_shown():
+            return self.compare_tab.view.set_filter(text)
         wrong = self.devices.set_filter(text)
         if wrong is None and text.strip():
             self.inspector.show_tab("devices")  # where the filter shows; the typing goes on in the box
@@ -282,8 +260,8 @@ class MainWindow(QMainWindow):
 
     def _filter_again(self) -> None:
         """Let what is in the filter box also hold for the tab that is shown now."""
-        if self._compare is not None and self.tabs.currentWidget() is self._compare:
-            self._compare.fields.set_filter(self.filter_box.text())
+        if self.compare_tab.is_shown():
+            self.compare_tab.view.fields.set_filter(self.filter_box.text())
         elif self.inspector.has("devices"):
             self.devices.set_filter(self.filter_box.text())
 
@@ -291,14 +269,6 @@ class MainWindow(QMainWindow):
         """Go to a part of the Snapshots tab."""
         self.tabs.setCurrentIndex(0)
         _go(widget)
-
-    def _show_compare(self) -> None:
-        self.tabs.setCurrentWidget(self.compare)
-        _go(self.compare)
-
-    def _step(self, *, back: bool) -> None:
-        self._show_compare()
-        self.compare.step(back=back)
 
     def _show_tab(self, name: str) -> None:
         self.tabs.setCurrentIndex(0)
@@ -336,14 +306,6 @@ class MainWindow(QMainWindow):
         menu.addActions([verbs.reload, verbs.copy_file])
         menu.addSeparator()
         menu.addAction(verbs.close_image)
-
-    def _follow_comparison(self) -> None:
-        """Show the Compare tab when a comparison is begun, and take it away when it is closed."""
-        if self.comparison.sides is None and self.comparison.compared is None:
-            if self._compare is not None:
-                self.tabs.removeTab(self.tabs.indexOf(self._compare))
-        elif self.comparison.job is not None and self.comparison.job.state is JobState.WAITING:
-            self.tabs.setCurrentWidget(self.compare)
 
     # What the session tells
 
@@ -446,6 +408,15 @@ class MainWindow(QMainWindow):
 def _go(widget: QWidget | None) -> None:
     if widget is not None:
         widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+
+def _tabs() -> QTabWidget:
+    """Make the tabs of the window; while there is only one, it needs no bar."""
+    tabs = QTabWidget()
+    tabs.setObjectName("main_tabs")
+    tabs.setDocumentMode(True)
+    tabs.setTabBarAutoHide(True)
+    return tabs
 
 
 def _dropped(event: QDropEvent) -> list[Path]:
