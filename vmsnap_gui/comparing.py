@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.compare.errors import CompareError
+from vmsnap_gui.compare.status import Status
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 
@@ -84,6 +86,28 @@ class Sides:
                 image.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many devices and fields became what: counted in the worker, since there may be many.
+
+    Attributes:
+        devices, fields: Those that differ.
+        filtered: Fields that are the same when filtered.
+        same: Devices in which nothing differs at all.
+    """
+
+    devices: int = 0
+    fields: int = 0
+    filtered: int = 0
+    same: int = 0
+
+    @classmethod
+    def of(cls, found: FieldComparison) -> Counts:
+        """Count."""
+        same = sum(section.change is Status.SAME for section in found.sections)
+        return cls(found.devices_changed, found.fields_changed, found.fields_filtered, same)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
     """What became of the fields: all of it may be used on the Qt thread without reading a file.
@@ -93,12 +117,14 @@ class Compared:
         fields: The comparison; None where a side holds no state of the machine, only a disk.
         labels: Names for people by path, for each of its sections.
         noise: Whether the noise rules were applied.
+        counts: How much differs.
     """
 
     sides: Sides
     fields: FieldComparison | None
     labels: tuple[dict[str, Label], ...] = ()
     noise: bool = True
+    counts: Counts = field(default_factory=Counts)
 
 
 def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
@@ -117,13 +143,14 @@ def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
         for side in (sides.a, sides.b):
             sides.image(side)
         return Compared(sides, None, noise=noise)
-    states = sides.state(sides.a, progress), sides.state(sides.b, progress)
-    found = compare_fields(*states, default_noise() if noise else None, progress)
-    names = []
-    for number, section in enumerate(found.sections):
-        progress(number, len(found.sections))
-        names.append(labels(found, section) if section.fields else {})
-    return Compared(sides, found, tuple(names), noise)
+    with paused_collection():
+        states = sides.state(sides.a, progress), sides.state(sides.b, progress)
+        found = compare_fields(*states, default_noise() if noise else None, progress)
+        names = []
+        for number, section in enumerate(found.sections):
+            progress(number, len(found.sections))
+            names.append(labels(found, section) if section.fields else {})
+    return Compared(sides, found, tuple(names), noise, Counts.of(found))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,11 +160,20 @@ class MemoryCompared:
     Attributes:
         a, b: The memory of each side; reading pages from it is for workers.
         ram: The comparison.
+        pages: How many pages differ: counted in the worker, since there may be millions.
+        bytes: How many bytes differ in each block.
     """
 
     a: RamIndex
     b: RamIndex
     ram: RamComparison
+    pages: int
+    bytes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, a: RamIndex, b: RamIndex, ram: RamComparison) -> MemoryCompared:
+        """Count what differs."""
+        return cls(a, b, ram, ram.pages_changed, tuple(int(one.bytes_changed.sum(dtype="int64")) for one in ram.blocks))
 
 
 def compare_memory(fields: FieldComparison, progress: Progress) -> MemoryCompared:
@@ -151,7 +187,7 @@ def compare_memory(fields: FieldComparison, progress: Progress) -> MemoryCompare
     from vmsnap_gui.compare.ram import compare_ram
 
     a, b = fields.a.index_ram(progress), fields.b.index_ram(progress)
-    return MemoryCompared(a, b, compare_ram(a, b, progress))
+    return MemoryCompared.of(a, b, compare_ram(a, b, progress))
 
 
 def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskComparison:

@@ -113,7 +113,7 @@ def test_a_million_pages_and_a_great_disk_are_small_pictures(memory: MemoryCompa
     block = memory.ram.blocks[0]
     assert block.a is not None
     great = BlockComparison("great", None, block.a, changes, changes.astype(np.uint32))
-    (cells,) = look_at_memory(MemoryCompared(memory.a, memory.b, RamComparison(4096, (great,))), quiet)
+    (cells,) = look_at_memory(MemoryCompared.of(memory.a, memory.b, RamComparison(4096, (great,))), quiet)
     assert len(cells.starts) == 1 << 20
     assert len(cells.cells.kinds) <= MOST
     size, use = 1 << 40, DiskUse(0, 0, 0, 1 << 40, 0)

@@ -11,7 +11,7 @@ from PySide6.QtCore import QModelIndex
 from tests.models.compared import chosen, compared, demo_side
 from vmsnap_gui.compare.fields import FieldComparison
 from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
-from vmsnap_gui.comparing import Compared
+from vmsnap_gui.comparing import Compared, Counts
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.models.change_rows import Shown, choose_rows
@@ -62,7 +62,8 @@ def many(found: Compared, rows: int) -> Compared:
         for n in range(rows)
     )
     section = SectionChange("huge", 0, None, None, Status.CHANGED, fields)
-    return Compared(found.sides, FieldComparison(found.fields.a, found.fields.b, (section,)), ({},))
+    fields_of_it = FieldComparison(found.fields.a, found.fields.b, (section,))
+    return Compared(found.sides, fields_of_it, ({},), counts=Counts.of(fields_of_it))
 
 
 @pytest.mark.parametrize(

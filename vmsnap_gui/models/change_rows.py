@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.compare.status import FieldChange, Status
 from vmsnap_gui.models.field_filter import ShownRow
 from vmsnap_gui.models.field_nodes import device_kind
@@ -44,6 +45,8 @@ class ShownSection:
         labels: Names for people by path.
         about: What kind of device it is, as far as a label says so.
         rows: The fields, in stream order.
+        status: What became of the section.
+        differences: How many of all its fields differ.
         stops: The places of those that differ, ascending: what F7 and F8 stop at.
     """
 
@@ -51,6 +54,8 @@ class ShownSection:
     labels: dict[str, Label]
     about: str
     rows: Sequence[FieldChange]
+    status: Status
+    differences: int
     stops: Sequence[int]
 
     def next_stop(self, after: int) -> int | None:
@@ -88,6 +93,11 @@ def choose_rows(compared: Compared, shown: Shown, wanted: Filter, progress: Prog
         ImageError: a section cannot be read.
         Cancelled: by `progress`.
     """
+    with paused_collection():
+        return _choose(compared, shown, wanted, progress)
+
+
+def _choose(compared: Compared, shown: Shown, wanted: Filter, progress: Progress) -> ChangeRows:
     comparison = compared.fields
     sections: list[ShownSection] = []
     if comparison is None:
@@ -105,7 +115,8 @@ def choose_rows(compared: Compared, shown: Shown, wanted: Filter, progress: Prog
             if not rows and not _section_matches(section, wanted):
                 continue
         stops = array("L", (place for place, row in enumerate(rows) if row.status.differs))
-        sections.append(ShownSection(section, labels, device_kind(labels), rows, stops))
+        about, differences = device_kind(labels), section.differences
+        sections.append(ShownSection(section, labels, about, rows, section.status, differences, stops))
     fields = sum(len(section.rows) for section in sections)
     return ChangeRows(compared, tuple(sections), fields, filtered=not wanted.is_empty)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmsnap_gui.compare.explain import Explanation
-    from vmsnap_gui.compare.status import FieldChange, SectionChange
+    from vmsnap_gui.compare.status import FieldChange
     from vmsnap_gui.models.change_rows import ShownSection
     from vmsnap_gui.vmstate.fields import Field
 
@@ -70,8 +70,8 @@ class ChangeTexts:
         ]
         if change.change not in (Status.VERSION_CHANGED, Status.ADDED, Status.REMOVED):
             versions = ["", ""]
-        counts = section_counts(change)
-        status = status_text(change.status)
+        counts = section_counts(section)
+        status = status_text(section.status)
         lines = [change.key, *([section.about] if section.about else []), status, counts]
         if change.problem:
             lines.append(words.sentence(change.problem))
@@ -123,15 +123,16 @@ def status_text(status: Status) -> str:
     return f"{SIGNS[status]} {names[status]}"
 
 
-def section_counts(section: SectionChange) -> str:
+def section_counts(section: ShownSection) -> str:
     """Say how many fields of a section changed and how many did not."""
-    if section.change in (Status.ADDED, Status.REMOVED):
+    change = section.change
+    if change.change in (Status.ADDED, Status.REMOVED):
         return ""
-    filtered = len(section.fields) - section.differences
+    filtered = len(change.fields) - section.differences
     parts = [
         (section.differences, _tr("%1 changed")),
         (filtered, _tr("%1 same when filtered")),
-        (section.same, _tr("%1 the same")),
+        (change.same, _tr("%1 the same")),
     ]
     return " · ".join(text.replace("%1", numbers.count(number)) for number, text in parts if number)
 

@@ -88,6 +88,11 @@ class ChangesModel(QAbstractItemModel):
         node = self._node(index)
         return self._section(node).rows[node.place] if node.place >= 0 else None
 
+    def look(self, index: Index) -> tuple[bool, Status | None]:
+        """Return whether a row is a field, and its status (None for a group): all that a delegate asks, in one call."""
+        node = self._node(index)
+        return node.place >= 0, self._status(node)
+
     def texts(self, index: Index) -> ChangeTexts:
         """Return all that is said about a row."""
         return self._texts(self._node(index)) if index.isValid() else ChangeTexts.EMPTY
@@ -247,7 +252,7 @@ class ChangesModel(QAbstractItemModel):
     def _status(self, node: _Node) -> Status | None:
         if node.place >= 0:
             return self._section(node).rows[node.place].status
-        return self._section(node).change.status if node.parent == 0 and node.section != _TOP else None
+        return self._section(node).status if node.parent == 0 and node.section != _TOP else None
 
     def _titles(self) -> tuple[str, ...]:
         return (
@@ -274,7 +279,7 @@ def _stop(section: ShownSection, place: int | None, *, back: bool) -> int | None
     """Return the next difference in a section from row `place` on (None: from outside); -1 is the section itself."""
     if not section.stops:
         outside = place is None or (place < -1 if not back else place > -1)
-        return -1 if outside and section.change.status.differs else None
+        return -1 if outside and section.status.differs else None
     if back:
         return section.previous_stop(len(section.rows) if place is None else place)
     return section.next_stop(-1 if place is None else place)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from vmsnap_gui.compare.status import Status
 from vmsnap_gui.models import numbers, words
 
 if TYPE_CHECKING:
     from vmsnap_gui.compare.disk import DiskComparison
-    from vmsnap_gui.compare.fields import FieldComparison
-    from vmsnap_gui.comparing import Compared, MemoryCompared
+    from vmsnap_gui.comparing import Compared, Counts, MemoryCompared
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +34,12 @@ def summary(compared: Compared | None, memory: MemoryCompared | None, disk: Disk
     found = compared.fields
     differing, same = [], []
     if found is not None:
-        differing += _devices(found)
-        same += _same(found)
+        differing += _devices(compared.counts)
+        same += _same(compared.counts)
     if memory is not None:
-        ram = memory.ram
-        if ram.pages_changed:
-            text = _tr("%1 of memory (%2 changed)").replace("%1", words.pages(ram.pages_changed))
-            differing.append(text.replace("%2", numbers.size(ram.bytes_changed)))
+        if memory.pages:
+            text = _tr("%1 of memory (%2 changed)").replace("%1", words.pages(memory.pages))
+            differing.append(text.replace("%2", numbers.size(sum(memory.bytes))))
         else:
             same.append(_tr("all memory"))
     if disk is not None:
@@ -65,18 +62,15 @@ def _disk(disk: DiskComparison) -> str:
     return _tr("%1 of the disk (%2)").replace("%1", words.clusters(units)).replace("%2", size)
 
 
-def _devices(found: FieldComparison) -> list[str]:
-    return [text for number, text in (
-        (found.devices_changed, words.devices(found.devices_changed)),
-        (found.fields_changed, words.fields(found.fields_changed)),
-    ) if number]  # fmt: skip
+def _devices(counts: Counts) -> list[str]:
+    parts = ((counts.devices, words.devices(counts.devices)), (counts.fields, words.fields(counts.fields)))
+    return [text for number, text in parts if number]
 
 
-def _same(found: FieldComparison) -> list[str]:
-    same = sum(section.change is Status.SAME for section in found.sections)
-    parts = [words.devices(same)] if same else []
-    if found.fields_filtered:
-        parts.append(_tr("%1 when filtered").replace("%1", words.fields(found.fields_filtered)))
+def _same(counts: Counts) -> list[str]:
+    parts = [words.devices(counts.same)] if counts.same else []
+    if counts.filtered:
+        parts.append(_tr("%1 when filtered").replace("%1", words.fields(counts.filtered)))
     return parts
 
 

@@ -8,8 +8,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
-from vmsnap_gui.compare.status import Status
-from vmsnap_gui.models.changes import STATUS_ROLE, ChangesModel, Column
+from vmsnap_gui.models.changes import ChangesModel, Column
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import RowDelegate
 
@@ -27,21 +26,20 @@ class ChangeDelegate(RowDelegate):
 
     _FIXED = (Column.A, Column.B, Column.DIFFERENCE)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, changes: ChangesModel, parent: QWidget) -> None:
         super().__init__(None, parent)
+        self._changes = changes
         self._fixed = theme.monospaced()
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
-        is_field = index.parent().isValid()
+        is_field, status = self._changes.look(index)
         if is_field and index.column() in self._FIXED:
-            option.font.setFamilies(self._fixed.families())
-            option.font.setFixedPitch(True)
+            option.font = self._fixed
         if index.column() == Column.FIELD:
             option.textElideMode = Qt.TextElideMode.ElideMiddle  # what tells paths apart stands at their end
-        status = index.data(STATUS_ROLE)
-        if not isinstance(status, Status):
+        if status is None:
             return
         if not status.differs or (index.column() == Column.DIFFERENCE and not is_field):
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
@@ -60,7 +58,7 @@ class ChangeTree(QTreeView):
         self.setObjectName("change_tree")
         self.setAccessibleName(self.tr("Fields that changed"))
         self.setModel(self.changes)
-        self.setItemDelegate(ChangeDelegate(self))
+        self.setItemDelegate(ChangeDelegate(self.changes, self))
         self.setFont(theme.tabular(self.font()))
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)

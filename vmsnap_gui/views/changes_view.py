@@ -180,9 +180,10 @@ class ChangesView(QWidget):
         if rows.filtered:
             return "filter", self.tr("No field matches the filter"), ""
         text = self.tr("All fields of all devices are the same.")
-        if found.fields_filtered:
+        filtered = rows.compared.counts.filtered
+        if filtered:
             text = self.tr("%1 same when filtered: choose them above to see them, with the reason of each.")
-            text = text.replace("%1", words.fields(found.fields_filtered))
+            text = text.replace("%1", words.fields(filtered))
         return "compare", self.tr("No field differs"), text
 
     def _failed(self, error: Exception) -> None:

@@ -58,7 +58,7 @@ class MemoryChanges(ComparePart):
             text = self.tr("At least one of the two snapshots holds only a disk, no state of the machine.")
             return "memory", self.tr("There is no memory to compare"), text
         memory = self.session.memory.result
-        if memory is None or memory.ram.pages_changed:
+        if memory is None or memory.pages:
             return None
         pages = sum(block.pages for block in memory.ram.blocks)
         text = self.tr("%1 in %2 blocks were compared.").replace("%1", words.pages(pages))
@@ -86,7 +86,7 @@ class MemoryChanges(ComparePart):
     def _show_blocks(self, memory: MemoryCompared, cells: list[ChangedCells]) -> None:
         blocks = memory.ram.blocks
         names = [block.name for block in blocks]
-        self.model.show(names, cells, [int(block.bytes_changed.sum(dtype="int64")) for block in blocks])
+        self.model.show(names, cells, memory.bytes)
         self.notice.show_message("problem", " ".join(map(words.sentence, memory.ram.problems)))
         self.blocks.setColumnHidden(Column.UNREADABLE, not any(one.cells.counts[6] for one in cells))
         row = names.index(self._name) if self._name in names else self.model.most_changed()
@@ -122,7 +122,7 @@ class MemoryChanges(ComparePart):
         table.setFont(theme.tabular(table.font()))
         table.header().setObjectName("changed_block_columns")
         wide = table.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (20, 11, 15, 15, 12, 12, 12, 10, 17), strict=True):
+        for column, characters in zip(Column, (19, 11, 15, 15, 11, 11, 12, 12, 16), strict=True):
             table.header().resizeSection(column, wide * characters)
 
     def showEvent(self, event: QShowEvent) -> None:
