@@ -156,11 +156,10 @@ def test_cancel(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise Cancelled
 
+    now, then = DiskSide(image, None), DiskSide(image, image.snapshots[0])
     for read_data in (False, True):
         with pytest.raises(Cancelled):
-            compare_disks(
-                DiskSide(image, None), DiskSide(image, image.snapshots[0]), read_data=read_data, progress=stop
-            )
+            compare_disks(now, then, read_data=read_data, progress=stop)
 
 
 units = st.lists(st.integers(0, 3), max_size=40).map(lambda kinds: np.array(kinds, np.uint8))

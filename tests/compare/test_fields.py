@@ -5,7 +5,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.samples import sample
@@ -203,7 +203,9 @@ def flat(state: VMState) -> dict[tuple[str, int, str, int], tuple[Kind, object]]
 def leaves_of(field: Field | None, path: str) -> list[str]:
     if field is None:
         return []
-    return [at for at, one in walk(field, path) if not one.kind.is_container] if field.kind.is_container else [path]
+    if not field.kind.is_container:
+        return [path]
+    return [at for at, one in walk(field, path) if not one.kind.is_container and one.kind is not Kind.FRAME]
 
 
 def assert_as_the_slow_way(found: FieldComparison) -> None:
@@ -227,8 +229,7 @@ def test_recorded_states_as_the_slow_way(name: str) -> None:
         assert_as_the_slow_way(compare_fields(a, b))
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 40))
+@pytest.mark.parametrize(("seed", "count"), [(0, 5), (1, 1), (2, 1), (3, 12), (4, 40)])
 def test_damaged_states_as_the_slow_way(seed: int, count: int) -> None:
     """Bytes anywhere in the devices are changed: never an error, and the changes are those of the slow way."""
     image = open_image(demo_image())
