@@ -60,7 +60,7 @@ class Part(QObject, Generic[T]):
         if self.job is not None:
             return
         self.failure = ""
-        self.job = self._jobs.run(name, work, lane=lane, success=self._done, failure=self._failed)
+        self.job = self._jobs.run(name, work, lane=lane, success=self.put, failure=self._failed)
         self.changed.emit()
 
     def cancel(self) -> None:
@@ -76,7 +76,8 @@ class Part(QObject, Generic[T]):
         self.result, self.failure = None, ""
         self.changed.emit()
 
-    def _done(self, result: T) -> None:
+    def put(self, result: T) -> None:
+        """Take a result."""
         self.job, self.result = None, result
         self.changed.emit()
 
