@@ -187,6 +187,11 @@ def take_comparisons(camera: Camera) -> None:
     dialog = window.findChild(NoiseDialog)
     camera.take("noise-rules", dialog)
     dialog.reject()
+    tab.view.tabs.setCurrentWidget(tab.view.fields)
+    tab.view.fields.tree.go_to_end(back=False)
+    tab.view.fields.actions_of_change.column.trigger()
+    camera.take("column")
+    tab.show()
     take_huge(camera)
     side = tab.session.compared.sides.a
     tab.session.compare(side, side)
@@ -194,6 +199,7 @@ def take_comparisons(camera: Camera) -> None:
         tab.view.tabs.setCurrentWidget(getattr(tab.view, part))
         camera.take(f"compare-{part}-empty")
     tab.actions.close.trigger()
+    model.select(window.snapshots.model.index(3, 0), flags.ClearAndSelect | flags.Rows)
 
 
 def take_huge(camera: Camera) -> None:
@@ -241,6 +247,8 @@ def take_huge(camera: Camera) -> None:
     tab.view.fields.tree.go_to_end(back=True)
     camera.take("compare-fields-huge")
     tab.view.tabs.setCurrentWidget(tab.view.memory)
+    camera.settle()
+    tab.view.memory.blocks.setCurrentIndex(tab.view.memory.model.index(0, 0))
     camera.take("compare-memory-huge")
 
 

@@ -82,8 +82,8 @@ def test_a_row_tells_both_values_and_how_they_differ(model: ChangesModel, found:
     assert _texts(model, "cpu", "env.eflags") == [
         "env.eflags",
         "RFLAGS · PF IF",
-        "514 (0x0000000000000202)",
-        "518 (0x0000000000000206)",
+        "514 (0x202)",
+        "518 (0x206)",
         "+PF",
         "≠ changed",
     ]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
 
 from tests.end2end.test_gui_walk import loaded, running
 from tests.models.states import Q35
 from tests.samples import sample
-from vmsnap_gui.comparing import noise_file, noise_rules
+from vmsnap_gui.comparing import Side, noise_file, noise_rules
 from vmsnap_gui.models.change_rows import Shown
 from vmsnap_gui.views.noise_dialog import NoiseDialog
 from vmsnap_gui.views.pages import Notice
@@ -203,6 +203,32 @@ def test_a_broken_side_leaves_what_was_shown(qtbot: QtBot, parts: Parts, window:
     assert window.compare_tab.session.compared is before
     assert "as it was before" in window.compare_tab.view.header.notice.text()
     assert _paths(window)
+
+
+def test_a_first_comparison_that_fails_says_why_on_every_tab(
+    qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path
+) -> None:
+    _select(window, 0)
+    side = window.compare_tab.actions._selected()
+    assert side is not None
+    window.compare_tab.session.compare(side, Side(tmp_path / "gone.qcow2", side.snapshot))
+    view = window.compare_tab.view
+    assert view.fields.page.message()[0] == "Comparing"
+    _settle(qtbot, parts)
+    for page in (view.fields.page, view.memory.page, view.disk.page):
+        assert page.message()[0] == "These cannot be compared"
+        assert "no such file" in page.message()[1]
+
+
+def test_a_comparison_can_be_cancelled(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    before = window.compare_tab.session.compared
+    window.compare_tab.session.swap()
+    qtbot.mouseClick(window.findChild(QPushButton, "compare_notice_cancel"), Qt.MouseButton.LeftButton)
+    _settle(qtbot, parts)
+    assert window.compare_tab.session.compared is before
+    assert window.compare_tab.view.header.a.name() == "booted"
+    assert not window.compare_tab.view.header.notice.isVisible()
 
 
 def test_a_row_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
@@ -422,3 +448,48 @@ def test_a_broken_file_of_rules_is_not_written_over(qtbot: QtBot, parts: Parts, 
     finally:
         noise_file().unlink()
         noise_rules()
+
+
+# Fields as columns of the snapshot table
+
+
+def test_a_field_can_be_a_column_of_the_snapshot_table(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    _compare(qtbot, parts, 0, 3)
+    window.filter_box.set_filter("eflags")
+    _settle(qtbot, parts)
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    before = window.snapshots.model.columnCount()
+    window.compare_tab.view.fields.actions_of_change.column.trigger()
+    assert window.tabs.currentIndex() == 0
+    model = window.snapshots.model
+    assert model.columnCount() == before + 1
+    assert model.headerData(before, Qt.Orientation.Horizontal) == "cpu.env.eflags"
+    _settle(qtbot, parts)
+    assert [str(model.index(row, before).data()).split()[0] for row in (0, 3)] == ["514", "518"]
+    parts.session.open_paths([sample(Q35)])
+    qtbot.waitUntil(lambda: parts.session.loaded is not None, timeout=20_000)
+    _settle(qtbot, parts)
+    assert all(model.index(row, before).data() for row in range(model.rowCount()))
+    menu = QMenu()
+    window.snapshots.menu_wanted.emit(menu)
+    remove = menu.actions()[-1]
+    assert "cpu.env.eflags" in remove.text()
+    remove.trigger()
+    assert model.columnCount() == before
+    _settle(qtbot, parts)
+
+
+def test_a_field_of_the_devices_tab_can_be_a_column(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    cpu = next(i for i, one in enumerate(parts.session.loaded.vmstate.sections) if one.name == "cpu")
+    window.inspector.complete()
+    _settle(qtbot, parts)
+    window.devices.show()
+    parts.session.show_field(cpu, "env.eip")
+    _settle(qtbot, parts)
+    qtbot.waitUntil(lambda: window.devices.tree.currentIndex().data() == "env.eip", timeout=20_000)
+    window.devices.actions_of_field.column.trigger()
+    _settle(qtbot, parts)
+    model = window.snapshots.model
+    last = model.columnCount() - 1
+    assert model.headerData(last, Qt.Orientation.Horizontal) == "cpu.env.eip"
+    assert all(model.index(row, last).data() for row in range(model.rowCount()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.change_rows import ShownSection
     from vmsnap_gui.vmstate.fields import Field
 
+_PADDING = re.compile(r"\(0x0+(?=[0-9a-f])")
 _MOST_BITS = 4
 _MOST_RANGES = 4
 _GREAT = 1 << 40
@@ -90,7 +92,7 @@ class ChangeTexts:
         found = section.labels.get(row.path)
         label = " · ".join(part for part in (found.name, found.detail) if part) if found is not None else ""
         told = explain(row, bits_of(found))
-        values = short(value_text(row.a)), short(value_text(row.b))
+        values = short(_compact(value_text(row.a))), short(_compact(value_text(row.b)))
         difference = "" if row.status is Status.SAME else difference_text(told, is_short=True)
         status = status_text(row.status)
         if row.rule is not None:
@@ -131,8 +133,8 @@ def section_counts(section: ShownSection) -> str:
     filtered = len(change.fields) - section.differences
     parts = [
         (section.differences, _tr("%1 changed")),
-        (filtered, _tr("%1 same when filtered")),
-        (change.same, _tr("%1 the same")),
+        (filtered, _tr("%1 filtered")),
+        (change.same, _tr("%1 same")),
     ]
     return " · ".join(text.replace("%1", numbers.count(number)) for number, text in parts if number)
 
@@ -142,6 +144,11 @@ def value_text(field: Field | None) -> str:
     if field is None:
         return numbers.NO_VALUE
     return show(field) or (f"({field.type.strip('()')})" if field.kind.is_container else "")
+
+
+def _compact(text: str) -> str:
+    """Return a value without the zeros before its hexadecimal form: two columns of them leave no room."""
+    return _PADDING.sub("(0x", text)
 
 
 def difference_text(told: Explanation, *, is_short: bool) -> str:

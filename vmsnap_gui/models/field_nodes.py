@@ -152,6 +152,14 @@ def children_of(parent: Field) -> Sequence[Field]:
     return parts_of(parent)
 
 
+def find_field(root: Field, path: str) -> Field | None:
+    """Return the field at a path below `root`, or None."""
+    places, here = _search(root, "", path), root
+    for place in places or ():
+        here = children_of(here)[place]
+    return here if places else None
+
+
 def holds_containers(parent: Field) -> bool:
     """Whether the elements of an array are containers (by its ends: looking at all would decode all)."""
     children = parent.children

@@ -23,9 +23,11 @@ class ChangeActions(QObject):
 
     Signals:
         filter_wanted: (str) The person wants this filter.
+        column_wanted: (str, str) The person wants a column of this field in the snapshot table: device and path.
     """
 
     filter_wanted = Signal(str)
+    column_wanted = Signal(str, str)
 
     def __init__(self, tree: ChangeTree) -> None:
         super().__init__(tree)
@@ -33,6 +35,7 @@ class ChangeActions(QObject):
         self.copy_row = self._add("copy_row", self.tr("&Copy row"), QKeySequence.StandardKey.Copy, self._copy_row)
         self.copy_path = self._add("copy_path", self.tr("Copy &path"), "Ctrl+Shift+P", self._copy_path)
         self.filter = self._add("apply_as_filter", self.tr("Apply as &filter"), "Ctrl+Shift+F", self._filter)
+        self.column = self._add("apply_as_column", self.tr("Apply as co&lumn"), "Ctrl+Shift+L", self._column)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         tree.customContextMenuRequested.connect(self._show_menu)
         tree.selectionModel().currentChanged.connect(self._enable)
@@ -59,7 +62,9 @@ class ChangeActions(QObject):
     def _enable(self) -> None:
         self.copy_row.setEnabled(self._tree.currentIndex().isValid())
         self.copy_path.setEnabled(self._tree.currentIndex().isValid())
-        self.filter.setEnabled(self._tree.changes.change(self._tree.currentIndex()) is not None)
+        change = self._tree.changes.change(self._tree.currentIndex())
+        self.filter.setEnabled(change is not None)
+        self.column.setEnabled(change is not None and not change.field.kind.is_container)
 
     def _show_menu(self, place: QPoint) -> None:
         if not self._tree.indexAt(place).isValid():
@@ -68,7 +73,7 @@ class ChangeActions(QObject):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addActions([self.copy_row, self.copy_path])
         menu.addSeparator()
-        menu.addAction(self.filter)
+        menu.addActions([self.filter, self.column])
         menu.popup(self._tree.viewport().mapToGlobal(place))
 
     def _copy_row(self) -> None:
@@ -80,3 +85,9 @@ class ChangeActions(QObject):
     def _filter(self) -> None:
         if self._tree.changes.change(self._tree.currentIndex()) is not None:
             self.filter_wanted.emit(field_filter(self.path(), None))
+
+    def _column(self) -> None:
+        index = self._tree.currentIndex()
+        section, change = self._tree.changes.section(index), self._tree.changes.change(index)
+        if section is not None and change is not None:
+            self.column_wanted.emit(section.change.key, change.path)

@@ -15,6 +15,7 @@ from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.change_actions import ChangeActions
 from vmsnap_gui.views.change_tree import ChangeTree
+from vmsnap_gui.views.compare_part import nothing_yet
 from vmsnap_gui.views.pages import MessagePage
 
 if TYPE_CHECKING:
@@ -163,16 +164,17 @@ class ChangesView(QWidget):
         self.tree.setVisible(not empty)
         self.details.setVisible(not empty)
         self.page.setVisible(empty)
-        if rows is not None:
-            self.page.show_message(*self._why_empty(rows))
+        self.page.show_message(*self._why_empty(rows))
         text = words.fields(rows.fields) if rows is not None and not empty else ""
         if rows is not None and rows.filtered and text:
             text = self.tr("%1 match the filter").replace("%1", text)
         self._count.setText(text)
         self._chosen(self.tree.currentIndex())
 
-    def _why_empty(self, rows: ChangeRows) -> tuple[str, str, str]:
+    def _why_empty(self, rows: ChangeRows | None) -> tuple[str, str, str]:
         """Return icon, heading and text of the page that stands in for an empty tree."""
+        if rows is None:
+            return nothing_yet(self._comparison)
         found = rows.compared.fields
         if found is None:
             text = self.tr("At least one of the two snapshots holds only a disk, no state of the machine.")

@@ -9,13 +9,14 @@ from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.compare_summary import summary
+from vmsnap_gui.models.compare_summary import Summary, summary
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.pages import Notice
 
 if TYPE_CHECKING:
+    from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare_session import CompareSession
-    from vmsnap_gui.comparing import Side
+    from vmsnap_gui.comparing import Compared, MemoryCompared, Side
     from vmsnap_gui.jobs import Job, Jobs
 
 
@@ -32,6 +33,7 @@ class CompareHeader(QWidget):
         super().__init__(parent)
         self.setObjectName("compare_header")
         self._comparison = comparison
+        self._summed_up: tuple[Compared | None, MemoryCompared | None, DiskComparison | None] = (None, None, None)
         self.a, self.b = _SideName("A", self), _SideName("B", self)
         self.swap = QToolButton()
         self.noise = QCheckBox(self.tr("Apply noise rules"))
@@ -95,6 +97,7 @@ class CompareHeader(QWidget):
         inner.addSpacing(4)
         inner.addWidget(self.summary)
         inner.addWidget(self.quiet)
+        self.quiet.hide()
         layout.addLayout(inner)
         layout.addWidget(self.notice)
         self._colour()
@@ -118,11 +121,16 @@ class CompareHeader(QWidget):
         blocked = self.noise.blockSignals(True)
         self.noise.setChecked(comparison.noise)
         self.noise.blockSignals(blocked)
-        told = summary(comparison.compared, comparison.memory.result, comparison.disk.result)
+        found = (comparison.compared, comparison.memory.result, comparison.disk.result)
+        if any(one is not other for one, other in zip(found, self._summed_up, strict=True)):
+            self._summed_up = found
+            self._sum_up(summary(*found))
+        self._say()
+
+    def _sum_up(self, told: Summary) -> None:
         self.summary.setText(told.loud)
         self.quiet.setText(told.quiet)
         self.quiet.setVisible(bool(told.quiet))
-        self._say()
 
     def _progressed(self, job: Job) -> None:
         if job is self._comparison.job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import words
@@ -89,6 +89,7 @@ class ComparePart(QWidget):
         """Show this part of the comparison; `start` has it made."""
         self._part, self._start = part, start
         part.changed.connect(self._follow)
+        self.session.changed.connect(self._follow)
         self.session.ready.connect(self._ready)
         self.page.start_wanted.connect(start)
         self.page.cancel_wanted.connect(part.cancel)
@@ -158,6 +159,8 @@ class ComparePart(QWidget):
         elif empty is not None:
             self.page.show_still(*empty)
             self.settled.emit()
+        elif self.session.compared is None:
+            self.page.show_still(*nothing_yet(self.session))
         elif part.result is None:
             text = self.tr("To compare it, both sides are read.")
             self.page.show_still("compare", self.tr("Not compared yet"), text, can_start=True)
@@ -176,3 +179,11 @@ class ComparePart(QWidget):
         self.page.show_still("failed", self.tr("This cannot be compared"), words.sentence(why), can_start=True)
         self._stack.setCurrentWidget(self.page)
         self.settled.emit()
+
+
+def nothing_yet(session: CompareSession) -> tuple[str, str, str]:
+    """Return icon, heading and text for while there is no comparison: it is being made, or could not be."""
+    if session.failure:
+        text = QCoreApplication.translate("ComparePart", "These cannot be compared")
+        return "failed", text, words.sentence(session.failure)
+    return "reading", QCoreApplication.translate("ComparePart", "Comparing"), ""

@@ -27,6 +27,7 @@ class CompareTab(QObject):
     Signals:
         made: (QWidget) The view was made.
         filter_wanted: (str) The person wants this filter.
+        column_wanted: (str, str) The person wants a column of this field: device and path.
         message: (str) Something to say in passing.
         problem: (Report) Something went wrong.
 
@@ -37,6 +38,7 @@ class CompareTab(QObject):
 
     made = Signal(object)
     filter_wanted = Signal(str)
+    column_wanted = Signal(str, str)
     message = Signal(str)
     problem = Signal(object)
 
@@ -69,6 +71,7 @@ class CompareTab(QObject):
 
             self._view = CompareView(self.session, self._jobs)
             self._view.fields.filter_wanted.connect(self.filter_wanted)
+            self._view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
             self._view.message.connect(self.message)
             self._view.header.rules_wanted.connect(self.actions.rules.trigger)
             self.made.emit(self._view)

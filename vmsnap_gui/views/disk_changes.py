@@ -8,10 +8,9 @@ from PySide6.QtGui import QAction
 
 from vmsnap_gui.models import numbers
 from vmsnap_gui.models.changed_ranges import ChangedRangesModel
-from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.compare_part import ComparePart
-from vmsnap_gui.views.memory_tables import plain_table
+from vmsnap_gui.views.memory_tables import long_table
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QModelIndex
@@ -30,14 +29,13 @@ class DiskChanges(ComparePart):
 
     def __init__(self, session: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
         self.model = ChangedRangesModel()
-        self.ranges = plain_table("changed_ranges", self.tr("Ranges of the disk that differ"), self.model, None)
+        self.ranges = long_table("changed_ranges", self.tr("Ranges of the disk that differ"), self.model)
         super().__init__("disk_changes", self.tr("Disk"), self.tr("Compare disks"), self.ranges, session, jobs, parent)
         self.model.setParent(self)
-        self.ranges.setFont(theme.tabular(self.ranges.font()))
-        self.ranges.header().setObjectName("changed_range_columns")
-        self.ranges.header().setStretchLastSection(True)
+        self.ranges.horizontalHeader().setObjectName("changed_range_columns")
+        self.ranges.horizontalHeader().setStretchLastSection(True)
         for column in range(2):
-            self.ranges.header().resizeSection(column, self.fontMetrics().averageCharWidth() * 18)
+            self.ranges.horizontalHeader().resizeSection(column, self.fontMetrics().averageCharWidth() * 18)
         self.read_data = QAction(self.tr("Compare the content"), self)
         self.read_data.setObjectName("read_data")
         self._button = self.notice.add_button(self.read_data)

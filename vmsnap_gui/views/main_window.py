@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.field_columns import FieldColumns
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
@@ -61,6 +62,7 @@ class MainWindow(QMainWindow):
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
         self._jobs_panel: JobsPanel | None = None
+        self._columns: FieldColumns | None = None
         self.tabs = _tabs()
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, self.snapshots)
         self.filter_box = FilterBox(self._apply_filter, self)
@@ -195,6 +197,7 @@ class MainWindow(QMainWindow):
         session.problem.connect(self.show_report)
         compare = self.compare_tab
         compare.filter_wanted.connect(self.filter_box.set_filter)
+        compare.column_wanted.connect(self._add_column)
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         compare.problem.connect(self.show_report)
@@ -244,6 +247,16 @@ class MainWindow(QMainWindow):
         if self._session.image is not None:
             QGuiApplication.clipboard().setText(words.path_text(self._session.image))
 
+    def _add_column(self, device: str, path: str) -> None:
+        """Show a field as a column of the snapshot table."""
+        if self._columns is None:
+            from vmsnap_gui.views.field_columns import FieldColumns
+
+            self._columns = FieldColumns(self._session, self._jobs, self.snapshots)
+            self._columns.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+        self._columns.add(device, path)
+        self.tabs.setCurrentIndex(0)
+
     def _find(self) -> None:
         if not self.compare_tab.is_shown():
             self._show_tab("devices")
@@ -286,7 +299,10 @@ class MainWindow(QMainWindow):
         arrangement.put_parts_back(view, self._settings)
         if view.objectName() == "devices":
             field = self.devices.actions_of_field
-            self.verbs.add_copies([field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter])
+            self.verbs.add_copies(
+                [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
+            )
+            field.column_wanted.connect(self._add_column)
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
 
     def _show_jobs(self, shown: bool) -> None:

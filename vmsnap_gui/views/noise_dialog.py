@@ -52,7 +52,7 @@ class NoiseDialog(QDialog):
         for widget, stretch in ((about, 0), (notice, 0), (self.table, 1), (where, 0), (buttons, 0)):
             layout.addWidget(widget, stretch)
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in enumerate((26, 64)):
+        for column, characters in enumerate((26, 84)):
             self.table.header().resizeSection(column, wide * characters)
         self.table.header().setStretchLastSection(True)
-        self.resize(wide * 140, self.fontMetrics().height() * 28)
+        self.resize(wide * 168, self.fontMetrics().height() * 28)

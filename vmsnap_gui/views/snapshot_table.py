@@ -128,6 +128,13 @@ class SnapshotTable(QWidget):
             action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
             self.table.addAction(action)
 
+    def add_column(self, title: str) -> None:
+        """Add a column for a field, as wide as its title wants."""
+        self.model.add_column(title)
+        header, least = self.table.header(), self.fontMetrics().averageCharWidth() * 22
+        wide = header.fontMetrics().horizontalAdvance(title) + 24
+        header.resizeSection(self.model.columnCount() - 1, max(wide, least))
+
     def selected(self) -> list[int]:
         """Return the positions of the selected snapshots, the earliest first."""
         snapshots = [
