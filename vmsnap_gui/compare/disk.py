@@ -7,10 +7,10 @@ images are always compared by reading what either has allocated.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.disk_content import SECTOR, compare_content
 from vmsnap_gui.compare.disk_map import DiskUse, mapping_changes, occupied
 from vmsnap_gui.compare.errors import CompareError
@@ -21,21 +21,6 @@ from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
-
-
-class DiskChange(enum.IntEnum):
-    """What became of a range of bytes, seen from A to B."""
-
-    SAME = 0
-    CHANGED = 1
-    ZERO_TO_DATA = 2
-    """A reads as zeros there: not allocated, or marked so."""
-    DATA_TO_ZERO = 3
-    ONLY_A = 4
-    """Past the end of B's disk."""
-    ONLY_B = 5
-    UNREADABLE = 6
-    """A table or an entry of it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +47,7 @@ class DiskComparison:
 
     Attributes:
         size_a, size_b: Bytes of the disks.
-        ranges: Where they differ, ascending; `kinds` are DiskChange values.
+        ranges: Where they differ, ascending; `kinds` are Change values.
         bytes_changed: How many bytes differ: counted where data was read, else all bytes of the ranges.
         read_data: Whether data was read; if not, what the ranges hold may still be equal.
         unit: What the ranges are rounded to: bytes in a cluster, in a subcluster, or in a sector where data was read.
@@ -87,7 +72,7 @@ class DiskComparison:
         """Return how many clusters (subclusters, sectors) the ranges are."""
         return int((-(-self.ranges.lengths // self.unit)).sum())
 
-    def bytes_of(self, change: DiskChange) -> int:
+    def bytes_of(self, change: Change) -> int:
         """Return how many bytes of the ranges this became of."""
         return int(self.ranges.lengths[self.ranges.kinds == change].sum())
 
@@ -104,7 +89,7 @@ def compare_disks(
         progress: Called now and then with bytes of disk; may raise Cancelled.
 
     Raises:
-        CompareError: a side has no disk.
+        CompareError: a side has no disk, or they differ in too many places.
         ImageError: a file cannot be read, or another one is needed for which no consent was given.
     """
     ours, theirs = _qcow2(a, "A"), _qcow2(b, "B")
@@ -115,19 +100,19 @@ def compare_disks(
         unit = map_a.unit
     else:
         read_data = True
-        (held_a, use_a), (held_b, use_b) = occupied(map_a, a.size), occupied(map_b, b.size)
+        (held_a, use_a), (held_b, use_b) = occupied(map_a, a.size, progress), occupied(map_b, b.size, progress)
         found, unit = union(held_a, held_b).cut(common), SECTOR
     changed = int(found.lengths.sum())
     if read_data:
         unit = SECTOR
-        known = found.of(found.kinds == DiskChange.UNREADABLE)
-        wanted = found.of(found.kinds != DiskChange.UNREADABLE)
+        known = found.of(found.kinds == Change.UNREADABLE)
+        wanted = found.of(found.kinds != Change.UNREADABLE)
         views = ours.disk(a.snapshot), theirs.disk(b.snapshot)
         found, changed = compare_content(*views, wanted, progress)
         found = Ranges.joined([found, known])
         changed += int(known.lengths.sum())
     if a.size != b.size:
-        more = DiskChange.ONLY_A if a.size > b.size else DiskChange.ONLY_B
+        more = Change.ONLY_A if a.size > b.size else Change.ONLY_B
         rest = max(a.size, b.size) - common
         found = Ranges.joined([found, Ranges.one(common, rest, more)])
         changed += rest
