@@ -189,3 +189,12 @@ def test_ranges_are_what_places_tell(first: np.ndarray, second: np.ndarray, end:
     merged = a.merged()
     assert all(merged[1:, 0] > (merged[:-1, 0] + merged[:-1, 1]))
     assert len(apart.starts) <= len(b.starts)
+
+
+def test_more_places_than_can_be_held_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = create(tmp_path / "i", SIZE)
+    fill(path)
+    monkeypatch.setattr("vmsnap_gui.compare.ranges.MOST_RANGES", 1)
+    for read_data in (False, True):
+        with pytest.raises(CompareError, match="more than 1 places"):
+            compared(path, 0, 1, read_data=read_data)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
-_BUFFER = 1 << 20
-"""Bytes that are read of each side at once: both stay in the processor's cache until they are compared."""
+_BUFFER = 2 << 20
+"""Bytes that are read of each side at once: each call has a price, and what was read should still be in the cache."""
 
 _SHORT = 8
 """Runs below this many pages are gathered: each read has a price."""
