@@ -55,11 +55,13 @@ def test_exactly_the_known_registers_differ() -> None:
 def test_what_else_differs_is_named_by_a_rule() -> None:
     found = fields(state("before"), state("after"))
     others = [s for s in found.sections if s.fields and s.key != "cpu"]
-    assert [s.key for s in others] == ["timer"]
+    named = {s.key for s in others}
+    assert "timer" in named
+    assert named <= {"timer", "mc146818rtc"}  # a second of the host's time may have ended, or not
     assert all(s.status is Status.SAME_WHEN_FILTERED for s in others)
     assert all(f.rule is not None and f.rule.reason for s in others for f in s.fields)
     unfiltered = fields(state("before"), state("after"), noise=False)
-    assert [s.key for s in unfiltered.sections if s.status.differs] == ["timer", "cpu"]
+    assert {s.key for s in unfiltered.sections if s.status.differs} == {*named, "cpu"}
 
 
 def test_a_machine_that_stands_still_does_not_differ(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from vmsnap_gui.image.qcow2 import Qcow2Image
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 
 if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
 
@@ -105,12 +106,7 @@ def compare_disks(
     changed = int(found.lengths.sum())
     if read_data:
         unit = SECTOR
-        known = found.of(found.kinds == Change.UNREADABLE)
-        wanted = found.of(found.kinds != Change.UNREADABLE)
-        views = ours.disk(a.snapshot), theirs.disk(b.snapshot)
-        found, changed = compare_content(*views, wanted, progress)
-        found = Ranges.joined([found, known])
-        changed += int(known.lengths.sum())
+        found, changed = _read(ours.disk(a.snapshot), theirs.disk(b.snapshot), found, progress)
     if a.size != b.size:
         more = Change.ONLY_A if a.size > b.size else Change.ONLY_B
         rest = max(a.size, b.size) - common
@@ -120,6 +116,13 @@ def compare_disks(
         if isinstance(side.snapshot, Qcow2Snapshot):
             image.ensure_still_there(side.snapshot)
     return DiskComparison(a.size, b.size, found, changed, read_data, unit, use_a, use_b)
+
+
+def _read(a: ByteView, b: ByteView, found: Ranges, progress: Progress | None) -> tuple[Ranges, int]:
+    """Compare the content of what was found, but for what cannot be read; returns ranges and differing bytes."""
+    damaged = found.of(found.kinds == Change.UNREADABLE)
+    ranges, changed = compare_content(a, b, found.of(found.kinds != Change.UNREADABLE), progress)
+    return Ranges.joined([ranges, damaged]), changed + int(damaged.lengths.sum())
 
 
 def _qcow2(side: DiskSide, name: str) -> Qcow2Image:
