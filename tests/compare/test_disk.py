@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.image.tools import KIB, L1_OFFSET_AT, MIB, converted, create, number, opened, patch, run, take, u64, write
 from tests.image.tools import write_noise as noise
 from tests.samples import sample
-from vmsnap_gui.compare.disk import DiskChange, DiskComparison, DiskSide, compare_disks
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.disk import DiskComparison, DiskSide, compare_disks
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.ranges import Ranges, covered, union
 from vmsnap_gui.image.containers import open_image
@@ -102,8 +103,8 @@ def test_kinds_of_change(tmp_path: Path) -> None:
     write(path, "write -q -P 2 0 64k", "write -q -z 64k 64k", "write -q -P 3 256k 64k", "write -q -z 512k 64k")
     result = compared(path, 0, None)
     assert result.ranges.starts.tolist() == [0, 64 * KIB, 256 * KIB]
-    assert [DiskChange(one) for one in result.ranges.kinds] == [
-        DiskChange.CHANGED, DiskChange.DATA_TO_ZERO, DiskChange.ZERO_TO_DATA,
+    assert [Change(one) for one in result.ranges.kinds] == [
+        Change.CHANGED, Change.DATA_TO_ZERO, Change.ZERO_TO_DATA,
     ]  # fmt: skip
 
 
@@ -137,8 +138,8 @@ def test_damaged_tables_are_told_and_not_guessed(tmp_path: Path) -> None:
     patch(path, table + 8 * 3, u64(1 << 50))
     for read_data in (False, True):
         result = compared(path, 0, None, read_data=read_data)
-        assert result.bytes_of(DiskChange.UNREADABLE) == 4096
-        assert result.bytes_of(DiskChange.CHANGED) == 4096
+        assert result.bytes_of(Change.UNREADABLE) == 4096
+        assert result.bytes_of(Change.CHANGED) == 4096
 
 
 def test_a_stream_has_no_disk() -> None:
@@ -188,3 +189,12 @@ def test_ranges_are_what_places_tell(first: np.ndarray, second: np.ndarray, end:
     merged = a.merged()
     assert all(merged[1:, 0] > (merged[:-1, 0] + merged[:-1, 1]))
     assert len(apart.starts) <= len(b.starts)
+
+
+def test_more_places_than_can_be_held_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = create(tmp_path / "i", SIZE)
+    fill(path)
+    monkeypatch.setattr("vmsnap_gui.compare.ranges.MOST_RANGES", 1)
+    for read_data in (False, True):
+        with pytest.raises(CompareError, match="more than 1 places"):
+            compared(path, 0, 1, read_data=read_data)

@@ -10,8 +10,9 @@ import pytest
 from tests.samples import sample
 from tests.vmstate.rams import Guest, content, index_of, stream
 from tests.vmstate.streams import compressed, page, pattern, zero
+from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.errors import CompareError
-from vmsnap_gui.compare.ram import PageChange, compare_ram, page_bytes
+from vmsnap_gui.compare.ram import compare_ram, page_bytes
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.image.places import file_places, same_file
@@ -31,7 +32,7 @@ def changes(a: bytes, b: bytes) -> list[str]:
     """What became of the 16 pages of pc.ram; "" for the same."""
     result = compare_ram(*both(a, b))
     (block,) = result.blocks
-    return [PageChange(one).name if one else "" for one in block.changes.tolist()]
+    return [Change(one).name if one else "" for one in block.changes.tolist()]
 
 
 def all_zero() -> bytes:
@@ -54,7 +55,7 @@ def test_blocks_of_one_side_and_of_different_lengths() -> None:
     more = parts["common"] + page(2 * SIZE, pattern(7))
     b = stream(more, parts["theirs"], blocks=(("theirs", 2 * SIZE), ("common", 4 * SIZE)))
     result = compare_ram(index_of(a), index_of(b))
-    told = {block.name: [PageChange(one).name for one in block.changes.tolist()] for block in result.blocks}
+    told = {block.name: [Change(one).name for one in block.changes.tolist()] for block in result.blocks}
     assert told == {
         "common": ["SAME", "SAME", "ONLY_B", "SAME"],
         "ours": ["ONLY_A", "ONLY_A"],
@@ -76,7 +77,7 @@ def test_a_page_that_cannot_be_unpacked() -> None:
     good = index_of(stream(zero(0, block="pc.ram") + packed + rest))
     bad = open_state(type(good.view)(stream(zero(0, block="pc.ram") + broken + rest))).index_ram()  # type: ignore[call-arg]
     (block,) = compare_ram(good, bad).blocks
-    assert block.changes[:3].tolist() == [PageChange.SAME, PageChange.UNREADABLE, PageChange.SAME]
+    assert block.changes[:3].tolist() == [Change.SAME, Change.UNREADABLE, Change.SAME]
 
 
 def test_memory_that_is_not_complete_is_a_problem() -> None:
@@ -85,7 +86,7 @@ def test_memory_that_is_not_complete_is_a_problem() -> None:
     result = compare_ram(index_of(whole), cut)
     assert len(result.problems) == 1
     assert result.problems[0].startswith("the memory of B is not complete")
-    assert result.pages_changed == result.blocks[0].count(PageChange.ONLY_A) > 0
+    assert result.pages_changed == result.blocks[0].count(Change.ONLY_A) > 0
 
 
 @pytest.mark.parametrize("page_size", [256, 1024, 4096, 8192])
@@ -108,11 +109,11 @@ def test_any_records_as_a_byte_compare(page_size: int, seed: int) -> None:
         assert np.array_equal(block.bytes_changed[held], counts[held])
         assert np.array_equal(block.changes[held] != 0, counts[held] > 0)
         for number in np.flatnonzero(held).tolist():
-            expected = PageChange.SAME
+            expected = Change.SAME
             if counts[number]:
                 empty = not ours[number].any(), not theirs[number].any()
-                expected = {(True, False): PageChange.ZERO_TO_DATA, (False, True): PageChange.DATA_TO_ZERO}.get(
-                    empty, PageChange.CHANGED
+                expected = {(True, False): Change.ZERO_TO_DATA, (False, True): Change.DATA_TO_ZERO}.get(
+                    empty, Change.CHANGED
                 )
             assert block.changes[number] == expected
     assert result.bytes_changed == sum(int(block.bytes_changed.sum()) for block in result.blocks)
@@ -128,7 +129,7 @@ def test_runs_are_compared_as_they_lie() -> None:
     a, b = both(*made)
     (block,) = compare_ram(a, b).blocks
     assert block.differing_pages().tolist() == [9, 15]
-    assert block.changes[[9, 15]].tolist() == [PageChange.DATA_TO_ZERO, PageChange.CHANGED]
+    assert block.changes[[9, 15]].tolist() == [Change.DATA_TO_ZERO, Change.CHANGED]
     assert page_bytes(a, b, block, 15).ranges == ((SIZE - 1, 1),)
     assert page_bytes(a, b, block, 9).a == pages[9]
 

@@ -19,10 +19,11 @@ from tests.compare.machines import (
     recorded,
 )
 from tests.end2end.matrix import SMALL, running
-from vmsnap_gui.compare.disk import DiskChange, DiskSide, compare_disks
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.disk import DiskSide, compare_disks
 from vmsnap_gui.compare.fields import FieldComparison, compare_fields
 from vmsnap_gui.compare.noise_file import BUILT_IN, load_noise
-from vmsnap_gui.compare.ram import PageChange, compare_ram, page_bytes
+from vmsnap_gui.compare.ram import compare_ram, page_bytes
 from vmsnap_gui.compare.status import Status
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.vmstate.devices import VMState, open_state
@@ -54,11 +55,13 @@ def test_exactly_the_known_registers_differ() -> None:
 def test_what_else_differs_is_named_by_a_rule() -> None:
     found = fields(state("before"), state("after"))
     others = [s for s in found.sections if s.fields and s.key != "cpu"]
-    assert [s.key for s in others] == ["timer"]
+    named = {s.key for s in others}
+    assert "timer" in named
+    assert named <= {"timer", "mc146818rtc"}  # a second of the host's time may have ended, or not
     assert all(s.status is Status.SAME_WHEN_FILTERED for s in others)
     assert all(f.rule is not None and f.rule.reason for s in others for f in s.fields)
     unfiltered = fields(state("before"), state("after"), noise=False)
-    assert [s.key for s in unfiltered.sections if s.status.differs] == ["timer", "cpu"]
+    assert {s.key for s in unfiltered.sections if s.status.differs} == {*named, "cpu"}
 
 
 def test_a_machine_that_stands_still_does_not_differ(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_exactly_the_known_pages_differ() -> None:
     (block,) = (one for one in result.blocks if one.differing)
     assert block.name == "pc.ram"
     for name, pages in known_pages().items():
-        change = PageChange[name.upper()]
+        change = Change[name.upper()]
         assert np.flatnonzero(block.changes == change).tolist() == sorted(pages), name
     assert result.pages_changed == sum(map(len, known_pages().values()))
 
@@ -93,7 +96,7 @@ def test_memory_is_what_comparing_pmemsave_files_tells(first: str, second: str) 
     (block,) = (one for one in result.blocks if one.name == "pc.ram")
     counts = (ours != theirs).sum(axis=1)
     assert np.array_equal(block.bytes_changed, counts)
-    assert np.array_equal(block.changes != PageChange.SAME, counts > 0)
+    assert np.array_equal(block.changes != Change.SAME, counts > 0)
     for page in (*block.differing_pages()[:3].tolist(), 0):
         shown = page_bytes(a, b, block, page)
         assert (shown.a, shown.b) == (ours[page].tobytes(), theirs[page].tobytes())
@@ -115,7 +118,7 @@ def test_exactly_the_known_clusters_differ() -> None:
     ]
     assert told == clusters
     assert (result.read_data, result.units_changed(), result.bytes_changed) == (False, 4, 4 * CLUSTER)
-    assert set(result.ranges.kinds.tolist()) == {DiskChange.CHANGED}
+    assert set(result.ranges.kinds.tolist()) == {Change.CHANGED}
 
 
 def test_the_disk_is_what_comparing_converted_images_tells() -> None:
@@ -150,7 +153,7 @@ def test_a_resized_disk(tmp_path: Path) -> None:
     result = compare_disks(*disk_sides("after", "larger", path), read_data=True)
     assert (result.size_a, result.size_b) == (DISK, 2 * DISK)
     assert result.ranges.merged().tolist() == [[DISK, DISK]]
-    assert result.ranges.kinds.tolist() == [DiskChange.ONLY_B]
+    assert result.ranges.kinds.tolist() == [Change.ONLY_B]
     back = compare_disks(*disk_sides("larger", "before", path))
-    assert back.bytes_of(DiskChange.ONLY_A) == DISK
-    assert back.bytes_of(DiskChange.CHANGED) == 4 * CLUSTER
+    assert back.bytes_of(Change.ONLY_A) == DISK
+    assert back.bytes_of(Change.CHANGED) == 4 * CLUSTER

@@ -154,14 +154,14 @@ def _section(fields: FieldComparison, section: SectionChange, unchanged: bool) -
 
 
 def _ram(ram: RamComparison) -> dict[str, Any]:
-    from vmsnap_gui.compare.ram import PageChange  # here, since it needs NumPy: only --ram waits for that
+    from vmsnap_gui.compare.change import Change  # here, since it needs NumPy: only --ram waits for that
 
     return {
         "page_size": ram.page_size,
         "bytes_changed": ram.bytes_changed,
         "blocks": [
             {"name": block.name, "pages": block.pages}
-            | {change.name.lower(): block.count(change) for change in PageChange if change is not PageChange.SAME}
+            | {change.name.lower(): block.count(change) for change in Change if change is not Change.SAME}
             | {"ranges": block.ranges().tolist()}
             for block in ram.blocks
         ],

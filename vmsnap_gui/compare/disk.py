@@ -7,10 +7,10 @@ images are always compared by reading what either has allocated.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.disk_content import SECTOR, compare_content
 from vmsnap_gui.compare.disk_map import DiskUse, mapping_changes, occupied
 from vmsnap_gui.compare.errors import CompareError
@@ -19,23 +19,9 @@ from vmsnap_gui.image.qcow2 import Qcow2Image
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 
 if TYPE_CHECKING:
+    from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
-
-
-class DiskChange(enum.IntEnum):
-    """What became of a range of bytes, seen from A to B."""
-
-    SAME = 0
-    CHANGED = 1
-    ZERO_TO_DATA = 2
-    """A reads as zeros there: not allocated, or marked so."""
-    DATA_TO_ZERO = 3
-    ONLY_A = 4
-    """Past the end of B's disk."""
-    ONLY_B = 5
-    UNREADABLE = 6
-    """A table or an entry of it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +48,7 @@ class DiskComparison:
 
     Attributes:
         size_a, size_b: Bytes of the disks.
-        ranges: Where they differ, ascending; `kinds` are DiskChange values.
+        ranges: Where they differ, ascending; `kinds` are Change values.
         bytes_changed: How many bytes differ: counted where data was read, else all bytes of the ranges.
         read_data: Whether data was read; if not, what the ranges hold may still be equal.
         unit: What the ranges are rounded to: bytes in a cluster, in a subcluster, or in a sector where data was read.
@@ -87,7 +73,7 @@ class DiskComparison:
         """Return how many clusters (subclusters, sectors) the ranges are."""
         return int((-(-self.ranges.lengths // self.unit)).sum())
 
-    def bytes_of(self, change: DiskChange) -> int:
+    def bytes_of(self, change: Change) -> int:
         """Return how many bytes of the ranges this became of."""
         return int(self.ranges.lengths[self.ranges.kinds == change].sum())
 
@@ -104,7 +90,7 @@ def compare_disks(
         progress: Called now and then with bytes of disk; may raise Cancelled.
 
     Raises:
-        CompareError: a side has no disk.
+        CompareError: a side has no disk, or they differ in too many places.
         ImageError: a file cannot be read, or another one is needed for which no consent was given.
     """
     ours, theirs = _qcow2(a, "A"), _qcow2(b, "B")
@@ -115,19 +101,14 @@ def compare_disks(
         unit = map_a.unit
     else:
         read_data = True
-        (held_a, use_a), (held_b, use_b) = occupied(map_a, a.size), occupied(map_b, b.size)
+        (held_a, use_a), (held_b, use_b) = occupied(map_a, a.size, progress), occupied(map_b, b.size, progress)
         found, unit = union(held_a, held_b).cut(common), SECTOR
     changed = int(found.lengths.sum())
     if read_data:
         unit = SECTOR
-        known = found.of(found.kinds == DiskChange.UNREADABLE)
-        wanted = found.of(found.kinds != DiskChange.UNREADABLE)
-        views = ours.disk(a.snapshot), theirs.disk(b.snapshot)
-        found, changed = compare_content(*views, wanted, progress)
-        found = Ranges.joined([found, known])
-        changed += int(known.lengths.sum())
+        found, changed = _read(ours.disk(a.snapshot), theirs.disk(b.snapshot), found, progress)
     if a.size != b.size:
-        more = DiskChange.ONLY_A if a.size > b.size else DiskChange.ONLY_B
+        more = Change.ONLY_A if a.size > b.size else Change.ONLY_B
         rest = max(a.size, b.size) - common
         found = Ranges.joined([found, Ranges.one(common, rest, more)])
         changed += rest
@@ -135,6 +116,13 @@ def compare_disks(
         if isinstance(side.snapshot, Qcow2Snapshot):
             image.ensure_still_there(side.snapshot)
     return DiskComparison(a.size, b.size, found, changed, read_data, unit, use_a, use_b)
+
+
+def _read(a: ByteView, b: ByteView, found: Ranges, progress: Progress | None) -> tuple[Ranges, int]:
+    """Compare the content of what was found, but for what cannot be read; returns ranges and differing bytes."""
+    damaged = found.of(found.kinds == Change.UNREADABLE)
+    ranges, changed = compare_content(a, b, found.of(found.kinds != Change.UNREADABLE), progress)
+    return Ranges.joined([ranges, damaged]), changed + int(damaged.lengths.sum())
 
 
 def _qcow2(side: DiskSide, name: str) -> Qcow2Image:

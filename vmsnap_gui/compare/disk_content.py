@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.compare.ranges import Ranges
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.ranges import Parts, Ranges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,14 +19,13 @@ SECTOR = 512
 """Bytes that the result is rounded to."""
 
 _AT_ONCE = 1 << 20
-_CHANGED, _ZERO_TO_DATA, _DATA_TO_ZERO = 1, 2, 3  # see disk.DiskChange
 
 
 def compare_content(a: ByteView, b: ByteView, wanted: Ranges, progress: Progress | None = None) -> tuple[Ranges, int]:
     """Compare the bytes of two disks in `wanted` ranges, which lie within both.
 
     Returns:
-        Where they differ, in whole sectors (but for the end of the disk), with DiskChange values as kinds; and how
+        Where they differ, in whole sectors (but for the end of the disk), with Change values as kinds; and how
         many bytes differ.
 
     Raises:
@@ -34,7 +34,7 @@ def compare_content(a: ByteView, b: ByteView, wanted: Ranges, progress: Progress
     spans = wanted.merged()
     total, done, changed = int(spans[:, 1].sum()), 0, 0
     buffers = np.zeros((2, _AT_ONCE), np.uint8)
-    parts = []
+    parts = Parts()
     for start, length in spans.tolist():
         for at in range(start, start + length, _AT_ONCE):
             size = min(_AT_ONCE, start + length - at)
@@ -43,12 +43,12 @@ def compare_content(a: ByteView, b: ByteView, wanted: Ranges, progress: Progress
                 buffer[size : -(-size // SECTOR) * SECTOR] = 0
             kinds, unlike = _sectors(buffers[:, : -(-size // SECTOR) * SECTOR])
             if unlike:
-                parts.append(Ranges.of_units(kinds, at, SECTOR).cut(at + size))
+                parts.add(Ranges.of_units(kinds, at, SECTOR).cut(at + size))
             changed += unlike
             done += size
             if progress is not None:
                 progress(done, total)
-    return Ranges.joined(parts), changed
+    return parts.joined(), changed
 
 
 def _sectors(sides: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
@@ -59,8 +59,8 @@ def _sectors(sides: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     found = np.flatnonzero(unlike)
     if not found.size:
         return kinds, 0
-    kinds[found] = _CHANGED
-    kinds[found[~words[0, found].any(axis=1)]] = _ZERO_TO_DATA
-    kinds[found[~words[1, found].any(axis=1)]] = _DATA_TO_ZERO
+    kinds[found] = Change.CHANGED
+    kinds[found[~words[0, found].any(axis=1)]] = Change.ZERO_TO_DATA
+    kinds[found[~words[1, found].any(axis=1)]] = Change.DATA_TO_ZERO
     rows = sides.reshape(2, -1, SECTOR)
     return kinds, int(np.count_nonzero(rows[0, found] != rows[1, found]))

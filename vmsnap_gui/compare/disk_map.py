@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.compare.ranges import Ranges
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.ranges import Parts, Ranges
 from vmsnap_gui.image.extents import Kind
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.qcow2_map import ClusterMap, Window
 
 _COPIED = ~np.uint64(1 << 63)
-_CHANGED, _ZERO_TO_DATA, _DATA_TO_ZERO, _UNREADABLE = 1, 2, 3, 6  # see disk.DiskChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ def mapping_changes(
     """Compare two mappings of one image.
 
     Returns:
-        Where content may differ, within the smaller disk (kinds are DiskChange values), and what both are stored as.
+        Where content may differ, within the smaller disk (kinds are Change values), and what both are stored as.
 
     Raises:
         ImageError: the file cannot be read.
     """
     common, longest = min(size_a, size_b), max(size_a, size_b)
     count_a, count_b = _Count(size_a, a.unit), _Count(size_b, b.unit)
-    parts = []
+    parts = Parts()
     for index in sorted({*_windows(a, size_a), *_windows(b, size_b)}):
         start = index * a.window_size
         ours, theirs = a.window(index), b.window(index)
@@ -83,22 +83,24 @@ def mapping_changes(
         count_b.add(kinds_b[: _units_left(size_b, start, b.unit)])
         if not alike and start < common:
             changes = _changes((kinds_a, hosts_a), (kinds_b, hosts_b), backed=a.backed)
-            parts.append(Ranges.of_units(changes, start, a.unit).cut(common))
+            parts.add(Ranges.of_units(changes, start, a.unit).cut(common))
         if progress is not None:
             progress(min(start + a.window_size, longest), longest)
-    return Ranges.joined(parts), count_a.use(), count_b.use()
+    return parts.joined(), count_a.use(), count_b.use()
 
 
-def occupied(disk: ClusterMap, size: int) -> tuple[Ranges, DiskUse]:
+def occupied(disk: ClusterMap, size: int, progress: Progress | None) -> tuple[Ranges, DiskUse]:
     """Return where a disk may hold something other than zeros, and what it is stored as; raises ImageError."""
-    count, parts = _Count(size, disk.unit), []
+    count, parts = _Count(size, disk.unit), Parts()
     for index in _windows(disk, size):
         start = index * disk.window_size
         kinds, _ = disk.units(disk.window(index))
         count.add(kinds[: _units_left(size, start, disk.unit)])
         empty = (kinds == Kind.ZERO) | (kinds == Kind.BACKING)
-        parts.append(Ranges.of_units((~empty).astype(np.uint8), start, disk.unit).cut(size))
-    held = Ranges.joined(parts)
+        parts.add(Ranges.of_units((~empty).astype(np.uint8), start, disk.unit).cut(size))
+        if progress is not None:
+            progress(min(start + disk.window_size, size), size)
+    held = parts.joined()
     if disk.backed:
         held = Ranges.one(0, size, 1) if size else Ranges.none()
     return held, count.use()
@@ -130,7 +132,7 @@ Units = tuple["NDArray[np.uint8]", "NDArray[np.int64]"]
 
 
 def _changes(a: Units, b: Units, *, backed: bool) -> NDArray[np.uint8]:
-    """Return a DiskChange for each unit."""
+    """Return a Change for each unit."""
     (kinds_a, hosts_a), (kinds_b, hosts_b) = a, b
     empty_a, empty_b = kinds_a == Kind.ZERO, kinds_b == Kind.ZERO
     if not backed:
@@ -138,9 +140,9 @@ def _changes(a: Units, b: Units, *, backed: bool) -> NDArray[np.uint8]:
         empty_b |= kinds_b == Kind.BACKING
     placed = (kinds_a != Kind.ZERO) & (kinds_a != Kind.BACKING)
     same = (kinds_a == kinds_b) & (~placed | (hosts_a == hosts_b)) | empty_a & empty_b
-    changes = np.full(len(kinds_a), _CHANGED, np.uint8)
-    changes[empty_a] = _ZERO_TO_DATA
-    changes[empty_b] = _DATA_TO_ZERO
-    changes[(kinds_a >= Kind.BAD_TABLE) | (kinds_b >= Kind.BAD_TABLE)] = _UNREADABLE
+    changes = np.full(len(kinds_a), Change.CHANGED, np.uint8)
+    changes[empty_a] = Change.ZERO_TO_DATA
+    changes[empty_b] = Change.DATA_TO_ZERO
+    changes[(kinds_a >= Kind.BAD_TABLE) | (kinds_b >= Kind.BAD_TABLE)] = Change.UNREADABLE
     changes[same] = 0
     return changes

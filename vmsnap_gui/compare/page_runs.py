@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vmsnap_gui.compare.change import Change
 from vmsnap_gui.image.places import file_places, same_file
 from vmsnap_gui.vmstate.ram import MISSING
 
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
-_BUFFER = 1 << 20
-"""Bytes that are read of each side at once: both stay in the processor's cache until they are compared."""
+_BUFFER = 2 << 20
+"""Bytes that are read of each side at once: each call has a price, and what was read should still be in the cache."""
 
 _SHORT = 8
 """Runs below this many pages are gathered: each read has a price."""
-
-_CHANGED, _ZERO_TO_DATA, _DATA_TO_ZERO, _UNREADABLE = 1, 2, 3, 6  # see ram.PageChange
 
 
 class PageReader:
@@ -67,7 +66,7 @@ class PageReader:
             b: B's.
             first: The page that `pages`, `changes` and `counts` count from.
             pages: Which ones, ascending.
-            changes: Where a PageChange goes for each page.
+            changes: Where a Change goes for each page.
             counts: Where the number of differing bytes goes.
         """
         ours, theirs = a.locations[first + pages], b.locations[first + pages]
@@ -131,7 +130,7 @@ class PageReader:
             found = np.flatnonzero((first_words != second_words).any(axis=1))
             self._note(first_words[found], second_words[found], part[found], changes, counts)
             for rows in failed:
-                changes[part[rows]] = _UNREADABLE
+                changes[part[rows]] = Change.UNREADABLE
                 counts[part[rows]] = 0
             self._report(len(part) * self._size)
 
@@ -144,8 +143,8 @@ class PageReader:
         counts: NDArray[np.uint32],
     ) -> None:
         """Note what became of pages that differ."""
-        kinds = np.full(len(pages), _CHANGED, np.uint8)
-        kinds[~first.any(axis=1)] = _ZERO_TO_DATA
-        kinds[~second.any(axis=1)] = _DATA_TO_ZERO
+        kinds = np.full(len(pages), Change.CHANGED, np.uint8)
+        kinds[~first.any(axis=1)] = Change.ZERO_TO_DATA
+        kinds[~second.any(axis=1)] = Change.DATA_TO_ZERO
         changes[pages] = kinds
         counts[pages] = np.count_nonzero(first.view(np.uint8) != second.view(np.uint8), axis=1)

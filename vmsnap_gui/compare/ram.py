@@ -6,12 +6,12 @@ file); the others are read in runs as they lie in the streams and compared there
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.explain import changed_ranges
 from vmsnap_gui.compare.page_runs import PageReader
@@ -27,19 +27,6 @@ _PAGES_AT_ONCE = 1 << 17
 """Pages whose locations are looked at in one go: 1 MiB of locations a side."""
 
 
-class PageChange(enum.IntEnum):
-    """What became of a page, seen from A to B. A page that one stream does not hold is on the other side only."""
-
-    SAME = 0
-    CHANGED = 1
-    ZERO_TO_DATA = 2
-    DATA_TO_ZERO = 3
-    ONLY_A = 4
-    ONLY_B = 5
-    UNREADABLE = 6
-    """It is kept as compressed data or as deltas that cannot be unpacked."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockComparison:
     """The pages of the blocks of one name.
@@ -48,7 +35,7 @@ class BlockComparison:
         name: QEMU's id of the block.
         a: The block in A, or None.
         b: The block in B, or None.
-        changes: uint8, a PageChange for each page of the longer block.
+        changes: uint8, a Change for each page of the longer block.
         bytes_changed: uint32, how many bytes of each page differ; 0 where the page is on one side only.
     """
 
@@ -63,7 +50,7 @@ class BlockComparison:
         """Pages of the longer block."""
         return len(self.changes)
 
-    def count(self, change: PageChange) -> int:
+    def count(self, change: Change) -> int:
         """Return how many pages this became of."""
         return int(np.count_nonzero(self.changes == change))
 
@@ -79,7 +66,7 @@ class BlockComparison:
     def ranges(self) -> NDArray[np.int64]:
         """Return the pages that are not the same as rows (first page, count)."""
         unlike = np.zeros(self.pages + 2, np.bool_)
-        unlike[1:-1] = self.changes != PageChange.SAME
+        unlike[1:-1] = self.changes != Change.SAME
         edges = np.flatnonzero(unlike[1:] != unlike[:-1])
         return np.column_stack((edges[::2], edges[1::2] - edges[::2])).astype(np.int64)
 
@@ -185,9 +172,9 @@ class _Work:
             for first in range(0, common, _PAGES_AT_ONCE):
                 part = slice(first, min(first + _PAGES_AT_ONCE, common))
                 self._part(a, b, first, changes[part], counts[part])
-        for block, change in ((a, PageChange.ONLY_A), (b, PageChange.ONLY_B)):
+        for block, change in ((a, Change.ONLY_A), (b, Change.ONLY_B)):
             if block is not None and block.pages > common:
-                changes[common : block.pages] = np.where(block.locations[common:] == MISSING, PageChange.SAME, change)
+                changes[common : block.pages] = np.where(block.locations[common:] == MISSING, Change.SAME, change)
         self._report((pages - common) * self._size)
         return BlockComparison(name, a, b, changes, counts)
 
@@ -197,8 +184,8 @@ class _Work:
         """Compare the pages from `first` on that `changes` has room for."""
         ours = a.locations[first : first + len(changes)]
         theirs = b.locations[first : first + len(changes)]
-        changes[(ours == MISSING) & (theirs != MISSING)] = PageChange.ONLY_B
-        changes[(ours != MISSING) & (theirs == MISSING)] = PageChange.ONLY_A
+        changes[(ours == MISSING) & (theirs != MISSING)] = Change.ONLY_B
+        changes[(ours != MISSING) & (theirs == MISSING)] = Change.ONLY_A
         open_ = (ours != MISSING) & (theirs != MISSING)
         # A fill byte is the whole content; so is a place in the stream, where both are one stream.
         fills = (ours < MISSING) & (ours > SPECIAL)

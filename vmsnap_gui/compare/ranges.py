@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vmsnap_gui.compare.errors import CompareError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+MOST_RANGES = 1 << 24
+"""The most ranges that are collected: 272 MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +82,26 @@ class Ranges:
         """Return rows (start, length) of what the ranges cover, whatever their kinds."""
         plain = Ranges.joined([Ranges(self.starts, self.lengths, np.zeros(len(self.starts), np.uint8))])
         return np.column_stack((plain.starts, plain.lengths))
+
+
+class Parts:
+    """Ranges in the making, bounded: a hostile table could tell of more than any memory holds."""
+
+    def __init__(self) -> None:
+        self._parts: list[Ranges] = []
+        self._count = 0
+
+    def add(self, part: Ranges) -> None:
+        """Add ranges; CompareError where there are too many."""
+        self._count += len(part.starts)
+        if self._count > MOST_RANGES:
+            raise CompareError(f"the disks differ in more than {MOST_RANGES:,} places")
+        if len(part.starts):
+            self._parts.append(part)
+
+    def joined(self) -> Ranges:
+        """Return them all; see Ranges.joined."""
+        return Ranges.joined(self._parts)
 
 
 def union(a: Ranges, b: Ranges) -> Ranges:

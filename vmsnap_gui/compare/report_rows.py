@@ -91,13 +91,13 @@ def block_lines(comparison: Comparison) -> list[tuple[str, str, list[tuple[int, 
     """Return for each RAM block with differences its name, what changed, and the first ranges of pages."""
     if comparison.ram is None:
         return []
-    from vmsnap_gui.compare.ram import PageChange  # here, since it needs NumPy: only --ram waits for that
+    from vmsnap_gui.compare.change import Change  # here, since it needs NumPy: only --ram waits for that
 
     found = []
     for block in comparison.ram.blocks:
         if not block.differing:
             continue
-        counts = [(block.count(change), change.name.lower().replace("_", " ")) for change in PageChange if change]
+        counts = [(block.count(change), change.words) for change in Change if change]
         what = ", ".join(f"{count:,} {word}" for count, word in counts if count)
         size = int(block.bytes_changed.sum(dtype="int64"))
         ranges = [(first, count) for first, count in block.ranges()[:MOST_ROWS].tolist()]
@@ -109,9 +109,9 @@ def disk_lines(comparison: Comparison) -> tuple[str, list[tuple[int, int]]]:
     """Return what changed on the disk, and the first ranges of bytes."""
     disk = comparison.disk
     assert disk is not None
-    from vmsnap_gui.compare.disk import DiskChange
+    from vmsnap_gui.compare.change import Change
 
-    counts = [(disk.bytes_of(change), change.name.lower().replace("_", " ")) for change in DiskChange if change]
+    counts = [(disk.bytes_of(change), change.words) for change in Change if change]
     what = ", ".join(f"{count:,} bytes {word}" for count, word in counts if count) or "nothing differs"
     how = "told by reading the data" if disk.read_data else "told by the mapping; no data was read"
     sizes = "" if disk.size_a == disk.size_b else f"; the disk had {disk.size_a:,} bytes in A and {disk.size_b:,} in B"
