@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.models.compared import compared
-from vmsnap_gui.compare.disk import DiskChange, DiskComparison
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
-from vmsnap_gui.compare.ram import BlockComparison, PageChange, RamComparison
+from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
 from vmsnap_gui.comparing import Compared, MemoryCompared, compare_disk, compare_memory
 from vmsnap_gui.models.change_cells import look_at_disk, look_at_memory
@@ -51,9 +52,7 @@ def disk(found: Compared) -> DiskComparison:
 
 
 def test_words_and_kinds_fit_together() -> None:
-    names = [kind.name.lower().replace("_", " ") for kind in PageChange]
-    assert [kind.name for kind in PageChange] == [kind.name for kind in DiskChange]
-    assert [word.replace(" in ", " ").lower() for word in change_words()] == names
+    assert [word.replace(" in ", " ").lower() for word in change_words()] == [kind.words for kind in Change]
 
 
 def test_the_ranges_of_memory_cover_what_differs(memory: MemoryCompared) -> None:
@@ -88,7 +87,7 @@ def test_blocks_are_a_proper_model(
     assert changed[row] == max(changed)
     texts = [model.index(row, column).data() for column in Column]
     assert texts[0] == memory.ram.blocks[row].name
-    assert int(texts[1]) == memory.ram.blocks[row].count(PageChange.CHANGED)
+    assert int(texts[1]) == memory.ram.blocks[row].count(Change.CHANGED)
     assert not model.index(row, 0).data(MUTED_ROLE)
     assert "of memory" in summary(found, memory).loud
 
@@ -103,13 +102,13 @@ def test_ranges_of_the_disk_are_a_proper_model(
     start = int(disk.ranges.starts[0])
     assert model.start(model.index(0, 0)) == start
     assert model.row_at(start) == 0
-    assert cells.cells.counts[DiskChange.CHANGED] + cells.cells.counts[DiskChange.ZERO_TO_DATA] == disk.units_changed()
+    assert cells.cells.counts[Change.CHANGED] + cells.cells.counts[Change.ZERO_TO_DATA] == disk.units_changed()
     assert "clusters of the disk" in summary(found, None, disk).loud
 
 
 def test_a_million_pages_and_a_great_disk_are_small_pictures(memory: MemoryCompared) -> None:
     changes = np.zeros(1 << 21, np.uint8)
-    changes[::2] = PageChange.CHANGED
+    changes[::2] = Change.CHANGED
     block = memory.ram.blocks[0]
     assert block.a is not None
     great = BlockComparison("great", None, block.a, changes, changes.astype(np.uint32))
@@ -122,4 +121,4 @@ def test_a_million_pages_and_a_great_disk_are_small_pictures(memory: MemoryCompa
     disk = DiskComparison(size, size, ranges, 65536 * len(starts), False, 65536, use, use)
     cells = look_at_disk(disk)
     assert len(cells.cells.kinds) <= MOST
-    assert cells.cells.counts[DiskChange.CHANGED] == 1_000_000
+    assert cells.cells.counts[Change.CHANGED] == 1_000_000

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.compare.disk import DiskChange
-from vmsnap_gui.compare.ram import PageChange
+from vmsnap_gui.compare.change import Change
+from vmsnap_gui.compare.ranges import Ranges
 from vmsnap_gui.models.page_cells import BlockPages, bucket_of, cells
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ChangedCells:
     """What changed on a plane of bytes.
 
     Attributes:
-        cells: The plane in units, as points of a picture; the kinds are those of PageChange and DiskChange.
+        cells: The plane in units, as points of a picture; the kinds are the values of Change.
         unit: Bytes in a unit.
         size: Bytes in all.
         starts: Where each range of changes begins, in bytes, ascending.
@@ -63,21 +63,10 @@ def look_at_memory(memory: MemoryCompared, progress: Progress) -> list[ChangedCe
     size = memory.ram.page_size
     for number, block in enumerate(memory.ram.blocks):
         progress(number, len(memory.ram.blocks))
-        edges = np.flatnonzero(np.diff(block.changes, prepend=np.uint8(0), append=np.uint8(0)))
-        firsts, ends = edges[:-1], edges[1:]
-        differing = block.changes[firsts] != PageChange.SAME if len(firsts) else np.zeros(0, np.bool_)
-        firsts, ends = firsts[differing], ends[differing]
+        ranges = Ranges.of_units(block.changes, 0, size)
         length = max(one.length for one in (block.a, block.b) if one is not None)
-        found.append(
-            ChangedCells(
-                _picture(block.changes, len(PageChange)),
-                size,
-                length,
-                (firsts * size).astype(np.int64),
-                (ends * size).astype(np.int64),
-                block.changes[firsts],
-            )
-        )
+        ends = ranges.starts + ranges.lengths
+        found.append(ChangedCells(_picture(block.changes), size, length, ranges.starts, ends, ranges.kinds))
     return found
 
 
@@ -92,22 +81,22 @@ def look_at_disk(disk: DiskComparison) -> ChangedCells:
     ends = ranges.starts + ranges.lengths
     # Ranges ascend and are apart, so a unit's changes are covered by filling from each range's first unit to its last.
     marks = np.zeros(len(kinds) + 1, np.int64)
-    for kind in DiskChange:
+    for kind in Change:
         chosen = ranges.kinds == kind
-        if kind is DiskChange.SAME or not chosen.any():
+        if kind is Change.SAME or not chosen.any():
             continue
         marks[:] = 0
         np.add.at(marks, ranges.starts[chosen] // unit, 1)
         np.add.at(marks, -(-ends[chosen] // unit), -1)
         kinds[np.cumsum(marks[:-1]) > 0] = kind
-    return ChangedCells(_picture(kinds, len(DiskChange)), unit, size, ranges.starts, ends, ranges.kinds)
+    return ChangedCells(_picture(kinds), unit, size, ranges.starts, ends, ranges.kinds)
 
 
 _MOST_UNITS = 1 << 22
 """A disk's units are merged until there are no more: 4 MiB of kinds."""
 
 
-def _picture(kinds: NDArray[np.uint8], number: int) -> BlockPages:
+def _picture(kinds: NDArray[np.uint8]) -> BlockPages:
     bucket = bucket_of(len(kinds))
-    counts = np.bincount(kinds, minlength=number)
+    counts = np.bincount(kinds, minlength=len(Change))
     return BlockPages(tuple(int(count) for count in counts), bucket, cells(kinds, bucket))

@@ -1,4 +1,4 @@
-"""What becomes of pages and clusters, in words: by the values of PageChange and DiskChange, which are the same."""
+"""What becomes of pages and clusters, in words: by the values of Change."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MUTED_ROLE = Qt.ItemDataRole.UserRole
 
 
 class Column(enum.IntEnum):
-    """The table's columns; those from CHANGED to UNREADABLE stand for the values of PageChange."""
+    """The table's columns; those from CHANGED to UNREADABLE stand for the values of Change."""
 
     NAME = 0
     CHANGED = 1

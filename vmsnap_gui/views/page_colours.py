@@ -23,7 +23,7 @@ def kind_colours(palette: QPalette) -> list[QColor]:
 
 
 def change_colours(palette: QPalette) -> list[QColor]:
-    """Return a colour for each PageChange (or DiskChange), and for points that are nothing."""
+    """Return a colour for each Change, and for points that are nothing."""
     base, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
     dark = theme.is_dark(palette)
     return [
