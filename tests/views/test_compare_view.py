@@ -464,6 +464,8 @@ def test_a_field_can_be_a_column_of_the_snapshot_table(qtbot: QtBot, parts: Part
     model = window.snapshots.model
     assert model.columnCount() == before + 1
     assert model.headerData(before, Qt.Orientation.Horizontal) == "cpu.env.eflags"
+    assert window.snapshots.selected() == [0, 3]
+    assert window.compare_tab.actions.compare.isEnabled()
     _settle(qtbot, parts)
     assert [str(model.index(row, before).data()).split()[0] for row in (0, 3)] == ["514", "518"]
     parts.session.open_paths([sample(Q35)])

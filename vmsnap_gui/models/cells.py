@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_PADDING = re.compile(r"\(0x0+(?=[0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +19,8 @@ class Cell:
 
     text: str = ""
     number: float | None = None
+
+
+def compact(text: str) -> str:
+    """Return a value without the zeros before its hexadecimal form: columns of them leave no room."""
+    return _PADDING.sub("(0x", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from vmsnap_gui.compare.explain import bits_of, explain
 from vmsnap_gui.compare.status import Status
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.cells import compact
 from vmsnap_gui.models.field_texts import plain_tip, short
 from vmsnap_gui.vmstate.fields import show
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.change_rows import ShownSection
     from vmsnap_gui.vmstate.fields import Field
 
-_PADDING = re.compile(r"\(0x0+(?=[0-9a-f])")
 _MOST_BITS = 4
 _MOST_RANGES = 4
 _GREAT = 1 << 40
@@ -92,7 +91,7 @@ class ChangeTexts:
         found = section.labels.get(row.path)
         label = " · ".join(part for part in (found.name, found.detail) if part) if found is not None else ""
         told = explain(row, bits_of(found))
-        values = short(_compact(value_text(row.a))), short(_compact(value_text(row.b)))
+        values = short(compact(value_text(row.a))), short(compact(value_text(row.b)))
         difference = "" if row.status is Status.SAME else difference_text(told, is_short=True)
         status = status_text(row.status)
         if row.rule is not None:
@@ -144,11 +143,6 @@ def value_text(field: Field | None) -> str:
     if field is None:
         return numbers.NO_VALUE
     return show(field) or (f"({field.type.strip('()')})" if field.kind.is_container else "")
-
-
-def _compact(text: str) -> str:
-    """Return a value without the zeros before its hexadecimal form: two columns of them leave no room."""
-    return _PADDING.sub("(0x", text)
 
 
 def difference_text(told: Explanation, *, is_short: bool) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.models.cells import Cell
+from vmsnap_gui.models.cells import Cell, compact
 from vmsnap_gui.models.field_nodes import find_field
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import show
@@ -80,4 +80,4 @@ def _cell(state: VMState, column: FieldColumn) -> Cell:
         return Cell()
     if field is None:
         return Cell()
-    return Cell(show(field), float(field.value) if isinstance(field.value, int | float) else None)
+    return Cell(compact(show(field)), float(field.value) if isinstance(field.value, int | float) else None)

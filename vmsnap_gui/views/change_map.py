@@ -75,8 +75,9 @@ class ChangeMap(QWidget):
         point, unit = number // bucket, self._cells.unit
         first = point * bucket * unit
         last = min(first + bucket * unit, self._cells.size) - 1
-        what = change_words()[int(self._cells.cells.kinds[point])]
-        if bucket > 1:
+        kind = int(self._cells.cells.kinds[point])
+        what = change_words()[kind]
+        if bucket > 1 and kind:
             what = self.tr("%1 among them").replace("%1", what)
         return f"{first:#x}–{last:#x} · {what}"
 

@@ -130,7 +130,11 @@ class SnapshotTable(QWidget):
 
     def add_column(self, title: str) -> None:
         """Add a column for a field, as wide as its title wants."""
+        rows = [index.row() for index in self.table.selectionModel().selectedRows()]
         self.model.add_column(title)
+        flags = QItemSelectionModel.SelectionFlag
+        for row in rows:  # a row counts as selected only with all of its columns
+            self.table.selectionModel().select(self.model.index(row, 0), flags.Select | flags.Rows)
         header, least = self.table.header(), self.fontMetrics().averageCharWidth() * 22
         wide = header.fontMetrics().horizontalAdvance(title) + 24
         header.resizeSection(self.model.columnCount() - 1, max(wide, least))
