@@ -42,6 +42,19 @@ class Side:
     snapshot: Snapshot
 
 
+def only_side(path: Path) -> Side | None:
+    """Return the one saved state of a file; None where it is none, or holds more or fewer."""
+    try:
+        image = open_image(path)
+    except (ImageError, OSError):
+        return None
+    try:
+        states = [one for one in image.snapshots if one.vm_state_size]
+        return Side(path, states[0]) if len(states) == 1 else None
+    finally:
+        image.close()
+
+
 class Sides:
     """Two snapshots whose files are open for one comparison; all but `close` is for workers.
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from vmsnap_gui.comparing import noise_rules
-from vmsnap_gui.models.noise_rules import Column, NoiseRulesModel
+from vmsnap_gui.models.noise_rules import MUTED_ROLE, Column, NoiseRulesModel
 
 if TYPE_CHECKING:
     from pytestqt.modeltest import ModelTester
@@ -28,6 +28,8 @@ def test_rules_with_reasons_can_be_ticked(qapp: object, qtmodeltester: ModelTest
     assert Qt.CheckState(model.data(index, _Check)) is Qt.CheckState.Checked
     assert model.setData(index, Qt.CheckState.Unchecked, _Check)
     assert model.disabled == {rules.rules[0].name}
+    assert model.index(0, 0).data() == f"{rules.rules[0].name} (off)"
+    assert model.index(0, 1).data(MUTED_ROLE)
     assert model.setData(index, Qt.CheckState.Checked, _Check)
     assert not model.disabled
     assert not model.setData(model.index(0, 1), Qt.CheckState.Checked, _Check)

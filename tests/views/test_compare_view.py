@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
 
 from tests.end2end.test_gui_walk import loaded, running
 from tests.models.states import Q35
 from tests.samples import sample
 from vmsnap_gui.comparing import Side, noise_file, noise_rules
+from vmsnap_gui.demo import demo_image
+from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import Shown
 from vmsnap_gui.views.noise_dialog import NoiseDialog
 from vmsnap_gui.views.pages import Notice
@@ -229,6 +231,29 @@ def test_a_comparison_can_be_cancelled(qtbot: QtBot, parts: Parts, window: MainW
     assert window.compare_tab.session.compared is before
     assert window.compare_tab.view.header.a.name() == "booted"
     assert not window.compare_tab.view.header.notice.isVisible()
+
+
+def test_two_saved_states_that_are_dropped_are_compared(
+    qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path
+) -> None:
+    image = open_image(demo_image())
+    files = [tmp_path / "a.vmstate", tmp_path / "b.vmstate"]
+    for file, snapshot in zip(files, image.snapshots[::3], strict=True):
+        view = image.vm_state(snapshot)
+        file.write_bytes(view.read(0, view.size))
+    image.close()
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    window.dropEvent(QDropEvent(QPointF(9, 9), copy, data, left, Qt.KeyboardModifier.NoModifier))
+    _settle(qtbot, parts)
+    found = window.compare_tab.session.compared
+    assert found is not None
+    assert [found.sides.a.path.name, found.sides.b.path.name] == ["a.vmstate", "b.vmstate"]
+    assert "env.eflags" in _paths(window)
+    window.compare_tab.view.tabs.setCurrentWidget(window.compare_tab.view.disk)
+    assert window.compare_tab.view.disk.page.message()[0] == "There is no disk to compare"
+    _settle(qtbot, parts)
 
 
 def test_a_row_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 
 
+MUTED_ROLE = Qt.ItemDataRole.UserRole
+"""True for a rule that is switched off."""
+
+
 class Column(enum.IntEnum):
     """The table's columns."""
 
@@ -61,10 +65,13 @@ class NoiseRulesModel(QAbstractTableModel):
             return None
         rule, column = self._rules[index.row()], Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
-            return words.visible((rule.name, rule.reason, _applies(rule))[column])
+            name = self.tr("%1 (off)").replace("%1", rule.name) if rule.name in self.disabled else rule.name
+            return words.visible((name, rule.reason, _applies(rule))[column])
         if role == Qt.ItemDataRole.ToolTipRole:
             own = [self.tr("From your own file")] if rule.own else []
             return plain_tip([rule.name, rule.reason, _applies(rule), *own])
+        if role == MUTED_ROLE:
+            return rule.name in self.disabled
         if role == Qt.ItemDataRole.CheckStateRole and column is Column.NAME:
             return Qt.CheckState.Unchecked if rule.name in self.disabled else Qt.CheckState.Checked
         return None
@@ -78,7 +85,7 @@ class NoiseRulesModel(QAbstractTableModel):
             self.disabled.discard(name)
         else:
             self.disabled.add(name)
-        self.dataChanged.emit(index, index, [Qt.ItemDataRole.CheckStateRole])
+        self.dataChanged.emit(index, self.index(index.row(), Column.APPLIES))
         return True
 
 

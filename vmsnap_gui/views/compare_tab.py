@@ -8,12 +8,16 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QTabBar
 
 from vmsnap_gui.compare_session import CompareSession
-from vmsnap_gui.jobs import JobState
+from vmsnap_gui.comparing import only_side
+from vmsnap_gui.jobs import SCAN, JobState
 from vmsnap_gui.views.compare_actions import CompareActions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtWidgets import QMainWindow, QTabWidget
 
+    from vmsnap_gui.comparing import Side
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.compare_files import CompareFiles
@@ -99,6 +103,21 @@ class CompareTab(QObject):
         """Bring the tab to the front."""
         self._tabs.setCurrentWidget(self.view)
         self.view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def compare_files(self, a: Path, b: Path) -> None:
+        """Compare two files if each holds exactly one state: it is clear then what is meant."""
+
+        def compare(sides: tuple[Side | None, Side | None]) -> None:
+            if sides[0] is not None and sides[1] is not None:
+                self.session.compare(sides[0], sides[1])
+
+        self._jobs.run(
+            self.tr("Looking at two files"),
+            lambda _progress: (only_side(a), only_side(b)),
+            lane=SCAN,
+            success=compare,
+            quiet=True,
+        )
 
     def _step(self, *, back: bool) -> None:
         self._tabs.setCurrentWidget(self.view)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
 
+from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
@@ -372,11 +373,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Override QWidget::dropEvent: open what was dropped."""
+        """Override QWidget::dropEvent: open what was dropped; two saved states are also compared."""
         paths = _dropped(event)
         if paths:
             event.acceptProposedAction()
             self._session.open_paths(paths)
+            if len(paths) == 2:
+                self.compare_tab.compare_files(*map(normal, paths))
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: draw the icons in a new palette's colours; look for changes on coming back."""
