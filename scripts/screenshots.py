@@ -26,6 +26,8 @@ KEPT = {
 PATIENCE = 60
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtWidgets import QApplication, QWidget
 
     from vmsnap_gui.app import Parts
@@ -80,6 +82,15 @@ class Camera:
         window = self.parts.window
         return window.inspector.has("memory") and window.memory.map.isVisible() and window.memory.map.map is None
 
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Run the event loop until something is so."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            self.app.processEvents()
+            time.sleep(0.02)
+            if time.monotonic() > end:
+                raise TimeoutError("something was never so")
+
     def take(self, name: str, widget: QWidget | None = None) -> None:
         """Write a picture of a widget, or of the window."""
         self.settle()
@@ -122,6 +133,7 @@ def take_views(camera: Camera) -> None:
     window.inspector.setCurrentWidget(window.memory)
     camera.take("memory")
     window.inspector.setCurrentWidget(window.overview)
+    take_comparisons(camera)
     window.verbs.show_jobs.setChecked(True)
     camera.take("jobs")
     window.verbs.show_jobs.setChecked(False)
@@ -146,6 +158,102 @@ def take_devices(camera: Camera) -> None:
     window.filter_box.set_filter("device ~ (")
     camera.take("wrong-filter")
     window.filter_box.set_filter("")
+
+
+def take_comparisons(camera: Camera) -> None:
+    """The Compare tab: a small comparison in all its parts, an empty one and a huge one."""
+    from PySide6.QtCore import QItemSelectionModel
+
+    from vmsnap_gui.models.change_rows import Shown
+    from vmsnap_gui.views.noise_dialog import NoiseDialog
+
+    window = camera.parts.window
+    tab, model = window.compare_tab, window.snapshots.table.selectionModel()
+    flags = QItemSelectionModel.SelectionFlag
+    for row, flag in ((0, flags.ClearAndSelect), (3, flags.Select)):
+        model.select(window.snapshots.model.index(row, 0), flag | flags.Rows)
+    camera.take("two-selected")
+    tab.actions.compare.trigger()
+    camera.settle()
+    for _ in range(7):
+        tab.actions.next.trigger()
+    camera.take("compare-fields")
+    tab.view.fields.shown.setCurrentIndex(Shown.FILTERED)
+    camera.take("compare-filtered")
+    tab.view.fields.shown.setCurrentIndex(Shown.CHANGED)
+    for part, name in ((tab.view.memory, "compare-memory"), (tab.view.disk, "compare-disk")):
+        tab.view.tabs.setCurrentWidget(part)
+        camera.wait(lambda part=part: part.bytes.map.map is not None)
+        tab.actions.next.trigger()
+        camera.take(name)
+    tab.actions.rules.trigger()
+    camera.settle()
+    dialog = window.findChild(NoiseDialog)
+    camera.take("noise-rules", dialog)
+    dialog.reject()
+    tab.view.tabs.setCurrentWidget(tab.view.fields)
+    tab.view.fields.tree.go_to_end(back=False)
+    tab.view.fields.actions_of_change.column.trigger()
+    camera.take("column")
+    tab.show()
+    take_huge(camera)
+    side = tab.session.compared.sides.a
+    tab.session.compare(side, side)
+    for part in ("fields", "memory", "disk"):
+        tab.view.tabs.setCurrentWidget(getattr(tab.view, part))
+        camera.take(f"compare-{part}-empty")
+    tab.actions.close.trigger()
+    model.select(window.snapshots.model.index(3, 0), flags.ClearAndSelect | flags.Rows)
+
+
+def take_huge(camera: Camera) -> None:
+    """100,000 changed fields and a million changed pages, on top of the demo's."""
+    import numpy as np
+
+    from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.compare.ram import BlockComparison, RamComparison
+    from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+    from vmsnap_gui.comparing import Compared, Counts, MemoryCompared
+    from vmsnap_gui.vmstate.fields import Field, Kind
+
+    tab = camera.parts.window.compare_tab
+    compared, memory = tab.session.compared, tab.session.memory.result
+    assert compared is not None
+    assert compared.fields is not None
+    assert memory is not None
+
+    def entry(number: int, value: int) -> Field:
+        return Field(f"[{number}]", "uint64", Kind.INTEGER, 8 * number, 8, value)
+
+    changes = tuple(
+        FieldChange(f"table[{n}]", Status.CHANGED, entry(n, n * 977), entry(n, n * 977 + n % 4096 + 1))
+        for n in range(100_000)
+    )
+    sections = (*compared.fields.sections, SectionChange("iommu", 0, None, None, Status.CHANGED, changes))
+    fields = FieldComparison(compared.fields.a, compared.fields.b, sections)
+    labels = (*compared.labels, {})
+    huge = Compared(compared.sides, fields, labels, counts=Counts.of(fields))
+    random = np.random.default_rng(1)
+    pages = np.zeros(1 << 22, np.uint8)
+    starts = random.integers(0, len(pages), 4000)
+    for start in starts.tolist():
+        pages[start : start + 330] = random.choice([1, 1, 1, 2, 3])
+    block = memory.ram.blocks[0]
+    great = BlockComparison(block.name, block.a, block.b, pages, pages.astype(np.uint32) * 700)
+    ram = RamComparison(4096, (great, *memory.ram.blocks[1:]))
+    tab.session.compared = huge
+    tab.session.memory.forget()
+    tab.session.memory.put(MemoryCompared.of(memory.a, memory.b, ram))
+    tab.session.ready.emit()
+    tab.session.changed.emit()
+    tab.view.tabs.setCurrentWidget(tab.view.fields)
+    camera.settle()
+    tab.view.fields.tree.go_to_end(back=True)
+    camera.take("compare-fields-huge")
+    tab.view.tabs.setCurrentWidget(tab.view.memory)
+    camera.settle()
+    tab.view.memory.blocks.setCurrentIndex(tab.view.memory.model.index(0, 0))
+    camera.take("compare-memory-huge")
 
 
 def take_states(camera: Camera, scratch: Path) -> None:

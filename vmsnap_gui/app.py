@@ -66,6 +66,7 @@ class Parts:
     def shut_down(self) -> None:
         """Remember everything, end all work and threads, and let go of the window."""
         self.session.shutdown()
+        self.window.compare_tab.session.close()
         self.jobs.shutdown()
         self.settings.save()
         self.window.hide()

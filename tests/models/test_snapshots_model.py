@@ -13,6 +13,7 @@ from tests.image.tools import create, run, take
 from vmsnap_gui.cli import main
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.snapshot import Snapshot
+from vmsnap_gui.models.cells import Cell
 from vmsnap_gui.models.facts import Fact, snapshot_facts
 from vmsnap_gui.models.snapshots import MUTED_ROLE, Column, SnapshotModel, snapshot_json
 
@@ -141,3 +142,24 @@ def test_the_json_is_that_of_the_command_line(tmp_path: Path, capsys: pytest.Cap
     ours = [snapshot_json(one) for one in image.snapshots]
     image.close()
     assert ours == listed
+
+
+def test_fields_can_be_columns(model: SnapshotModel) -> None:
+    model.show([made(1, "a", 1), made(2, "b", 2), made(3, "c", 3)])
+    model.add_column("cpu.env.eip")
+    model.add_column("port92.outport")
+    here = model.columnCount() - 2
+    assert model.headerData(here, Qt.Orientation.Horizontal) == "cpu.env.eip"
+    assert [model.index(row, here).data() for row in range(3)] == ["", "", ""]
+    model.sort(here)
+    model.set_cells(0, [Cell("10", 10), Cell("9", 9), Cell()])
+    assert [model.index(row, here).data() for row in range(3)] == ["9", "10", ""]
+    model.show([made(1, "x", 1, icount=5), made(2, "y", 2)])
+    assert column(model, Column.TAG) == ["x", "y"]
+    assert model.index(0, model.columnCount() - 2).data() == ""
+    model.remove_column(0)
+    assert model.headerData(model.columnCount() - 1, Qt.Orientation.Horizontal) == "port92.outport"
+    assert column(model, Column.TAG) == ["x", "y"]
+    model.sort(Column.ICOUNT)
+    model.show([made(1, "x", 1)])
+    assert column(model, Column.TAG) == ["x"]

@@ -108,7 +108,7 @@ def test_a_view_that_is_made_late_shows_what_is_indexed_already(here: World, qtb
 
 
 def test_indexing_can_be_cancelled_and_begun_again(here: World, view: MemoryView, qtbot: QtBot) -> None:
-    cancel = view.findChild(QPushButton, "memory_page_cancel_index")
+    cancel = view.findChild(QPushButton, "index_page_cancel_index")
     seen: list[str] = []
 
     def stop() -> None:
@@ -121,7 +121,7 @@ def test_indexing_can_be_cancelled_and_begun_again(here: World, view: MemoryView
     assert seen == ["Indexing the memory"]
     assert here.session.ram is None
     assert view.page.message()[0] == "The memory is not indexed"
-    qtbot.mouseClick(view.findChild(QPushButton, "memory_page_start_index"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(view.findChild(QPushButton, "index_page_start_index"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: view.block is not None)
     here.settle()
 

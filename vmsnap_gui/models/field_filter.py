@@ -61,7 +61,7 @@ _WHOLE = Kept(array("L"))
 """Stands for a container of which everything stays."""
 
 
-class _Row:
+class ShownRow:
     """The one row that is shown to the filter, field by field: making one for each would double the time."""
 
     __slots__ = ("changed", "device", "label", "name", "offset", "path", "problem", "size", "type", "value")
@@ -75,6 +75,7 @@ class _Row:
         self.problem: str | None = None
 
     def show(self, path: str, field: Field, label: Label | None) -> None:
+        """Show the filter this field."""
         self.path, self.name, self.type = path, field.name, field.type
         self.value, self.size, self.offset = field.value, field.size, field.offset
         self.label = label.name if label is not None else None
@@ -90,7 +91,7 @@ class _Filtering:
         self._done = 0
         self._looked = 0
         self._counts = True
-        self._row = _Row()
+        self._row = ShownRow()
         self._labels: dict[str, Label] = {}
 
     def root(self, root: Root) -> Kept | None:

@@ -76,7 +76,7 @@ class DeviceTree:
         self.loaded = loaded
         state = loaded.vmstate
         roots = [
-            (Root(_key(section), tree, section, labels, _about(labels)), number)
+            (Root(_key(section), tree, section, labels, device_kind(labels)), number)
             for number, (section, tree, labels) in enumerate(
                 zip(state.sections, loaded.trees, loaded.labels, strict=True)
             )
@@ -152,6 +152,14 @@ def children_of(parent: Field) -> Sequence[Field]:
     return parts_of(parent)
 
 
+def find_field(root: Field, path: str) -> Field | None:
+    """Return the field at a path below `root`, or None."""
+    places, here = _search(root, "", path), root
+    for place in places or ():
+        here = children_of(here)[place]
+    return here if places else None
+
+
 def holds_containers(parent: Field) -> bool:
     """Whether the elements of an array are containers (by its ends: looking at all would decode all)."""
     children = parent.children
@@ -171,7 +179,7 @@ def group_size(rows: int, most: int) -> int:
 _PCI_DEVICE = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4} .")
 
 
-def _about(labels: dict[str, Label]) -> str:
+def device_kind(labels: dict[str, Label]) -> str:
     """Return what a PCI device is ("8086:2922 SATA controller"): the detail that its configuration space is given."""
     details = (label.detail for label in labels.values() if label.detail)
     return next((detail for detail in details if _PCI_DEVICE.match(detail)), "")

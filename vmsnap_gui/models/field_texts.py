@@ -43,9 +43,9 @@ class FieldTexts:
         path = tree.path(chain)
         top = len(chain) == 1
         problem: str | bool | None = field.problem or tree.has_problem_inside(chain[0], path) or None
-        name = _short(field.name)
+        name = short(field.name)
         label = _label(root, field, path, problem, top=top)
-        value = _section_value(root) if top else _short(show(field))
+        value = _section_value(root) if top else short(show(field))
         size = numbers.count(field.size)
         lines = [
             f"{root.field.name} {path}".rstrip(),
@@ -54,7 +54,7 @@ class FieldTexts:
             *([label] if label else []),
         ]
         return cls(
-            (name, label, value, _short(field.type), f"{field.offset:#x}", size),
+            (name, label, value, short(field.type), f"{field.offset:#x}", size),
             words.plain_tip(lines, fixed=True),
             ", ".join(part for part in (name, label, value, field.type) if part),
             problem,
@@ -63,7 +63,7 @@ class FieldTexts:
     @classmethod
     def of_group(cls, first: Field, last: Field, count: int) -> FieldTexts:
         """Make the texts of a group of rows."""
-        name = f"{_short(first.name)} … {_short(last.name)}"
+        name = f"{short(first.name)} … {short(last.name)}"
         what = _tr("%1 elements").replace("%1", numbers.count(count))
         size = numbers.count(last.offset + last.size - first.offset)
         return cls(
@@ -87,7 +87,7 @@ def _label(root: Root, field: Field, path: str, problem: str | bool | None, *, t
         parts.append(_tr("a problem inside"))
     if top and field.kind is Kind.RECORDS:
         parts.append(_tr("shown on the Memory tab"))
-    return _short(" · ".join(parts))
+    return short(" · ".join(parts))
 
 
 def _section_value(root: Root) -> str:
@@ -109,7 +109,8 @@ def _long_value(field: Field, value: str) -> list[str]:
     return lines if len(data) <= _TIP_BYTES else [*lines, "…"]
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text as a column shows it: visible, and cut where nobody could see the rest."""
     shown = words.visible(text[: _SHORT + 1])
     return shown if len(shown) <= _SHORT else f"{shown[: _SHORT - 1]}…"
 

@@ -52,7 +52,7 @@ def look_at_blocks(index: RamIndex, progress: Progress) -> list[BlockPages]:
         states = block.states()
         counts = np.bincount(states, minlength=len(PageState))
         bucket = bucket_of(block.pages)
-        found.append(BlockPages(tuple(int(count) for count in counts[:4]), bucket, _kinds(states, bucket)))
+        found.append(BlockPages(tuple(int(count) for count in counts[:4]), bucket, cells(states, bucket)))
     progress(len(index.blocks), len(index.blocks))
     return found
 
@@ -111,7 +111,8 @@ def _entropy(index: RamIndex, block: RamBlock, start: int, stop: int) -> NDArray
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _kinds(states: NDArray[np.uint8], bucket: int) -> NDArray[np.uint8]:
+def cells(states: NDArray[np.uint8], bucket: int) -> NDArray[np.uint8]:
+    """Return the greatest state of each `bucket` pages: the points of a picture."""
     if bucket == 1:
         return states
     points = -(-len(states) // bucket)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.cells import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,22 @@ class Column(enum.IntEnum):
     ICOUNT = 6
 
 
+@dataclass(slots=True, eq=False)
+class _Extra:
+    """A column with the value of a field.
+
+    Attributes:
+        title: What stands at its top.
+        cells: One for each position; none while they are not known.
+    """
+
+    title: str
+    cells: Sequence[Cell] = ()
+
+    def cell(self, position: int) -> Cell:
+        return self.cells[position] if position < len(self.cells) else Cell()
+
+
 class SnapshotModel(QAbstractTableModel):
     """One row for each snapshot. A *position* is a place in the image's table, a row is one in this model."""
 
@@ -42,8 +60,9 @@ class SnapshotModel(QAbstractTableModel):
         self._order: list[int] = []
         self._repeated: set[str] = set()
         self._columns = int(Column.ICOUNT)
-        self._sorted_by = Column.DATE
+        self._sorted_by: Column | _Extra = Column.DATE
         self._direction = Qt.SortOrder.AscendingOrder
+        self._extra: list[_Extra] = []
 
     def show(self, snapshots: Sequence[Snapshot]) -> None:
         """Show these snapshots."""
@@ -54,8 +73,35 @@ class SnapshotModel(QAbstractTableModel):
         tags = [one.tag for one in self._snapshots if one.tag]
         self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
         self._columns = len(Column) if any(one.icount for one in snapshots) else int(Column.ICOUNT)
+        for extra in self._extra:
+            extra.cells = ()
         self._order = self._sorted()
         self.endResetModel()
+
+    def add_column(self, title: str) -> None:
+        """Add a column for a field, at the end."""
+        here = self.columnCount()
+        self.beginInsertColumns(QModelIndex(), here, here)
+        self._extra.append(_Extra(title))
+        self.endInsertColumns()
+
+    def remove_column(self, number: int) -> None:
+        """Take the column of a field away, by its number among these."""
+        here = int(self._columns) + number
+        self.beginRemoveColumns(QModelIndex(), here, here)
+        gone = self._extra.pop(number)
+        self.endRemoveColumns()
+        if self._sorted_by is gone:
+            self.sort(Column.DATE)
+
+    def set_cells(self, number: int, cells: Sequence[Cell]) -> None:
+        """Fill the column of a field: a cell for each position."""
+        here = int(self._columns) + number
+        self._extra[number].cells = cells
+        if self._order:
+            self.dataChanged.emit(self.index(0, here), self.index(len(self._order) - 1, here))
+        if self._sorted_by is self._extra[number]:
+            self.sort(here, self._direction)
 
     def position(self, index: Index) -> int | None:
         """Return the position of the snapshot at an index."""
@@ -77,12 +123,15 @@ class SnapshotModel(QAbstractTableModel):
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else int(self._columns)
+        return 0 if parent.isValid() else int(self._columns) + len(self._extra)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
             return None
+        if section >= self._columns:
+            shows = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+            return self._extra[section - self._columns].title if shows else None
         if role == Qt.ItemDataRole.DisplayRole:
             return self._titles()[section]
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -96,6 +145,10 @@ class SnapshotModel(QAbstractTableModel):
         snapshot = self.snapshot(index)
         if snapshot is None:
             return None
+        if index.column() >= self._columns:
+            shown = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
+            cell = self._extra[index.column() - self._columns].cell(self._order[index.row()])
+            return words.visible(cell.text) if shown else None
         column = Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(snapshot, column)
@@ -109,12 +162,14 @@ class SnapshotModel(QAbstractTableModel):
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Override QAbstractItemModel::sort."""
-        if not 0 <= column < len(Column):
+        extra = self._columns <= column < self.columnCount()
+        if not extra and not 0 <= column < len(Column):
             return
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         positions = [self._order[index.row()] for index in before]
-        self._sorted_by, self._direction = Column(column), order
+        self._sorted_by = self._extra[column - self._columns] if extra else Column(column)
+        self._direction = order
         self._order = self._sorted()
         rows = {position: row for row, position in enumerate(self._order)}
         after = [self.index(rows[position], index.column()) for position, index in zip(positions, before, strict=True)]
@@ -122,12 +177,14 @@ class SnapshotModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def _sorted(self) -> list[int]:
-        key = _KEYS[self._sorted_by]
-        return sorted(
-            range(len(self._snapshots)),
-            key=lambda position: key(self._snapshots[position]),
-            reverse=self._direction == Qt.SortOrder.DescendingOrder,
-        )
+        backwards = self._direction == Qt.SortOrder.DescendingOrder
+        return sorted(range(len(self._snapshots)), key=self._key, reverse=backwards)
+
+    def _key(self, position: int) -> tuple[object, ...]:
+        if isinstance(self._sorted_by, Column):
+            return _KEYS[self._sorted_by](self._snapshots[position])
+        cell = self._sorted_by.cell(position)
+        return (cell.number is None, cell.number or 0, cell.text)
 
     def _titles(self) -> tuple[str, ...]:
         return (

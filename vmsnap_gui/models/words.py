@@ -97,6 +97,16 @@ def fields(number: int) -> str:
     return _plural(number, _tr("no fields"), _tr("1 field"), _tr("%1 fields"))
 
 
+def pages(number: int) -> str:
+    """Return "no pages", "1 page" or "512 pages"."""
+    return _plural(number, _tr("no pages"), _tr("1 page"), _tr("%1 pages"))
+
+
+def clusters(number: int) -> str:
+    """Return "no clusters", "1 cluster" or "512 clusters"."""
+    return _plural(number, _tr("no clusters"), _tr("1 cluster"), _tr("%1 clusters"))
+
+
 def jobs(number: int) -> str:
     """Return "no jobs", "1 job" or "2 jobs"."""
     return _plural(number, _tr("no jobs"), _tr("1 job"), _tr("%1 jobs"))

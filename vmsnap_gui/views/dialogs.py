@@ -38,6 +38,23 @@ def ask_folder(parent: QWidget, folder: Path | None, then: Callable[[list[Path]]
     return _ask(dialog, folder, then)
 
 
+def ask_report(parent: QWidget, folder: Path, name: str, then: Callable[[Path], object]) -> QFileDialog:
+    """Ask where to save a report; `then` gets the file, with a suffix that says its form."""
+    dialog = QFileDialog(parent, _tr("Save report"))
+    dialog.setObjectName("report_dialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    forms = {_tr("Web page (*.html)"): "html", _tr("Markdown (*.md)"): "md", _tr("JSON (*.json)"): "json"}
+    dialog.setNameFilters(list(forms))
+    dialog.setDefaultSuffix("html")
+    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(forms.get(chosen, "html")))
+    dialog.setDirectory(str(folder))
+    dialog.selectFile(f"{name}.html")
+    dialog.filesSelected.connect(lambda names: then(Path(names[0])))
+    dialog.open()
+    return dialog
+
+
 def _ask(dialog: QFileDialog, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
     dialog.setObjectName("open_dialog")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptOpen)

@@ -34,10 +34,12 @@ class FieldActions(QObject):
 
     Signals:
         filter_wanted: (str) The person wants this filter.
+        column_wanted: (str, str) The person wants a column of this field in the snapshot table: device and path.
         message: (str) What was done, or why not.
     """
 
     filter_wanted = Signal(str)
+    column_wanted = Signal(str, str)
     message = Signal(str)
 
     def __init__(self, tree: DeviceTreeView, session: Session, jobs: Jobs) -> None:
@@ -50,6 +52,7 @@ class FieldActions(QObject):
         self.copy_json = self._add("copy_json", self.tr("Copy as &JSON"), "Ctrl+Shift+N", self._copy_json)
         self.copy_hex = self._add("copy_hex", self.tr("Copy as &hex"), "Ctrl+Shift+H", self._copy_hex)
         self.filter = self._add("apply_as_filter", self.tr("Apply as &filter"), "Ctrl+Shift+F", self._filter)
+        self.column = self._add("apply_as_column", self.tr("Apply as co&lumn"), "Ctrl+Shift+L", self._column)
         self.expand = self._add("expand_below", self.tr("&Expand all below"), "Ctrl+Right", self._expand)
         self.collapse = self._add("collapse_below", self.tr("C&ollapse all below"), "Ctrl+Left", self._collapse)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -72,6 +75,8 @@ class FieldActions(QObject):
         is_field = self._field() is not None
         for action in (self.copy_value, self.copy_path, self.copy_json, self.filter):
             action.setEnabled(is_field)
+        field = self._field()
+        self.column.setEnabled(field is not None and not field.kind.is_container and bool(self._place()[1]))
         self.copy_hex.setEnabled(index.isValid())
         for action in (self.expand, self.collapse):
             action.setEnabled(index.isValid() and self._tree.fields.hasChildren(index.siblingAtColumn(0)))
@@ -83,7 +88,7 @@ class FieldActions(QObject):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addActions([self.copy_value, self.copy_path, self.copy_json, self.copy_hex])
         menu.addSeparator()
-        menu.addAction(self.filter)
+        menu.addActions([self.filter, self.column])
         menu.addSeparator()
         menu.addActions([self.expand, self.collapse])
         menu.popup(self._tree.viewport().mapToGlobal(place))
@@ -91,14 +96,18 @@ class FieldActions(QObject):
     def _field(self) -> Field | None:
         return self._tree.fields.field(self._tree.currentIndex())
 
-    def _path(self) -> str:
-        """Return the selected field's path with its device, as the filter language has it."""
+    def _place(self) -> tuple[str, str]:
+        """Return the selected field's device and its path in it."""
         place, tree = self._tree.place_of(self._tree.currentIndex()), self._tree.fields.tree
         if place is None or tree is None:
-            return ""
+            return "", ""
         root = tree.roots[place.chain[0]]
-        device = root.section.key if root.section is not None else root.key
-        return f"{device}.{place.path}" if place.path else device
+        return (root.section.key if root.section is not None else root.key), place.path
+
+    def _path(self) -> str:
+        """Return the selected field's path with its device, as the filter language has it."""
+        device, path = self._place()
+        return f"{device}.{path}" if path else device
 
     def _copy_value(self) -> None:
         field = self._field()
@@ -154,6 +163,9 @@ class FieldActions(QObject):
         field = self._field()
         if field is not None:
             self.filter_wanted.emit(field_filter(self._path(), field.value))
+
+    def _column(self) -> None:
+        self.column_wanted.emit(*self._place())
 
     def _expand(self) -> None:
         if not self._tree.expand_below(self._tree.currentIndex().siblingAtColumn(0)):

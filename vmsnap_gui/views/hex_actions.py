@@ -28,8 +28,10 @@ class HexActions(QObject):
 
     refused = Signal(str)
 
-    def __init__(self, view: HexView) -> None:
+    def __init__(self, view: HexView, *, columns: bool = True) -> None:
+        """Make the actions of `view`; `columns`: the person can choose how many bytes are in a row."""
         super().__init__(view)
+        self._columns = columns
         self._view = view
         copy, shift = QKeySequence(QKeySequence.StandardKey.Copy), QKeySequence("Ctrl+Shift+T")
         self.copy_hex = self._action("copy_hex", self.tr("&Copy as hex"), copy)
@@ -71,13 +73,17 @@ class HexActions(QObject):
         menu = QMenu(self._view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addActions(self._view.actions())
+        if self._columns:
+            self._add_columns(menu)
+        menu.popup(self._view.mapToGlobal(place))
+
+    def _add_columns(self, menu: QMenu) -> None:
         rows = menu.addMenu(self.tr("&Bytes in a row"))
         for columns, text in ((0, self.tr("As many as fit")), (8, "8"), (16, "16"), (32, "32")):
             action = rows.addAction(text)
             action.setCheckable(True)
             action.setChecked(columns == self._view.wanted_columns)
             action.triggered.connect(lambda _on, columns=columns: self._view.set_columns(columns))
-        menu.popup(self._view.mapToGlobal(place))
 
 
 def _text(data: bytes) -> str:

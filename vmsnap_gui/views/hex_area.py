@@ -34,9 +34,11 @@ class HexArea(LongScrollArea):
 
     Signals:
         bytes_arrived: Bytes in sight were read, or could not be: see `error`.
+        sight_moved: Other bytes are in sight.
     """
 
     bytes_arrived = Signal()
+    sight_moved = Signal()
 
     def __init__(self, name: str, title: str, parent: QWidget | None = None) -> None:
         """Make an empty area with the object name `name` and the accessible name `title`."""
@@ -166,6 +168,7 @@ class HexArea(LongScrollArea):
         """Override LongScrollArea.scrolled: fetch what came into sight."""
         self._fetch()
         self.viewport().update()
+        self.sight_moved.emit()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Override QAbstractScrollArea::paintEvent."""
@@ -250,8 +253,10 @@ class HexArea(LongScrollArea):
         end = min(start + columns, self.source.size)
         for highlight in marks:
             if highlight.start < end and start < highlight.end:
-                last = min(highlight.end, end) - 1 - start
-                rows.ground(top, max(highlight.start - start, 0), last, colours.marks[highlight.mark])
+                first, last = max(highlight.start - start, 0), min(highlight.end, end) - 1 - start
+                rows.ground(top, first, last, colours.marks[highlight.mark])
+                if highlight.mark is Mark.CHANGED:
+                    rows.underline(top, first, last)
         chosen = range(max(self.selected.start, start) - start, min(self.selected.stop, end) - start)
         if len(self.selected) > 1 and chosen:
             rows.ground(top, chosen.start, chosen.stop - 1, colours.selection)

@@ -30,6 +30,7 @@ class Mark(enum.Enum):
     FIELD = enum.auto()
     AROUND = enum.auto()  # what the field is a part of
     HIT = enum.auto()
+    CHANGED = enum.auto()  # also underlined
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Colours:
             marks={
                 Mark.FIELD: theme.blend(base, accent, 0.3),
                 Mark.AROUND: theme.blend(base, accent, 0.09),
+                Mark.CHANGED: theme.blend(base, accent, 0.26),
                 Mark.HIT: theme.blend(base, theme.warning(palette), 0.32),
             },
         )
@@ -95,6 +97,11 @@ class RowPainter:
         """Fill the ground behind the columns `first` to `last` of the row at `top`, in both parts."""
         for x, width in (self._layout.hex_span(first, last), self._layout.text_span(first, last)):
             self._painter.fillRect(QRectF(x, top, width, self._layout.row), colour)
+
+    def underline(self, top: float, first: int, last: int) -> None:
+        """Underline the columns `first` to `last` of the row at `top`, in both parts."""
+        for x, width in (self._layout.hex_span(first, last), self._layout.text_span(first, last)):
+            self._painter.fillRect(QRectF(x, top + self._layout.row - 2, width, 2), self._colours.cursor)
 
     def offset(self, top: float, text: str) -> None:
         """Write a row's offset."""

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
 
+from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.actions import Actions, RecentMenu
+from vmsnap_gui.views.compare_tab import CompareTab
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
 from vmsnap_gui.views.library_view import LibraryView
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.field_columns import FieldColumns
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
 
+_MESSAGE_MS = 6000
 _COMPLETE_MS = 700
 """When the rest of the window is made if no state is loaded before."""
 
@@ -59,6 +63,9 @@ class MainWindow(QMainWindow):
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
         self._jobs_panel: JobsPanel | None = None
+        self._columns: FieldColumns | None = None
+        self.tabs = _tabs()
+        self.compare_tab = CompareTab(self, self.tabs, session, jobs, self.snapshots)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -118,9 +125,11 @@ class MainWindow(QMainWindow):
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 3)
         self._splitter.setSizes([200, 570])
+        self.tabs.setAccessibleName(self.tr("Snapshots and comparison"))
+        self.tabs.addTab(self._splitter, self.tr("Snapshots"))
         self._centre = QStackedWidget()
         self._centre.addWidget(self.welcome)
-        self._centre.addWidget(self._splitter)
+        self._centre.addWidget(self.tabs)
         self.setCentralWidget(self._centre)
         self._library_dock = self._dock("library_dock", self.tr("Library"), self.library)
         self._jobs_dock = self._dock("jobs_dock", self.tr("Jobs"), QWidget())
@@ -130,7 +139,7 @@ class MainWindow(QMainWindow):
         wide = self.fontMetrics().averageCharWidth()
         self.resizeDocks([self._library_dock], [wide * 40], Qt.Orientation.Horizontal)
         self.resizeDocks([self._jobs_dock], [wide * 24], Qt.Orientation.Vertical)
-        self.addToolBar(self.verbs.make_tool_bar(self.filter_box))
+        self.addToolBar(self.verbs.make_tool_bar(self.compare_tab.actions.compare, self.filter_box))
         status = self.statusBar()
         status.setObjectName("status_bar")
         status.addWidget(StatusSummary(self._session), 1)
@@ -153,7 +162,7 @@ class MainWindow(QMainWindow):
             ("memory", self.tr("&Memory")),
         ):
             self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
-        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()])
+        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()], self.compare_tab.actions.in_menu())
 
     def _connect_verbs(self) -> None:
         verbs, session = self.verbs, self._session
@@ -168,8 +177,8 @@ class MainWindow(QMainWindow):
         verbs.find.triggered.connect(self._find)
         verbs.forget_recent.triggered.connect(lambda: self._settings.forget_recent())
         verbs.go_library.triggered.connect(lambda: _go(self.library.tree))
-        verbs.go_snapshots.triggered.connect(lambda: _go(self.snapshots.table))
-        verbs.go_inspector.triggered.connect(lambda: _go(self.inspector.currentWidget()))
+        verbs.go_snapshots.triggered.connect(lambda: self._go_in(self.snapshots.table))
+        verbs.go_inspector.triggered.connect(lambda: self._go_in(self.inspector.currentWidget()))
         verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
         verbs.about.triggered.connect(self._show_about)
@@ -187,6 +196,13 @@ class MainWindow(QMainWindow):
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
         session.problem.connect(self.show_report)
+        compare = self.compare_tab
+        compare.filter_wanted.connect(self.filter_box.set_filter)
+        compare.column_wanted.connect(self._add_column)
+        compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
+        compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+        compare.problem.connect(self.show_report)
+        self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._jobs.failed.connect(self._job_failed)
 
     # What people do
@@ -232,18 +248,44 @@ class MainWindow(QMainWindow):
         if self._session.image is not None:
             QGuiApplication.clipboard().setText(words.path_text(self._session.image))
 
+    def _add_column(self, device: str, path: str) -> None:
+        """Show a field as a column of the snapshot table."""
+        if self._columns is None:
+            from vmsnap_gui.views.field_columns import FieldColumns
+
+            self._columns = FieldColumns(self._session, self._jobs, self.snapshots)
+            self._columns.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+        self._columns.add(device, path)
+        self.tabs.setCurrentIndex(0)
+
     def _find(self) -> None:
-        self._show_tab("devices")
+        if not self.compare_tab.is_shown():
+            self._show_tab("devices")
         self.filter_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter_box.selectAll()
 
     def _apply_filter(self, text: str) -> str | None:
+        if self.compare_tab.is_shown():
+            return self.compare_tab.view.set_filter(text)
         wrong = self.devices.set_filter(text)
         if wrong is None and text.strip():
             self.inspector.show_tab("devices")  # where the filter shows; the typing goes on in the box
         return wrong
 
+    def _filter_again(self) -> None:
+        """Let what is in the filter box also hold for the tab that is shown now."""
+        if self.compare_tab.is_shown():
+            self.compare_tab.view.fields.set_filter(self.filter_box.text())
+        elif self.inspector.has("devices"):
+            self.devices.set_filter(self.filter_box.text())
+
+    def _go_in(self, widget: QWidget | None) -> None:
+        """Go to a part of the Snapshots tab."""
+        self.tabs.setCurrentIndex(0)
+        _go(widget)
+
     def _show_tab(self, name: str) -> None:
+        self.tabs.setCurrentIndex(0)
         self.inspector.show_tab(name)
         _go(self.inspector.currentWidget())
 
@@ -258,7 +300,10 @@ class MainWindow(QMainWindow):
         arrangement.put_parts_back(view, self._settings)
         if view.objectName() == "devices":
             field = self.devices.actions_of_field
-            self.verbs.add_copies([field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter])
+            self.verbs.add_copies(
+                [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
+            )
+            field.column_wanted.connect(self._add_column)
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
 
     def _show_jobs(self, shown: bool) -> None:
@@ -284,7 +329,7 @@ class MainWindow(QMainWindow):
     def _follow(self, *_: object) -> None:
         """Show the welcome page while nothing is open; name what is selected in the title."""
         entry, snapshot = self._session.entry(), self._session.selected_snapshot()
-        self._centre.setCurrentWidget(self._splitter if len(self._session.library.entries) else self.welcome)
+        self._centre.setCurrentWidget(self.tabs if len(self._session.library.entries) else self.welcome)
         # What cannot be opened, and a folder, have nothing to inspect: their page gets the room.
         self.inspector.setVisible(entry is not None and entry.info is not None)
         for action in (self.verbs.reload, self.verbs.close_image, self.verbs.copy_file):
@@ -329,11 +374,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Override QWidget::dropEvent: open what was dropped."""
+        """Override QWidget::dropEvent: open what was dropped; two saved states are also compared."""
         paths = _dropped(event)
         if paths:
             event.acceptProposedAction()
             self._session.open_paths(paths)
+            if len(paths) == 2:
+                self.compare_tab.compare_files(*map(normal, paths))
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: draw the icons in a new palette's colours; look for changes on coming back."""
@@ -381,6 +428,15 @@ class MainWindow(QMainWindow):
 def _go(widget: QWidget | None) -> None:
     if widget is not None:
         widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+
+def _tabs() -> QTabWidget:
+    """Make the tabs of the window; while there is only one, it needs no bar."""
+    tabs = QTabWidget()
+    tabs.setObjectName("main_tabs")
+    tabs.setDocumentMode(True)
+    tabs.setTabBarAutoHide(True)
+    return tabs
 
 
 def _dropped(event: QDropEvent) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QHeaderView, QTreeView, QWidget
+from PySide6.QtWidgets import QHeaderView, QTableView, QTreeView, QWidget
 
 from vmsnap_gui.models.ram import SHARE_ROLE, Column
 from vmsnap_gui.views import theme
@@ -28,7 +28,7 @@ _ROOMS = (
 
 def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
     """Make the list of RAM blocks."""
-    table = _table("ram_blocks", _tr("Blocks of memory"), model, parent)
+    table = plain_table("ram_blocks", _tr("Blocks of memory"), model, parent)
     table.setFont(theme.tabular(table.font()))
     table.setItemDelegateForColumn(Column.SHARE, BarDelegate(SHARE_ROLE, table))
     table.header().setObjectName("block_columns")
@@ -38,7 +38,7 @@ def blocks_table(model: BlocksModel, parent: QWidget) -> QTreeView:
 
 def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
     """Make the list of places that were found; it is hidden until there are some."""
-    table = _table("find_results", _tr("Places that were found"), model, parent)
+    table = plain_table("find_results", _tr("Places that were found"), model, parent)
     table.setFont(theme.monospaced())
     table.header().setObjectName("hit_columns")
     table.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
@@ -47,7 +47,8 @@ def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
     return table
 
 
-def _table(name: str, title: str, model: QAbstractItemModel, parent: QWidget) -> QTreeView:
+def plain_table(name: str, title: str, model: QAbstractItemModel, parent: QWidget | None) -> QTreeView:
+    """Make a table of rows without a tree."""
     table = QTreeView(parent)
     table.setObjectName(name)
     table.setAccessibleName(title)
@@ -60,6 +61,28 @@ def _table(name: str, title: str, model: QAbstractItemModel, parent: QWidget) ->
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
     table.header().setStretchLastSection(False)
+    return table
+
+
+def long_table(name: str, title: str, model: QAbstractItemModel) -> QTableView:
+    """Make a table for very many rows: a tree view would ask for each of them, and take 7 s for a million."""
+    table = QTableView()
+    table.setObjectName(name)
+    table.setAccessibleName(title)
+    table.setFont(theme.tabular(table.font()))
+    table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    table.verticalHeader().setDefaultSectionSize(theme.row_height(table.font()))
+    table.verticalHeader().hide()
+    table.setModel(model)
+    table.setItemDelegate(RowDelegate(parent=table))
+    table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+    table.setShowGrid(False)
+    table.setWordWrap(False)
+    table.setAlternatingRowColors(True)
+    table.setTabKeyNavigation(False)
+    table.setFrameShape(QTableView.Shape.NoFrame)
+    table.horizontalHeader().setHighlightSections(False)
     return table
 
 

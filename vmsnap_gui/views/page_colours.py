@@ -22,6 +22,22 @@ def kind_colours(palette: QPalette) -> list[QColor]:
     ]
 
 
+def change_colours(palette: QPalette) -> list[QColor]:
+    """Return a colour for each Change, and for points that are nothing."""
+    base, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
+    dark = theme.is_dark(palette)
+    return [
+        theme.blend(base, text, 0.10),
+        theme.accent(palette),
+        QColor("#e0a030" if dark else "#c98a14"),
+        QColor("#b48ae8" if dark else "#7a4fb5"),
+        QColor("#4cc38a" if dark else "#1f8a5b"),
+        QColor("#e887b8" if dark else "#b8407f"),
+        theme.failure(palette),
+        base,
+    ]
+
+
 def entropy_colours(steps: int) -> list[QColor]:
     """Return `steps` colours from 0 to 8 bits per byte."""
     anchors = [QColor(name) for name in _SCALE]

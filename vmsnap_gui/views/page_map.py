@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _STEPS = 256
 _MOST_BITS = 8.0
-_DATA, _NO_PAGE = 3, 4  # in the list of kind_colours
+_DATA = 3  # in the list of kind_colours
 _MARK = 11  # pixels
 _Key = Qt.Key
 
@@ -39,10 +39,25 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
 
     page_chosen = Signal(object)
 
-    def __init__(self, describe: Callable[[int], str], parent: QWidget | None = None) -> None:
-        """Make an empty map; `describe` says for people what a page is."""
+    def __init__(
+        self,
+        describe: Callable[[int], str],
+        parent: QWidget | None = None,
+        *,
+        name: str = "page_map",
+        colours: Callable[[QPalette], list[QColor]] = kind_colours,
+    ) -> None:
+        """Make an empty map.
+
+        Args:
+            describe: Says for people what a page is.
+            parent: The widget it belongs to.
+            name: Its object name.
+            colours: Gives a colour for each kind of page, and at the end that of points that are no page.
+        """
         super().__init__(parent)
-        self.setObjectName("page_map")
+        self.setObjectName(name)
+        self._colours = colours
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self._describe = describe
@@ -200,8 +215,8 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
 
     def _colour(self) -> None:
         palette = self.palette()
-        self._kinds = kind_colours(palette)
-        self.setBackground(self._kinds[_NO_PAGE])
+        self._kinds = self._colours(palette)
+        self.setBackground(self._kinds[-1])
         pen = QPen(palette.color(QPalette.ColorRole.Text))
         pen.setWidth(2)
         pen.setCosmetic(True)

@@ -129,12 +129,13 @@ class Notice(QFrame):
         self._layout = layout
         self.hide()
 
-    def add_button(self, action: QAction) -> None:
+    def add_button(self, action: QAction) -> QPushButton:
         """Add a button that triggers an action."""
         button = QPushButton(action.text().replace("&", ""))
         button.setObjectName(f"{self.objectName()}_{action.objectName()}")
         button.clicked.connect(action.trigger)
         self._layout.addWidget(button)
+        return button
 
     def show_message(self, icon: str, text: str) -> None:
         """Show the strip with this text; without text hide it."""

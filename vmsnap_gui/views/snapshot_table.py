@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtCore import QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 
 class SnapshotTable(QWidget):
-    """The table of snapshots; the selection in it is the session's."""
+    """The table of snapshots; the selection in it is the session's.
+
+    More than one can be selected, to be compared: the session's is then the one that was selected first.
+
+    Signals:
+        selection_changed: Other snapshots are selected, or none.
+        menu_wanted: (QMenu) The context menu of a snapshot is about to be shown: add to it.
+    """
+
+    selection_changed = Signal()
+    menu_wanted = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,6 +88,7 @@ class SnapshotTable(QWidget):
         table.setModel(self.model)
         table.setFont(theme.tabular(table.font()))
         table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
+        table.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
         table.setRootIsDecorated(False)
         table.setUniformRowHeights(True)
         table.setAllColumnsShowFocus(True)
@@ -117,10 +128,31 @@ class SnapshotTable(QWidget):
             action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
             self.table.addAction(action)
 
+    def add_column(self, title: str) -> None:
+        """Add a column for a field, as wide as its title wants."""
+        rows = [index.row() for index in self.table.selectionModel().selectedRows()]
+        self.model.add_column(title)
+        flags = QItemSelectionModel.SelectionFlag
+        for row in rows:  # a row counts as selected only with all of its columns
+            self.table.selectionModel().select(self.model.index(row, 0), flags.Select | flags.Rows)
+        header, least = self.table.header(), self.fontMetrics().averageCharWidth() * 22
+        wide = header.fontMetrics().horizontalAdvance(title) + 24
+        header.resizeSection(self.model.columnCount() - 1, max(wide, least))
+
+    def selected(self) -> list[int]:
+        """Return the positions of the selected snapshots, the earliest first."""
+        snapshots = [
+            (self.model.snapshot(row), self.model.position(row)) for row in self.table.selectionModel().selectedRows()
+        ]
+        dated = [(one.date_sec or 0, one.date_nsec, at) for one, at in snapshots if one is not None and at is not None]
+        return [at for _, _, at in sorted(dated)]
+
     def _chosen(self) -> None:
-        rows = self.table.selectionModel().selectedRows()
-        if not self._following and rows and self._session.image is not None:
-            self._session.select_snapshot(self._session.image, self.model.position(rows[0]))
+        positions, image = self.selected(), self._session.image
+        if not self._following and positions and image is not None and self._session.snapshot not in positions:
+            current = self.model.position(self.table.currentIndex())
+            self._session.select_snapshot(image, current if current in positions else positions[0])
+        self.selection_changed.emit()
 
     def _entry_changed(self, path: object) -> None:
         if path == self._session.image:
@@ -134,7 +166,7 @@ class SnapshotTable(QWidget):
             self.model.show(entry.info.snapshots if entry is not None and entry.info is not None else ())
             index = self.model.index_of(self._session.snapshot)
             selection = self.table.selectionModel()
-            if index.row() != self.table.currentIndex().row() or not selection.isSelected(index):
+            if not selection.isSelected(index):
                 flags = QItemSelectionModel.SelectionFlag
                 selection.setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
                 self.table.scrollTo(index)
@@ -183,6 +215,7 @@ class SnapshotTable(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addActions([self.copy_value, self.copy_row, self.copy_json])
+        self.menu_wanted.emit(menu)
         menu.popup(self.table.viewport().mapToGlobal(place))
 
     def _copy_value(self) -> None:

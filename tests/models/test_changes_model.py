@@ -1,0 +1,202 @@
+"""The rows of a comparison and their Qt model, over the demo's snapshots."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QModelIndex
+
+from tests.models.compared import chosen, compared, demo_side
+from vmsnap_gui.compare.fields import FieldComparison
+from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.comparing import Compared, Counts
+from vmsnap_gui.guest.filter import compile_filter
+from vmsnap_gui.image.errors import Cancelled
+from vmsnap_gui.models.change_rows import Shown, choose_rows
+from vmsnap_gui.models.change_texts import ChangeTexts
+from vmsnap_gui.models.changes import STATUS_ROLE, ChangesModel, Column
+from vmsnap_gui.models.compare_summary import summary
+from vmsnap_gui.models.field_nodes import ROWS
+from vmsnap_gui.vmstate.fields import Field, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytestqt.modeltest import ModelTester
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture(scope="module")
+def found() -> Iterator[Compared]:
+    made = compared("booted", "finished")
+    yield made
+    made.sides.close()
+
+
+@pytest.fixture
+def model(qapp: object) -> ChangesModel:
+    return ChangesModel()
+
+
+def _texts(model: ChangesModel, key: str, path: str) -> list[str]:
+    assert model.rows is not None
+    section = next(n for n, one in enumerate(model.rows.sections) if one.change.key == key)
+    place = [row.path for row in model.rows.sections[section].rows].index(path)
+    index = model.index_of(section, place)
+    return [str(index.siblingAtColumn(column).data()) for column in Column]
+
+
+def many(found: Compared, rows: int) -> Compared:
+    """Return a comparison with so many changed fields in one section."""
+    assert found.fields is not None
+    fields = tuple(
+        FieldChange(
+            f"regs[{n}]",
+            Status.CHANGED,
+            Field(f"[{n}]", "uint32", Kind.INTEGER, 4 * n, 4, n),
+            Field(f"[{n}]", "uint32", Kind.INTEGER, 4 * n, 4, n + 1),
+        )
+        for n in range(rows)
+    )
+    section = SectionChange("huge", 0, None, None, Status.CHANGED, fields)
+    fields_of_it = FieldComparison(found.fields.a, found.fields.b, (section,))
+    return Compared(found.sides, fields_of_it, ({},), counts=Counts.of(fields_of_it))
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [(Shown.CHANGED, ""), (Shown.FILTERED, ""), (Shown.ALL, "cpu and not xmm"), (Shown.ALL, "nosuchfieldanywhere")],
+)
+def test_it_is_a_proper_model(
+    model: ChangesModel, qtmodeltester: ModelTester, found: Compared, shown: Shown, text: str
+) -> None:
+    model.show(chosen(found, shown, text))
+    qtmodeltester.check(model, force_py=True)
+
+
+def test_a_row_tells_both_values_and_how_they_differ(model: ChangesModel, found: Compared) -> None:
+    model.show(chosen(found))
+    assert _texts(model, "cpu", "env.eflags") == [
+        "env.eflags",
+        "RFLAGS · PF IF",
+        "514 (0x202)",
+        "518 (0x206)",
+        "+PF",
+        "≠ changed",
+    ]
+    assert _texts(model, "cpu", "env.regs[0]")[4] == "+4 · bit 2"
+
+
+def test_only_what_changed_is_shown_unless_more_is_wanted(found: Compared) -> None:
+    assert found.fields is not None
+    rows = chosen(found)
+    assert rows.fields == found.fields.fields_changed
+    assert len(rows.sections) == found.fields.devices_changed
+    more = chosen(found, Shown.FILTERED)
+    assert more.fields == rows.fields + found.fields.fields_filtered
+    ruled = [row for section in more.sections for row in section.rows if row.rule is not None]
+    assert ruled
+    section = next(one for one in more.sections if ruled[0] in one.rows)
+    texts = ChangeTexts.of(section, ruled[0])
+    assert ruled[0].rule is not None
+    assert texts.columns[5] == f"≈ same when filtered: {ruled[0].rule.name}"
+    assert ruled[0].rule.reason in texts.lines
+    everything = chosen(found, Shown.ALL)
+    same = sum(section.same for section in found.fields.sections)
+    assert everything.fields == more.fields + same
+    offsets = [row.field.offset for row in everything.sections[3].rows]
+    assert offsets == sorted(offsets)
+
+
+def test_without_noise_rules_all_differences_count() -> None:
+    made = compared("booted", "finished", noise=False)
+    try:
+        assert made.fields is not None
+        assert made.fields.fields_filtered == 0
+        assert any(row.path.startswith("cpu_") for one in chosen(made).sections for row in one.rows)
+    finally:
+        made.sides.close()
+
+
+def test_the_filter_looks_at_both_values_and_knows_what_changed(found: Compared) -> None:
+    assert [row.path for one in chosen(found, text="rax == 66").sections for row in one.rows] == ["env.regs[0]"]
+    assert [row.path for one in chosen(found, text="rax == 70").sections for row in one.rows] == ["env.regs[0]"]
+    everything = chosen(found, Shown.ALL, "changed")
+    assert everything.fields == chosen(found).fields
+    assert not any(row.status.differs for one in chosen(found, Shown.ALL, "not changed").sections for row in one.rows)
+
+
+def test_steps_go_through_every_difference_and_back(model: ChangesModel, found: Compared) -> None:
+    model.show(chosen(found, Shown.FILTERED))
+    assert found.fields is not None
+    seen, index = [], model.step(QModelIndex(), back=False)
+    while index.isValid():
+        seen.append(model.where(index))
+        assert index.data(STATUS_ROLE).differs
+        index = model.step(index, back=False)
+    assert len(seen) == found.fields.fields_changed
+    back, index = [], model.step(QModelIndex(), back=True)
+    while index.isValid():
+        back.append(model.where(index))
+        index = model.step(index, back=True)
+    assert back == seen[::-1]
+
+
+def test_a_section_on_one_side_only_is_a_step_of_its_own(model: ChangesModel, found: Compared) -> None:
+    assert found.fields is not None
+    only = SectionChange("gone", 0, found.fields.sections[1].a, None, Status.REMOVED)
+    made = Compared(found.sides, FieldComparison(found.fields.a, found.fields.b, (only,)), ({},))
+    model.show(chosen(made))
+    index = model.step(QModelIndex(), back=False)
+    assert index.data() == "gone"
+    assert index.siblingAtColumn(Column.STATUS).data() == "− only in A"
+    assert not model.step(index, back=False).isValid()
+    assert not model.step(index, back=True).isValid()
+    assert model.step(QModelIndex(), back=True) == index
+
+
+def test_very_many_changes_come_in_groups(model: ChangesModel, qtmodeltester: ModelTester, found: Compared) -> None:
+    model.show(chosen(many(found, 100_000)))
+    top = model.index(0, 0)
+    assert model.rowCount(top) == 100_000 // ROWS
+    group = model.index(3, 0, top)
+    assert group.data() == "regs[3000] … regs[3999]"
+    last = model.index_of(0, 99_999)
+    assert last.siblingAtColumn(Column.A).data().startswith("99999")
+    assert last.parent().row() == 99
+    assert model.where(model.step(model.index_of(0, 4_999), back=False)) == (0, 5_000)
+    assert model.where(model.step(group, back=False)) == (0, 3_000)
+    assert not model.step(last, back=False).isValid()
+
+
+def test_choosing_can_be_cancelled(found: Compared) -> None:
+    stop = threading.Event()
+
+    def progress(done: int, _total: int) -> None:
+        if done:
+            stop.set()
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        choose_rows(found, Shown.CHANGED, compile_filter("cpu"), progress)
+    assert stop.is_set()
+
+
+def test_the_summary_tells_what_differs_first(qapp: object, found: Compared) -> None:
+    assert found.fields is not None
+    told = summary(found, None)
+    assert told.loud == f"{found.fields.devices_changed} devices, {found.fields.fields_changed} fields differ"
+    assert f"{found.fields.fields_filtered} fields when filtered" in told.quiet
+
+
+def test_nothing_differs_between_a_snapshot_and_itself(qapp: object) -> None:
+    made = compared("booted", "booted")
+    try:
+        assert chosen(made).sections == ()
+        assert summary(made, None).loud == "No difference"
+        assert demo_side("booted") == made.sides.a
+    finally:
+        made.sides.close()

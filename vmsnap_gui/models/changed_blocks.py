@@ -1,0 +1,120 @@
+"""The blocks of memory of two states as a Qt table: how many pages became what."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from vmsnap_gui.models import numbers, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.models.change_cells import ChangedCells
+
+Index = QModelIndex | QPersistentModelIndex
+
+MUTED_ROLE = Qt.ItemDataRole.UserRole
+"""True for a block without any difference."""
+
+
+class Column(enum.IntEnum):
+    """The table's columns; those from CHANGED to UNREADABLE stand for the values of Change."""
+
+    NAME = 0
+    CHANGED = 1
+    ZERO_TO_DATA = 2
+    DATA_TO_ZERO = 3
+    ONLY_A = 4
+    ONLY_B = 5
+    UNREADABLE = 6
+    SAME = 7
+    BYTES = 8
+
+
+class ChangedBlocksModel(QAbstractTableModel):
+    """One row for each block, in the order of the comparison."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._names: Sequence[str] = ()
+        self._cells: Sequence[ChangedCells] = ()
+        self._bytes: Sequence[int] = ()
+
+    @property
+    def cells(self) -> Sequence[ChangedCells]:
+        """What changed in each block."""
+        return self._cells
+
+    def show(self, names: Sequence[str], cells: Sequence[ChangedCells], changed: Sequence[int]) -> None:
+        """Show blocks by their names: what changed in them, and how many bytes did."""
+        self.beginResetModel()
+        self._names, self._cells, self._bytes = names, cells, changed
+        self.endResetModel()
+
+    def most_changed(self) -> int:
+        """Return the row of the block with the most bytes that changed; -1 if there are no blocks."""
+        pages = [len(cells.starts) for cells in self._cells]
+        rows = range(len(self._names))
+        return max(rows, key=lambda row: (self._bytes[row], pages[row]), default=-1)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        return 0 if parent.isValid() else len(self._names)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::headerData."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        if not index.isValid():
+            return None
+        row, column = index.row(), Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(row, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            size = numbers.exact_size(self._cells[row].size)
+            changed = self.tr("%1 changed").replace("%1", numbers.exact_size(self._bytes[row]))
+            return words.plain_tip([self._names[row], size, changed])
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(column)
+        if role == MUTED_ROLE:
+            return not len(self._cells[row].starts)
+        return None
+
+    def _text(self, row: int, column: Column) -> str:
+        if column is Column.NAME:
+            return words.visible(self._names[row])
+        if column is Column.BYTES:
+            return numbers.size(self._bytes[row])
+        kind = 0 if column is Column.SAME else int(column)
+        return numbers.count(self._cells[row].cells.counts[kind])
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Block"),
+            self.tr("Changed"),
+            self.tr("Zero to data"),
+            self.tr("Data to zero"),
+            self.tr("Only in A"),
+            self.tr("Only in B"),
+            self.tr("Unreadable"),
+            self.tr("Same"),
+            self.tr("Bytes changed"),
+        )
+
+
+def _alignment(column: Column) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignLeft if column is Column.NAME else Qt.AlignmentFlag.AlignRight
+    return side | Qt.AlignmentFlag.AlignVCenter

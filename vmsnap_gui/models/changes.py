@@ -1,0 +1,285 @@
+"""What became of the fields as a Qt tree: sections, and below each its fields; rows are made when looked at."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from vmsnap_gui.models.change_texts import ChangeTexts
+from vmsnap_gui.models.field_nodes import ROWS, group_size
+
+if TYPE_CHECKING:
+    from vmsnap_gui.compare.status import FieldChange, Status
+    from vmsnap_gui.models.change_rows import ChangeRows, ShownSection
+
+Index = QModelIndex | QPersistentModelIndex
+
+STATUS_ROLE = Qt.ItemDataRole.UserRole
+"""The row's Status; None for a group."""
+_TOP = -1
+
+
+class Column(enum.IntEnum):
+    """The tree's columns."""
+
+    FIELD = 0
+    LABEL = 1
+    A = 2
+    B = 3
+    DIFFERENCE = 4
+    STATUS = 5
+
+
+@dataclass(slots=True)
+class _Node:
+    """A row that was looked at.
+
+    Attributes:
+        parent: Id of the row above.
+        row: Its row there.
+        section: Which section it belongs to.
+        place: Which of the section's rows it is; -1 for the section itself and for a group.
+        part: The section's rows that are below it; None for a field.
+        children: Ids of the rows below, once they were looked at.
+        texts: What its columns show, once they were shown.
+    """
+
+    parent: int
+    row: int
+    section: int
+    place: int = -1
+    part: range | None = None
+    children: list[int] | None = None
+    texts: ChangeTexts | None = None
+
+
+class ChangesModel(QAbstractItemModel):
+    """Sections and what became of their fields. `show` replaces all rows."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows: ChangeRows | None = None
+        self._nodes: list[_Node] = [_Node(0, 0, _TOP)]
+
+    # What is shown
+
+    @property
+    def rows(self) -> ChangeRows | None:
+        """What is shown."""
+        return self._rows
+
+    def show(self, rows: ChangeRows | None) -> None:
+        """Show what became of the fields; None: nothing."""
+        self.beginResetModel()
+        self._rows = rows
+        self._nodes = [_Node(0, 0, _TOP)]
+        self.endResetModel()
+
+    def section(self, index: Index) -> ShownSection | None:
+        """Return the section of a row."""
+        node = self._node(index)
+        return self._section(node) if node.section != _TOP else None
+
+    def change(self, index: Index) -> FieldChange | None:
+        """Return the field of a row; None for a section or a group."""
+        node = self._node(index)
+        return self._section(node).rows[node.place] if node.place >= 0 else None
+
+    def look(self, index: Index) -> tuple[bool, Status | None]:
+        """Return whether a row is a field, and its status (None for a group): all that a delegate asks, in one call."""
+        node = self._node(index)
+        return node.place >= 0, self._status(node)
+
+    def texts(self, index: Index) -> ChangeTexts:
+        """Return all that is said about a row."""
+        return self._texts(self._node(index)) if index.isValid() else ChangeTexts.EMPTY
+
+    def where(self, index: Index) -> tuple[int, int]:
+        """Return the numbers of a row's section and of its field in it; -1 for the section, or at the very top."""
+        node = self._node(index)
+        place = node.part.start - 1 if node.part is not None else node.place
+        return node.section, place
+
+    def index_of(self, section: int, place: int) -> QModelIndex:
+        """Return the index of a field by these numbers; of the section for -1."""
+        number = self._children(0)[section]
+        if place < 0:
+            return self._index(number)
+        while (size := self._group(self._nodes[number])) > 0:
+            part = self._part(self._nodes[number])
+            number = self._children(number)[(place - part.start) // size]
+        part = self._part(self._nodes[number])
+        return self._index(self._children(number)[place - part.start])
+
+    def step(self, index: Index, *, back: bool) -> QModelIndex:
+        """Return the next difference after a row, or the one before it; the invalid index where there is none."""
+        if self._rows is None:
+            return QModelIndex()
+        sections = self._rows.sections
+        section, place = self.where(index)
+        if not index.isValid():
+            section, place = (len(sections), 0) if back else (0, -2)
+        order = range(min(section, len(sections) - 1), -1, -1) if back else range(section, len(sections))
+        for number in order:
+            here = number == section
+            found = _stop(sections[number], place if here else None, back=back)
+            if found is not None:
+                return self.index_of(number, found)
+        return QModelIndex()
+
+    # Qt's own
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        if parent.isValid() and parent.column() != 0:
+            return 0
+        return self._count(self._node(parent))
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return len(Column)
+
+    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008
+        """Override QAbstractItemModel::hasChildren."""
+        return self.rowCount(parent) > 0
+
+    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
+        """Override QAbstractItemModel::index."""
+        if not 0 <= column < len(Column) or row < 0 or (parent.isValid() and parent.column() != 0):
+            return QModelIndex()
+        children = self._children(parent.internalId() if parent.isValid() else 0)
+        return self.createIndex(row, column, children[row]) if row < len(children) else QModelIndex()
+
+    @overload
+    def parent(self) -> QObject | None: ...
+    @overload
+    def parent(self, child: Index) -> QModelIndex: ...
+    def parent(self, child: Index | None = None) -> QObject | QModelIndex | None:
+        """Override QAbstractItemModel::parent."""
+        if child is None:
+            return super().parent()
+        return self._index(self._node(child).parent) if child.isValid() else QModelIndex()
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::headerData."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._titles()[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._meanings()[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        if not index.isValid():
+            return None
+        node = self._node(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._texts(node).columns[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._texts(node).tip
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._texts(node).spoken if index.column() == 0 else self._texts(node).columns[index.column()]
+        if role == STATUS_ROLE:
+            return self._status(node)
+        return None
+
+    # Nodes
+
+    def _node(self, index: Index) -> _Node:
+        return self._nodes[index.internalId() if index.isValid() else 0]
+
+    def _index(self, number: int) -> QModelIndex:
+        return QModelIndex() if number == 0 else self.createIndex(self._nodes[number].row, 0, number)
+
+    def _section(self, node: _Node) -> ShownSection:
+        assert self._rows is not None  # there is no node of a section without them
+        return self._rows.sections[node.section]
+
+    def _part(self, node: _Node) -> range:
+        return node.part if node.part is not None else range(0)
+
+    def _group(self, node: _Node) -> int:
+        """Return how many fields each row below a node stands for; 0: one."""
+        return group_size(len(self._part(node)), ROWS)
+
+    def _count(self, node: _Node) -> int:
+        if node.section == _TOP:
+            return len(self._rows.sections) if self._rows is not None else 0
+        rows, size = len(self._part(node)), self._group(node)
+        return -(-rows // size) if size else rows
+
+    def _children(self, number: int) -> list[int]:
+        """Return the ids of the rows below a node, making them if need be: a branch has at most `ROWS`."""
+        node = self._nodes[number]
+        if node.children is None:
+            first = len(self._nodes)
+            if node.section == _TOP:
+                sections = self._rows.sections if self._rows is not None else ()
+                self._nodes += [
+                    _Node(0, row, row, part=range(len(section.rows))) for row, section in enumerate(sections)
+                ]
+            else:
+                self._make_rows(number, node)
+            node.children = list(range(first, len(self._nodes)))
+        return node.children
+
+    def _make_rows(self, number: int, node: _Node) -> None:
+        part, size = self._part(node), self._group(node)
+        if size:
+            for row, start in enumerate(range(part.start, part.stop, size)):
+                below = range(start, min(start + size, part.stop))
+                self._nodes.append(_Node(number, row, node.section, part=below))
+        else:
+            self._nodes += [_Node(number, row, node.section, place) for row, place in enumerate(part)]
+
+    def _texts(self, node: _Node) -> ChangeTexts:
+        if node.texts is None and node.section != _TOP:
+            section = self._section(node)
+            if node.place >= 0:
+                node.texts = ChangeTexts.of(section, section.rows[node.place])
+            elif node.parent == 0:
+                node.texts = ChangeTexts.of_section(section)
+            else:
+                part = self._part(node)
+                node.texts = ChangeTexts.of_group(section.rows[part.start], section.rows[part.stop - 1], len(part))
+        return node.texts or ChangeTexts.EMPTY
+
+    def _status(self, node: _Node) -> Status | None:
+        if node.place >= 0:
+            return self._section(node).rows[node.place].status
+        return self._section(node).status if node.parent == 0 and node.section != _TOP else None
+
+    def _titles(self) -> tuple[str, ...]:
+        return (
+            self.tr("Field"),
+            self.tr("Label"),
+            self.tr("A"),
+            self.tr("B"),
+            self.tr("Difference"),
+            self.tr("Status"),
+        )
+
+    def _meanings(self) -> tuple[str, ...]:
+        return (
+            self.tr("QEMU's own name"),
+            self.tr("What people call it, and what its value in B means"),
+            self.tr("Its value on side A"),
+            self.tr("Its value on side B"),
+            self.tr("B minus A, bits that flipped, or bytes that differ"),
+            self.tr("What became of it, and the noise rule that names it"),
+        )
+
+
+def _stop(section: ShownSection, place: int | None, *, back: bool) -> int | None:
+    """Return the next difference in a section from row `place` on (None: from outside); -1 is the section itself."""
+    if not section.stops:
+        outside = place is None or (place < -1 if not back else place > -1)
+        return -1 if outside and section.status.differs else None
+    if back:
+        return section.previous_stop(len(section.rows) if place is None else place)
+    return section.next_stop(-1 if place is None else place)

@@ -1,0 +1,131 @@
+"""The tree of what became of the fields, as a widget: what is open and selected in it is remembered by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
+
+from vmsnap_gui.models.changes import ChangesModel, Column
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.delegates import RowDelegate
+
+if TYPE_CHECKING:
+    from vmsnap_gui.models.change_rows import ChangeRows
+
+Index = QModelIndex | QPersistentModelIndex
+
+FEW = 200
+"""So many rows, or fewer, are shown expanded."""
+
+
+class ChangeDelegate(RowDelegate):
+    """Values in a font of one width; what differs in the accent colour behind its sign, what does not quietly."""
+
+    _FIXED = (Column.A, Column.B, Column.DIFFERENCE)
+
+    def __init__(self, changes: ChangesModel, parent: QWidget) -> None:
+        super().__init__(None, parent)
+        self._changes = changes
+        self._fixed = theme.monospaced()
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::initStyleOption."""
+        super().initStyleOption(option, index)
+        is_field, status = self._changes.look(index)
+        if is_field and index.column() in self._FIXED:
+            option.font = self._fixed
+        if index.column() == Column.FIELD:
+            option.textElideMode = Qt.TextElideMode.ElideMiddle  # what tells paths apart stands at their end
+        if status is None:
+            return
+        if not status.differs or (index.column() == Column.DIFFERENCE and not is_field):
+            option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
+        elif index.column() == Column.STATUS:
+            option.palette.setColor(QPalette.ColorRole.Text, theme.accent(option.palette))
+
+
+class ChangeTree(QTreeView):
+    """The tree. `show_rows` keeps what was opened and selected, also in another comparison."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.changes = ChangesModel(self)
+        self._opened: dict[str, bool] = {}
+        self._noting = True
+        self.setObjectName("change_tree")
+        self.setAccessibleName(self.tr("Fields that changed"))
+        self.setModel(self.changes)
+        self.setItemDelegate(ChangeDelegate(self.changes, self))
+        self.setFont(theme.tabular(self.font()))
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setAlternatingRowColors(True)
+        self.setTabKeyNavigation(False)
+        self.setVerticalScrollMode(QTreeView.ScrollMode.ScrollPerPixel)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.setFrameShape(QTreeView.Shape.NoFrame)
+        self.setIndentation(self.style().pixelMetric(QStyle.PixelMetric.PM_SmallIconSize))
+        self._size_columns()
+        self.expanded.connect(lambda index: self._note(index, opened=True))
+        self.collapsed.connect(lambda index: self._note(index, opened=False))
+
+    def show_rows(self, rows: ChangeRows | None) -> None:
+        """Show what became of the fields, opened as it was before; a few are opened anyway."""
+        key, path = self._name(self.currentIndex())
+        self._noting = False
+        try:
+            self.changes.show(rows)
+            sections = rows.sections if rows is not None else ()
+            few = rows is not None and rows.fields + len(sections) <= FEW
+            for number, section in enumerate(sections):
+                if self._opened.get(section.change.key, few):
+                    self.expand(self.changes.index(number, 0))
+        finally:
+            self._noting = True
+        if sections:
+            self.setCurrentIndex(self._find(key, path))
+            self.scrollTo(self.currentIndex())
+
+    def step(self, *, back: bool) -> bool:
+        """Go to the next difference, or to the one before; False where there is none."""
+        return self._go(self.changes.step(self.currentIndex().siblingAtColumn(0), back=back))
+
+    def go_to_end(self, *, back: bool) -> bool:
+        """Go to the first difference, or to the last; False where there is none."""
+        return self._go(self.changes.step(QModelIndex(), back=back))
+
+    def _go(self, index: QModelIndex) -> bool:
+        if index.isValid():
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
+        return index.isValid()
+
+    def _find(self, key: str, path: str) -> QModelIndex:
+        """Return the row of a field that was selected before, or of its section, or the first one."""
+        rows = self.changes.rows
+        for number, section in enumerate(rows.sections if rows is not None else ()):
+            if section.change.key == key:
+                places = (place for place, row in enumerate(section.rows) if row.path == path)
+                return self.changes.index_of(number, next(places, -1) if path else -1)
+        return self.changes.index(0, 0)
+
+    def _name(self, index: Index) -> tuple[str, str]:
+        section, change = self.changes.section(index), self.changes.change(index)
+        return (section.change.key if section is not None else "", change.path if change is not None else "")
+
+    def _note(self, index: QModelIndex, *, opened: bool) -> None:
+        section = self.changes.section(index)
+        if self._noting and section is not None and not index.parent().isValid():
+            self._opened[section.change.key] = opened
+
+    def _size_columns(self) -> None:
+        header = self.header()
+        header.setObjectName("change_columns")
+        header.setStretchLastSection(True)
+        header.setFirstSectionMovable(False)
+        wide = self.fontMetrics().averageCharWidth()
+        for column, characters in zip(Column, (38, 18, 24, 24, 29, 24), strict=True):
+            header.resizeSection(column, wide * characters)

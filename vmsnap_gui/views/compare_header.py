@@ -1,0 +1,211 @@
+"""The head of the Compare tab: the two sides by name, what differs in a few words, and how a comparison comes along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.compare_summary import Summary, summary
+from vmsnap_gui.views import theme
+from vmsnap_gui.views.pages import Notice
+
+if TYPE_CHECKING:
+    from vmsnap_gui.compare.disk import DiskComparison
+    from vmsnap_gui.compare_session import CompareSession
+    from vmsnap_gui.comparing import Compared, MemoryCompared, Side
+    from vmsnap_gui.jobs import Job, Jobs
+
+
+class CompareHeader(QWidget):
+    """Names the sides, sums up, and holds the switch of the noise rules.
+
+    Signals:
+        rules_wanted: The person wants to see the noise rules.
+    """
+
+    rules_wanted = Signal()
+
+    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compare_header")
+        self._comparison = comparison
+        self._summed_up: tuple[Compared | None, MemoryCompared | None, DiskComparison | None] = (None, None, None)
+        self.a, self.b = _SideName("A", self), _SideName("B", self)
+        self.swap = QToolButton()
+        self.noise = QCheckBox(self.tr("Apply noise rules"))
+        self.rules = QToolButton()
+        self.summary = QLabel()
+        self.quiet = QLabel()
+        self.notice = Notice("compare_notice", self)
+        self._lay_out()
+        self.swap.clicked.connect(comparison.swap)
+        self.noise.toggled.connect(comparison.set_noise)
+        self.rules.clicked.connect(self.rules_wanted)
+        comparison.changed.connect(self._follow)
+        comparison.ready.connect(self._follow)
+        comparison.memory.changed.connect(self._follow)
+        comparison.disk.changed.connect(self._follow)
+        jobs.progressed.connect(self._progressed)
+        self._follow()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Override QWidget::changeEvent: take up a new palette."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "notice"):
+            self._colour()
+
+    def _lay_out(self) -> None:
+        self.swap.setObjectName("compare_swap")
+        self.swap.setAccessibleName(self.tr("Swap the sides"))
+        self.swap.setToolTip(self.tr("Let A and B change places"))
+        self.swap.setText(self.tr("Swap"))
+        self.noise.setObjectName("compare_noise")
+        self.noise.setToolTip(self.tr("Fields that change by themselves, such as timers, count as the same"))
+        self.rules.setObjectName("compare_rules")
+        self.rules.setText(self.tr("Rules…"))
+        self.rules.setAccessibleName(self.tr("Noise rules"))
+        self.rules.setToolTip(self.tr("See the noise rules with their reasons, and switch them on and off"))
+        for button, icon in ((self.swap, "swap"), (self.rules, "filter")):
+            theme.set_icon(button, icon)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setAutoRaise(True)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for label, name in ((self.summary, "compare_summary"), (self.quiet, "compare_quiet")):
+            label.setObjectName(name)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        cancel = QAction(self.tr("Cancel"), self)
+        cancel.setObjectName("cancel")
+        cancel.triggered.connect(self._comparison.cancel)
+        self._cancel = self.notice.add_button(cancel)
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        for widget, stretch in ((self.a, 2), (self.swap, 0), (self.b, 2), (self.noise, 0), (self.rules, 0)):
+            line.addWidget(widget, stretch)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        inner = QVBoxLayout()
+        inner.setContentsMargins(10, 8, 10, 6)
+        inner.setSpacing(3)
+        inner.addLayout(line)
+        inner.addSpacing(4)
+        inner.addWidget(self.summary)
+        inner.addWidget(self.quiet)
+        self.quiet.hide()
+        layout.addLayout(inner)
+        layout.addWidget(self.notice)
+        self._colour()
+
+    def _colour(self) -> None:
+        strong = QFont(self.font())
+        strong.setPointSizeF(strong.pointSizeF() * 1.15)
+        strong.setWeight(QFont.Weight.DemiBold)
+        self.summary.setFont(theme.tabular(strong))
+        quiet = QPalette(QGuiApplication.palette())
+        quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(quiet))
+        self.quiet.setPalette(quiet)
+        self.quiet.setFont(theme.tabular(self.font()))
+
+    def _follow(self) -> None:
+        comparison = self._comparison
+        shown = comparison.compared.sides if comparison.compared is not None else None
+        sides = (shown.a, shown.b) if shown is not None else comparison.sides
+        self.a.show_side(sides[0] if sides else None)
+        self.b.show_side(sides[1] if sides else None)
+        blocked = self.noise.blockSignals(True)
+        self.noise.setChecked(comparison.noise)
+        self.noise.blockSignals(blocked)
+        found = (comparison.compared, comparison.memory.result, comparison.disk.result)
+        if any(one is not other for one, other in zip(found, self._summed_up, strict=True)):
+            self._summed_up = found
+            self._sum_up(summary(*found))
+        self._say()
+
+    def _sum_up(self, told: Summary) -> None:
+        self.summary.setText(told.loud)
+        self.quiet.setText(told.quiet)
+        self.quiet.setVisible(bool(told.quiet))
+
+    def _progressed(self, job: Job) -> None:
+        if job is self._comparison.job:
+            self._say()
+
+    def _say(self) -> None:
+        """Show the comparison that is under way, or why there is none."""
+        comparison, text, icon = self._comparison, "", "in-use"
+        if comparison.job is not None and comparison.sides is not None:
+            text = self.tr("Comparing %1 with %2")
+            for sign, side in zip(("%1", "%2"), comparison.sides, strict=True):
+                text = text.replace(sign, words.snapshot_name(side.snapshot))
+            if comparison.job.total:
+                text += f" · {comparison.job.done / comparison.job.total:.0%}"
+        elif comparison.failure:
+            icon = "problem"
+            text = self.tr("The comparison failed: %1 What is shown below is as it was before.")
+            if comparison.compared is None:
+                text = self.tr("The comparison failed: %1")
+            text = text.replace("%1", words.sentence(comparison.failure))
+        self._cancel.setVisible(comparison.job is not None)
+        self.notice.show_message(icon, text)
+
+
+class _SideName(QWidget):
+    """A letter, the snapshot's name, and where and when it is from."""
+
+    def __init__(self, letter: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"compare_side_{letter.lower()}")
+        self._letter = letter
+        self._chip = QLabel(letter, alignment=Qt.AlignmentFlag.AlignCenter)
+        self._name, self._about = QLabel(), QLabel()
+        for label in (self._name, self._about):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        texts.addWidget(self._name)
+        texts.addWidget(self._about)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._chip)
+        layout.addLayout(texts, 1)
+        self._colour()
+
+    def show_side(self, side: Side | None) -> None:
+        """Show a snapshot."""
+        name = words.snapshot_name(side.snapshot) if side is not None else ""
+        about = [words.name_text(side.path), numbers.date(side.snapshot.date_sec)] if side is not None else []
+        self._name.setText(name)
+        self._about.setText(" · ".join(part for part in about if part != numbers.NO_VALUE))
+        self.setToolTip(words.plain_tip([words.path_text(side.path)]) if side is not None else "")
+        self.setAccessibleName(self.tr("Side %1: %2").replace("%1", self._letter).replace("%2", name))
+
+    def name(self) -> str:
+        """Return the snapshot's name as it is shown."""
+        return self._name.text()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Override QWidget::changeEvent: take up a new palette."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_about"):
+            self._colour()
+
+    def _colour(self) -> None:
+        palette = QGuiApplication.palette()
+        strong = QFont(self.font())
+        strong.setWeight(QFont.Weight.DemiBold)
+        for label in (self._chip, self._name):
+            label.setFont(strong)
+        side = round(self.fontMetrics().height() * 1.6)
+        self._chip.setFixedSize(side, side)
+        ground = theme.blend(palette.color(QPalette.ColorRole.Window), theme.accent(palette), 0.25)
+        self._chip.setStyleSheet(f"background: {ground.name()}; border-radius: 3px;")
+        quiet = QPalette(palette)
+        quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(palette))
+        self._about.setPalette(quiet)

@@ -1,0 +1,132 @@
+"""The Compare tab in the window: when it is there, and what its actions do. Its view is made when it is wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QTabBar
+
+from vmsnap_gui.compare_session import CompareSession
+from vmsnap_gui.comparing import only_side
+from vmsnap_gui.jobs import SCAN, JobState
+from vmsnap_gui.views.compare_actions import CompareActions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QMainWindow, QTabWidget
+
+    from vmsnap_gui.comparing import Side
+    from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.session import Session
+    from vmsnap_gui.views.compare_files import CompareFiles
+    from vmsnap_gui.views.compare_view import CompareView
+    from vmsnap_gui.views.snapshot_table import SnapshotTable
+
+
+class CompareTab(QObject):
+    """Shows a tab beside the snapshots while there is a comparison.
+
+    Signals:
+        made: (QWidget) The view was made.
+        filter_wanted: (str) The person wants this filter.
+        column_wanted: (str, str) The person wants a column of this field: device and path.
+        message: (str) Something to say in passing.
+        problem: (Report) Something went wrong.
+
+    Attributes:
+        session: The comparison.
+        actions: What can be done.
+    """
+
+    made = Signal(object)
+    filter_wanted = Signal(str)
+    column_wanted = Signal(str, str)
+    message = Signal(str)
+    problem = Signal(object)
+
+    def __init__(
+        self, window: QMainWindow, tabs: QTabWidget, session: Session, jobs: Jobs, snapshots: SnapshotTable
+    ) -> None:
+        """Make the actions of `window`; the view goes into `tabs`."""
+        super().__init__(window)
+        self.session = CompareSession(jobs, self)
+        self.actions = CompareActions(window, session, self.session, snapshots)
+        self._window = window
+        self._tabs = tabs
+        self._jobs = jobs
+        self._view: CompareView | None = None
+        self._files: CompareFiles | None = None
+        session.library.entry_removed.connect(self.session.forget)
+        self.session.changed.connect(self._follow)
+        actions = self.actions
+        actions.next.triggered.connect(lambda: self._step(back=False))
+        actions.previous.triggered.connect(lambda: self._step(back=True))
+        actions.show.triggered.connect(self.show)
+        actions.report.triggered.connect(lambda: self.files.ask_report())
+        actions.rules.triggered.connect(lambda: self.files.show_rules())
+
+    @property
+    def view(self) -> CompareView:
+        """The tab; made and shown now if it is not there yet."""
+        if self._view is None:
+            from vmsnap_gui.views.compare_view import CompareView
+
+            self._view = CompareView(self.session, self._jobs)
+            self._view.fields.filter_wanted.connect(self.filter_wanted)
+            self._view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
+            self._view.message.connect(self.message)
+            self._view.header.rules_wanted.connect(self.actions.rules.trigger)
+            self.made.emit(self._view)
+        if self._tabs.indexOf(self._view) < 0:
+            index = self._tabs.addTab(self._view, self.tr("Compare"))
+            self._tabs.tabBar().setTabButton(index, QTabBar.ButtonPosition.RightSide, self.actions.close_button())
+        return self._view
+
+    @property
+    def files(self) -> CompareFiles:
+        """What saves reports and noise rules; made now if it is not there yet."""
+        if self._files is None:
+            from vmsnap_gui.views.compare_files import CompareFiles
+
+            self._files = CompareFiles(self.session, self._jobs, self._window)
+            self._files.message.connect(self.message)
+            self._files.problem.connect(self.problem)
+        return self._files
+
+    def is_shown(self) -> bool:
+        """Whether the tab is the one in front."""
+        return self._view is not None and self._tabs.currentWidget() is self._view
+
+    def show(self) -> None:
+        """Bring the tab to the front."""
+        self._tabs.setCurrentWidget(self.view)
+        self.view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def compare_files(self, a: Path, b: Path) -> None:
+        """Compare two files if each holds exactly one state: it is clear then what is meant."""
+
+        def compare(sides: tuple[Side | None, Side | None]) -> None:
+            if sides[0] is not None and sides[1] is not None:
+                self.session.compare(sides[0], sides[1])
+
+        self._jobs.run(
+            self.tr("Looking at two files"),
+            lambda _progress: (only_side(a), only_side(b)),
+            lane=SCAN,
+            success=compare,
+            quiet=True,
+        )
+
+    def _step(self, *, back: bool) -> None:
+        self._tabs.setCurrentWidget(self.view)
+        self.view.step(back=back)
+
+    def _follow(self) -> None:
+        """Show the tab when a comparison is begun, and take it away when it is closed."""
+        if self.session.sides is None and self.session.compared is None:
+            if self._view is not None:
+                self._tabs.removeTab(self._tabs.indexOf(self._view))
+        elif self.session.job is not None and self.session.job.state is JobState.WAITING and not self.is_shown():
+            self.show()

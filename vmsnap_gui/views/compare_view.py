@@ -1,0 +1,97 @@
+"""The Compare tab: two snapshots side by side. Sides and summary above; fields, memory and disk below as tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from vmsnap_gui.views.changes_view import ChangesView
+from vmsnap_gui.views.compare_header import CompareHeader
+from vmsnap_gui.views.compare_part import ComparePart
+from vmsnap_gui.views.disk_changes import DiskChanges
+from vmsnap_gui.views.memory_changes import MemoryChanges
+
+if TYPE_CHECKING:
+    from vmsnap_gui.compare_session import CompareSession
+    from vmsnap_gui.jobs import Jobs
+
+
+class CompareView(QWidget):
+    """What differs between two snapshots.
+
+    Signals:
+        message: (str) Something to say in passing.
+    """
+
+    message = Signal(str)
+
+    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compare")
+        self.setAccessibleName(self.tr("Compare"))
+        self._comparison = comparison
+        self.header = CompareHeader(comparison, jobs, self)
+        self.fields = ChangesView(comparison, jobs, self)
+        self.tabs = QTabWidget(self)
+        self.tabs.setObjectName("compare_tabs")
+        self.tabs.setAccessibleName(self.tr("Parts of the comparison"))
+        self.tabs.setDocumentMode(True)
+        self.memory = MemoryChanges(comparison, jobs, self)
+        self.disk = DiskChanges(comparison, jobs, self)
+        self._parts = (self.fields, self.memory, self.disk)
+        self._pending: tuple[int, int, bool] | None = None
+        for part, title in zip(self._parts, (self.tr("Fields"), self.tr("Memory"), self.tr("Disk")), strict=True):
+            self.tabs.addTab(part, title)
+        for made_later in (self.memory, self.disk):
+            made_later.settled.connect(self._settled)
+        self.tabs.currentChanged.connect(self._turned)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.tabs, 1)
+        self.setFocusProxy(self.fields)
+
+    def set_filter(self, text: str) -> str | None:
+        """Filter the fields; returns what is wrong with the filter, or None."""
+        wrong = self.fields.set_filter(text)
+        if wrong is None and text.strip():
+            self.tabs.setCurrentWidget(self.fields)
+        return wrong
+
+    def _turned(self) -> None:
+        """Forget where somebody wanted to go who now goes elsewhere."""
+        if self._pending is not None and self._pending[1] != self.tabs.currentIndex():
+            self._pending = None
+
+    def step(self, *, back: bool) -> None:
+        """Go to the next difference, or to the one before, through all tabs; say so where there is none."""
+        here = self.tabs.currentIndex()
+        if not self._parts[here].step(back=back):
+            self._go_on(here, here, back=back)
+
+    def _go_on(self, start: int, here: int, *, back: bool) -> None:
+        """Go to the first difference (or the last) of the next tab that has one, once it is known."""
+        self._pending = None
+        following = here - 1 if back else here + 1
+        if not 0 <= following < len(self._parts):
+            self.tabs.setCurrentIndex(start)
+            text = self.tr("This is the first difference.") if back else self.tr("This is the last difference.")
+            self.message.emit(text)
+            return
+        part = self._parts[following]
+        self.tabs.setCurrentIndex(following)
+        if isinstance(part, ComparePart) and part.is_waiting():
+            self._pending = (start, following, back)
+        elif not part.go_to_end(back=back):
+            self._go_on(start, following, back=back)
+
+    def _settled(self) -> None:
+        """Go where somebody wanted to go while it was not known yet what differs there."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            start, here, back = pending
+            if not self._parts[here].go_to_end(back=back):
+                self._go_on(start, here, back=back)
