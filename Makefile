@@ -18,9 +18,10 @@ check: setup-test         ## lint, types, import rules, unit tests: under a minu
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PY) -m pytest -q -n 2 -m "not gui and not qemu and not verify"
+	$(PY) -m pytest -q -n 2 -m "not gui and not qemu and not slow and not verify"
 
-test: check               ## all of check, plus GUI and real-QEMU tests: under 10 minutes on 2 cores
+test: check               ## all of check, plus samples, a part of the fuzz, GUI and real-QEMU tests: under 10 minutes on 2 cores
+	$(PY) -m pytest -q -n 2 -m "slow and not gui and not qemu and not verify"
 	$(PY) -m pytest -q -m "(gui or qemu) and not verify"
 
 verify: test              ## device matrix, long fuzz, every sample: under 60 minutes

@@ -24,6 +24,16 @@ for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
     os.environ[_name] = _home.name
 
 
+_SLOW = ("fuzz", "end2end", "compare")
+"""Folders whose tests take long for what they are: 'make check' leaves them to 'make test'."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(config.rootpath).parts[1] in _SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test of the window that leaves a worker thread, a running timer or a visible window behind."""

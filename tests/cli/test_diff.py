@@ -11,7 +11,7 @@ import pytest
 from tests.image.tools import create, take, write
 from tests.samples import sample
 from vmsnap_gui.cli import main
-from vmsnap_gui.cli.diff import split_side
+from vmsnap_gui.cli.comparing import split_side
 from vmsnap_gui.demo import demo_image
 
 STREAM = "q35-default@10.0/s-plain.vmstate"

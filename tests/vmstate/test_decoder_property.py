@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,8 @@ from tests.vmstate.streams import Memory, Stream
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import show, to_json, walk
 from vmsnap_gui.vmstate.sections import Located
+
+pytestmark = pytest.mark.slow
 
 RANGES = {
     f"{sign}int{bits}{how}": (0, (1 << bits) - 1) if sign else (-(1 << bits - 1), (1 << bits - 1) - 1)
