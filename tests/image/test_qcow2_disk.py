@@ -34,6 +34,8 @@ from vmsnap_gui.image.extents import Kind
 if TYPE_CHECKING:
     from vmsnap_gui.image.containers import Consent
 
+pytestmark = pytest.mark.slow
+
 SIZE = 4 * MIB
 
 

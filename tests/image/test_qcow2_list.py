@@ -30,6 +30,8 @@ from vmsnap_gui.image.errors import ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def assert_like_qemu_img(path: Path) -> None:
     """Compare every value that qemu-img and we both give."""

@@ -127,6 +127,7 @@ def test_an_array_of_buffers() -> None:
     assert decoded(buffers("mac", [b"\x52\x54\0\x12\x34\x56", b"\x52\x54\0\x12\x34\x57"]))[1] == "2 elements"
 
 
+@pytest.mark.slow
 def test_a_long_array_is_counted_without_being_decoded() -> None:
     assert decoded(scalars("a", "uint8", [7] * 100_000))[1] == "100000 elements"
 
