@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vmsnap", description="See what the saved states of QEMU VMs hold.")
     parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # prog is named, or argparse would format a usage message now to learn it, for which it imports shutil
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="vmsnap")
     for command in (listing, showing, ram, diff):
         command.add(commands)
     return parser

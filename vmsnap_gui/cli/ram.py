@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +136,9 @@ def _hex_dump(offset: int, data: memoryview) -> None:
 
 def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
     """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
-    import numpy as np  # not above: `vmsnap show` and `vmsnap list` would wait for it, too
+    import hashlib  # neither above: `vmsnap show` and `vmsnap list` would wait for them, too
+
+    import numpy as np
 
     digest = hashlib.sha256()
     zero = 0
