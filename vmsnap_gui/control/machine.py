@@ -1,0 +1,90 @@
+"""A VM as far as snapshots are concerned: its disks, which of them hold snapshots, and how it is reached."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.control.locks import Holder
+    from vmsnap_gui.image.snapshot import Snapshot
+
+
+class Reach(enum.Enum):
+    """How a machine is reached; the values are those of `vmsnap machines --json`."""
+
+    FILES = "files"
+    """No QEMU is known to run it: only its images can be worked on."""
+    QMP = "qmp"
+    """A running QEMU that answers us on a QMP socket."""
+    BUSY = "monitor busy"
+    """A running QEMU whose monitor serves another client: seen, but left alone."""
+    LIBVIRT = "libvirt"
+    """A running QEMU that belongs to libvirt: seen, but left alone."""
+    UNREACHABLE = "no monitor"
+    """A running QEMU without a QMP socket, or with one that refuses us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One disk of a machine, with the snapshots that are in its image now.
+
+    Attributes:
+        path: The image, None for a drive without a file (or one that is no local file).
+        node: The node name of the image's format driver in a running QEMU, None offline.
+        format: "qcow2", "raw", ...
+        snapshots: Those of its table, in table order; empty where it can hold none.
+        virtual_size: Bytes of the disk now, 0 if unknown.
+        unfit: Why it cannot hold snapshots ("it is raw", "it is read-only", "it is removable and empty"), or None.
+            QEMU's rule: bdrv_can_snapshot in block/snapshot.c.
+    """
+
+    path: Path | None
+    format: str
+    node: str | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    virtual_size: int = 0
+    unfit: str | None = None
+
+    @property
+    def fit(self) -> bool:
+        """Whether it can hold snapshots."""
+        return self.unfit is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A VM, as it was when it was looked at.
+
+    Attributes:
+        name: For people: QEMU's `-name`, the profile's name, or the first image's file name.
+        reach: How it is reached.
+        disks: All of its disks, in QEMU's order; for files, in the order they were given.
+        address: "qmp:PATH" or "qmp:HOST:PORT" of the monitor, None without one.
+        pid: The QEMU process, if one of this machine's is known.
+        version: QEMU's (major, minor, micro), None for files.
+        status: QEMU's run state ("running", "paused", ...), None for files.
+        holders: Who has its images open, if somebody does.
+    """
+
+    name: str
+    reach: Reach
+    disks: tuple[Disk, ...]
+    address: str | None = None
+    pid: int | None = None
+    version: tuple[int, int, int] | None = None
+    status: str | None = None
+    holders: tuple[Holder, ...] = ()
+
+    @property
+    def fit_disks(self) -> tuple[Disk, ...]:
+        """The disks that can hold snapshots."""
+        return tuple(disk for disk in self.disks if disk.fit)
+
+    @property
+    def vmstate_disk(self) -> Disk | None:
+        """The disk that QEMU puts the VM state on: the first that can hold a snapshot (bdrv_all_find_vmstate_bs)."""
+        return next(iter(self.fit_disks), None)

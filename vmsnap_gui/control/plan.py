@@ -1,0 +1,316 @@
+"""What an operation is going to do: made before any write, shown by the window and by --dry-run, and executed as it is.
+
+A plan is data. `planning` makes it, by looking and never by writing; `executing` carries out its steps and nothing
+else. Dialogs, --dry-run, --json and the journal all show this one object.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.control.machine import Machine
+
+
+class Verb(enum.Enum):
+    """What a person asks for; the values are the command line's."""
+
+    TAKE = "take"
+    RESTORE = "restore"
+    DELETE = "delete"
+    START = "start"
+    REPAIR = "repair"
+
+
+class StepKind(enum.Enum):
+    """What one step does. Offline steps work on one disk each, live ones on all their disks at once."""
+
+    TAKE = "take"
+    """qemu-img snapshot -c"""
+    RESTORE = "restore"
+    """qemu-img snapshot -a ID"""
+    DELETE = "delete"
+    """by id and tag: qemu-storage-daemon, blockdev-snapshot-delete-internal-sync"""
+    LIVE_TAKE = "live take"
+    """QMP snapshot-save (HMP savevm before QEMU 6.0)"""
+    LIVE_RESTORE = "live restore"
+    """QMP snapshot-load (HMP loadvm before QEMU 6.0), then run on as before"""
+    LIVE_DELETE = "live delete"
+    """QMP blockdev-snapshot-delete-internal-sync by id and tag, on each disk"""
+    START = "start"
+    """start QEMU by a launch profile, paused, with a QMP socket of ours"""
+    CHECK = "check"
+    """qemu-img check: reads only"""
+    REPAIR = "repair"
+    """qemu-img check -r all"""
+
+
+class Choice(enum.Enum):
+    """What a person must ask for by name, because something is lost by it; lifts the blockers that offer it."""
+
+    REPLACE = "replace"
+    """take: an existing snapshot of that tag is deleted"""
+    LEAVE_OUT = "leave out"
+    """restore: disks that lack the snapshot stay as they are"""
+
+
+class Hindrance(enum.Enum):
+    """Why a plan cannot be carried out; the values are those of --json."""
+
+    IN_USE = "in use"
+    TAG = "tag"
+    EXISTS = "tag exists"
+    MISSING = "snapshot missing"
+    AMBIGUOUS = "ambiguous"
+    NO_DISK = "no disk"
+    UNFIT = "disk unfit"
+    UNMIGRATABLE = "cannot be saved"
+    SPACE = "no space"
+    IMAGE = "image damaged"
+    QUARANTINED = "quarantined"
+    BITMAPS = "bitmaps"
+    RESIZED = "resized"
+    EMPTY_STATE = "no VM state"
+    MONITOR = "monitor"
+    PERMISSION = "permission"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """Something that stops the whole plan.
+
+    Attributes:
+        kind: What sort of thing it is.
+        text: What is in the way, one sentence for people (QEMU's own reason where it gave one).
+        remedy: What to do about it.
+        path: The image it is about, if it is about one.
+        choice: The choice that lifts it, if one does.
+    """
+
+    kind: Hindrance
+    text: str
+    remedy: str
+    path: Path | None = None
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One disk's part in a step.
+
+    Attributes:
+        path: The image.
+        tag: The snapshot's tag.
+        id: The snapshot's id on this disk; None for one that is still to be taken.
+        node: The node name in a running QEMU, None offline.
+    """
+
+    path: Path
+    tag: str
+    id: str | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that will be done.
+
+    Attributes:
+        kind: What.
+        targets: On which disks and snapshots, in order; a live take and restore has the VM state's disk first.
+        text: For people: "Take 'clean' of web.qcow2".
+        command: What a person would type to do the same by hand: an argument list, or one line of QMP.
+        undone_by: What takes it back if a later step fails, for people; None where nothing does.
+    """
+
+    kind: StepKind
+    targets: tuple[Target, ...]
+    text: str
+    command: tuple[str, ...]
+    undone_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it takes; None where nobody can tell.
+
+    Attributes:
+        vm_state: Bytes of VM state to be written (about the RAM in use).
+        free: Bytes free on the file system that gets it.
+        pause: Seconds that the guest stands still.
+        frees: Bytes that a delete gives back to the image.
+    """
+
+    vm_state: int | None = None
+    free: int | None = None
+    pause: float | None = None
+    frees: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person chose beside the verb and the snapshot.
+
+    Attributes:
+        safety: Take a safety snapshot before a restore.
+        choices: What was asked for by name.
+    """
+
+    safety: bool = True
+    choices: frozenset[Choice] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An image as the plan saw it: `executing` refuses to start when it is no longer so.
+
+    Attributes:
+        path: The image.
+        stamp: Device, inode, size and modification time in ns.
+        table: Digest of its snapshot table, so that a running QEMU's writing to the disk does not count.
+    """
+
+    path: Path
+    stamp: tuple[int, int, int, int]
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An operation, before it happens.
+
+    Attributes:
+        verb: What was asked for.
+        machine: On what, as it was seen.
+        subject: The snapshot or the tag, for people.
+        steps: What will be done, in order; nothing else is.
+        blockers: Why it cannot be done now.
+        warnings: What a person should know first; sentences.
+        losses: What will be gone afterwards; sentences.
+        cost: What it takes.
+        options: What was chosen.
+        seen: The images that will be written to, as they were seen.
+        safety: The tag of the safety snapshot that the steps take, if they take one.
+    """
+
+    verb: Verb
+    machine: Machine
+    subject: str
+    steps: tuple[Step, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
+    warnings: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    options: Options = field(default_factory=Options)
+    seen: tuple[Seen, ...] = ()
+    safety: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be carried out."""
+        return bool(self.steps) and not self.blockers
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as --dry-run --json prints it."""
+        return {
+            "verb": self.verb.value,
+            "machine": self.machine.name,
+            "subject": self.subject,
+            "ready": self.ready,
+            "steps": [
+                {
+                    "kind": step.kind.value,
+                    "text": step.text,
+                    "command": list(step.command),
+                    "disks": [{"path": str(t.path), "id": t.id, "tag": t.tag} for t in step.targets],
+                }
+                for step in self.steps
+            ],
+            "blockers": [
+                {
+                    "kind": one.kind.value,
+                    "path": str(one.path) if one.path is not None else None,
+                    "text": one.text,
+                    "remedy": one.remedy,
+                    "choice": one.choice.value if one.choice is not None else None,
+                }
+                for one in self.blockers
+            ],
+            "warnings": list(self.warnings),
+            "losses": list(self.losses),
+            "cost": {
+                "vm_state": self.cost.vm_state,
+                "free": self.cost.free,
+                "pause_seconds": self.cost.pause,
+                "frees": self.cost.frees,
+            },
+            "safety": self.safety,
+        }
+
+
+class Ending(enum.Enum):
+    """How an operation ended; the values are those of --json."""
+
+    DONE = "done"
+    ROLLED_BACK = "rolled back"
+    """it failed, and all disks are as they were before"""
+    STUCK = "stuck"
+    """it failed half-way and cannot be taken back: `Outcome.disks` tells each disk's state"""
+    FAILED = "failed"
+    """it failed before anything was changed"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskResult:
+    """What the re-reading after an operation found on one disk.
+
+    Attributes:
+        path: The image.
+        text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
+        quarantined: Whether it may only be checked and repaired now.
+        finish: The command that would finish this disk's part, empty where there is nothing to finish.
+    """
+
+    path: Path
+    text: str
+    quarantined: bool = False
+    finish: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a plan, by re-reading what it touched.
+
+    Attributes:
+        plan: What was to be done.
+        ending: How it ended.
+        disks: Each disk's state now.
+        error: What went wrong, one sentence; None when nothing did.
+        details: What tools and QEMU said about it.
+        status: The running machine's state afterwards ("running", "paused"), None offline.
+    """
+
+    plan: Plan
+    ending: Ending
+    disks: tuple[DiskResult, ...]
+    error: str | None = None
+    details: str = ""
+    status: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the commands print it with --json."""
+        return {
+            "plan": self.plan.as_json(),
+            "ending": self.ending.value,
+            "error": self.error,
+            "details": self.details,
+            "status": self.status,
+            "disks": [
+                {"path": str(d.path), "text": d.text, "quarantined": d.quarantined, "finish": list(d.finish)}
+                for d in self.disks
+            ],
+        }
