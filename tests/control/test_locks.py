@@ -15,7 +15,7 @@ import pytest
 
 from tests.image.tools import MIB, create, opened
 from tests.machines.machine import Machine
-from vmsnap_gui.control.locks import LockState, Permission, in_use, probe
+from vmsnap_gui.control.locks import LockState, Permission, holders, in_use, probe
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
@@ -116,3 +116,24 @@ def test_a_virtual_machine(path: Path) -> None:
         assert probe(path).used == Permission.CONSISTENT_READ
         assert not in_use(path)
     assert probe(path) == FREE
+
+
+def test_who_holds_an_image(path: Path) -> None:
+    assert holders(path) == ()
+    with exported(path):
+        (holder,) = holders(path)
+        assert (holder.name, holder.locking) == ("qemu-nbd", True)
+        assert str(holder) == f"qemu-nbd (process {holder.pid})"
+        assert path.with_suffix(".pid").read_text().strip() == str(holder.pid)
+    assert holders(path) == ()
+
+
+def test_a_reader_without_locks_is_named_as_such(path: Path) -> None:
+    with path.open("rb") as file, subprocess.Popen(["sleep", "60"], stdin=file) as reader:
+        assert [(one.pid, one.name, one.locking) for one in holders(path)] == [(reader.pid, "sleep", False)]
+        reader.kill()
+
+
+def test_nobody_holds_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="it cannot be found: No such file or directory"):
+        holders(tmp_path / "none")

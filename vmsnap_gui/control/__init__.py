@@ -1,1 +1,1 @@
-"""Everything that touches other processes: locks now, QEMU and its tools later. No Qt."""
+"""Other processes: who holds an image, and the only room that has QEMU and its tools change one. No Qt."""

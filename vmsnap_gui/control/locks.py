@@ -2,23 +2,22 @@
 
 QEMU (block/file-posix.c) locks single bytes of the image file with open-file-description locks: byte 100 + n for each
 permission n that it uses, byte 200 + n for each that it does not share with others. Asking with F_OFD_GETLK takes
-no lock and changes nothing. A process that was told `locking=off` cannot be seen.
+no lock and changes nothing. Which process it is, /proc tells (`holders`). A process that was told `locking=off` has
+no lock to be seen.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import fcntl
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from vmsnap_gui.image.byteview import FileHandle
 from vmsnap_gui.image.errors import ImageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FLOCK = struct.Struct("hhqqi0q")
 """struct flock on 64-bit Linux: type, whence, start, length, pid."""
@@ -80,6 +79,55 @@ def in_use(path: Path) -> bool:
         return probe(path).in_use
     except ImageError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that has an image open.
+
+    Attributes:
+        pid: Its process id.
+        name: Of its program: "qemu-system-x86".
+        locking: Whether it holds one of QEMU's locks on the image; a backup tool that only reads does not.
+    """
+
+    pid: int
+    name: str
+    locking: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} (process {self.pid})"
+
+
+def holders(path: Path) -> tuple[Holder, ...]:
+    """Return the processes that have an image open, as /proc shows them; those of other users stay unseen.
+
+    Raises:
+        ImageError: the file cannot be found.
+    """
+    try:
+        wanted = path.stat()
+    except OSError as error:
+        raise ImageError(f"it cannot be found: {error.strerror}", path=path) from error
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            # A process may end, or belong to somebody else, at any of these steps.
+            with contextlib.suppress(OSError):
+                held = [fd.name for fd in (process / "fd").iterdir() if _is_open_as(fd, wanted)]
+                if held:
+                    name = (process / "comm").read_text(errors="replace").strip()
+                    locking = any("OFDLCK" in (process / "fdinfo" / fd).read_text() for fd in held)
+                    found.append(Holder(int(process.name), name, locking))
+    return tuple(found)
+
+
+def _is_open_as(descriptor: Path, wanted: os.stat_result) -> bool:
+    try:
+        there = descriptor.stat()
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def _held(handle: FileHandle, first_byte: int) -> Permission:
