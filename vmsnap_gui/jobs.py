@@ -73,6 +73,8 @@ class Job:
         name: What it does, for people: "Indexing memory of clean".
         lane: Where it runs.
         quiet: Whether it stays out of the job list (short and routine).
+        writes: Whether it changes images. It cannot be cancelled: a tool that is stopped half-way damages an image.
+        note: Asked for what it is at, for people; "" where there is nothing to say.
         state: Where it stands.
         done: Units done (mostly bytes).
         total: Units in all; 0 while unknown.
@@ -80,10 +82,14 @@ class Job:
         details: The traceback as text, for reports.
     """
 
-    def __init__(self, name: str, lane: str, quiet: bool, owner: Jobs) -> None:
+    def __init__(
+        self, name: str, lane: str, owner: Jobs, *, quiet: bool, writes: bool, note: Callable[[], str]
+    ) -> None:
         self.name = name
         self.lane = lane
         self.quiet = quiet
+        self.writes = writes
+        self.note = note
         self.state = JobState.WAITING
         self.done = 0
         self.total = 0
@@ -110,7 +116,10 @@ class Job:
         return self._stop.is_set()
 
     def cancel(self) -> None:
-        """Ask it to stop; neither of its callbacks is called after this. Does nothing to a finished job."""
+        """Ask it to stop; neither of its callbacks is called after this.
+
+        Does nothing to a finished job, nor to one that writes.
+        """
         self._owner._cancel(self)
 
     def _progress(self, done: int, total: int) -> None:
@@ -166,6 +175,8 @@ class Jobs(QObject):
         success: Callable[[T], object],
         failure: Callable[[Exception], object] | None = None,
         quiet: bool = False,
+        writes: bool = False,
+        note: Callable[[], str] = str,
     ) -> Job:
         """Run `work(progress)` in the lane's worker thread, after what is already queued there.
 
@@ -176,8 +187,10 @@ class Jobs(QObject):
             success: Called with the result on the Qt thread; not after a cancel.
             failure: Called with the exception on the Qt thread; not after a cancel. Without it `failed` is emitted.
             quiet: Keep it out of the job list.
+            writes: It changes images: it cannot be cancelled, and a shutdown waits for its end.
+            note: Says at any time what it is at.
         """
-        job = Job(name, lane, quiet, self)
+        job = Job(name, lane, self, quiet=quiet, writes=writes, note=note)
         if self._shut:
             job._stop.set()
             job.state = JobState.CANCELLED
@@ -204,6 +217,10 @@ class Jobs(QObject):
     def unfinished(self, lane: str | None = None) -> list[Job]:
         """Return the jobs that are not over: all, or those of a lane and its side lanes."""
         return [job for job in self._open if lane is None or _belongs(job.lane, lane)]
+
+    def writing(self) -> list[Job]:
+        """Return the jobs that are changing images, or are about to."""
+        return [job for job in self._open if job.writes]
 
     def release(self, lane: str, then: Callable[[], None] | None = None) -> None:
         """Cancel everything in a lane and its side lanes, end their threads, then call `then` on the Qt thread.
@@ -274,7 +291,7 @@ class Jobs(QObject):
 
     def _cancel(self, job: Job) -> None:
         future = self._open.get(job)
-        if future is None or job.cancelled:
+        if future is None or job.cancelled or job.writes:
             return
         job._stop.set()
         # A job that waits in its lane is over at once: the future then calls back here, through the inbox.

@@ -209,6 +209,11 @@ class Session(QObject):
             failure=partial(self._ram_broke, state.key),
         )
 
+    def expect(self, tag: str) -> None:
+        """Select the snapshot of this tag in the selected image when the image is read next."""
+        if self.image is not None:
+            self._wanted = Choice(self.image, None, tag, None)
+
     def show_field(self, section: int, path: str) -> None:
         """Have the Devices tab show a field."""
         self.field_wanted.emit(section, path)
@@ -251,13 +256,16 @@ class Session(QObject):
             self.selection_changed.emit()
         elif old is None:
             self._choose(new)
-        elif stale or not new.holds_still(old):
-            if self._wanted is None:
+        elif stale or self._expects(new.path) or not new.holds_still(old):
+            if not self._expects(new.path):
                 self._wanted = self._choice(old)
             self._drop_state(close=True)
             self._choose(new)
         else:
             self.selection_changed.emit()
+
+    def _expects(self, path: Path) -> bool:
+        return self._wanted is not None and self._wanted.path == path
 
     def _removed(self, path: Path) -> None:
         if path == self.image:
@@ -389,10 +397,10 @@ def _newest(info: ImageInfo) -> int | None:
 
 
 def _find(info: ImageInfo, wanted: Choice) -> int | None:
-    """Find the snapshot that was selected before: by id, tag and date, else by id and tag, else the newest."""
+    """Find the snapshot that is wanted: by id, tag and date, else by what is known of id and tag, else the newest."""
     names = [(one.id, one.tag, one.date_sec) for one in info.snapshots]
     exact = (wanted.id, wanted.tag, wanted.date_sec)
     if exact in names:
         return names.index(exact)
-    near = [index for index, name in enumerate(names) if name[:2] == exact[:2]]
-    return near[0] if near else _newest(info)
+    near = [index for index, name in enumerate(names) if name[1] == wanted.tag and wanted.id in (None, name[0])]
+    return near[-1] if near else _newest(info)

@@ -75,7 +75,7 @@ class JobsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(job, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return words.plain_tip([str(job.error)]) if job.error is not None else None
+            return words.plain_tip([str(job.error)] if job.error is not None else [job.name, job.note()])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == FRACTION_ROLE:
@@ -97,8 +97,10 @@ class JobsModel(QAbstractTableModel):
         if job.state is JobState.FAILED:
             return self.tr("failed: %1").replace("%1", words.visible(str(job.error)))
         share = fraction(job)
-        if share is not None:
-            return f"{share:.0%}"
+        told = [f"{share:.0%}"] if share is not None else []
+        told += [words.visible(job.note())] if job.state is JobState.RUNNING and job.note() else []
+        if told:
+            return " · ".join(told)
         return {
             JobState.WAITING: self.tr("waiting"),
             JobState.RUNNING: self.tr("running"),

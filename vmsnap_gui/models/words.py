@@ -82,6 +82,11 @@ def images(number: int) -> str:
     return _plural(number, _tr("no images"), _tr("1 image"), _tr("%1 images"))
 
 
+def disks(number: int) -> str:
+    """Return "no disks", "1 disk" or "3 disks"."""
+    return _plural(number, _tr("no disks"), _tr("1 disk"), _tr("%1 disks"))
+
+
 def problems(number: int) -> str:
     """Return "no problems", "1 problem" or "3 problems"."""
     return _plural(number, _tr("no problems"), _tr("1 problem"), _tr("%1 problems"))

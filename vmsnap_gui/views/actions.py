@@ -69,12 +69,13 @@ class Actions(QObject):
         """Put the actions on the selected field at the top of the Edit menu."""
         self._edit.insertActions(self._edit.actions()[0], [*actions, _line(self._edit)])
 
-    def fill_menus(self, recent: QMenu, docks: list[QAction], compare: list[QAction]) -> None:
+    def fill_menus(self, recent: QMenu, docks: list[QAction], snapshot: list[QAction], compare: list[QAction]) -> None:
         """Build the menu bar.
 
         Args:
             recent: The menu of recent files.
             docks: The actions that show and hide docks.
+            snapshot: The Snapshot menu's actions.
             compare: The Compare menu's actions.
         """
         bar = self._window.menuBar()
@@ -90,23 +91,25 @@ class Actions(QObject):
         view.addActions([_line(view), *docks, self.show_jobs, _line(view)])
         schemes = _menu(view.addMenu(self.tr("&Colour scheme")), "menu_scheme")
         schemes.addActions(self.schemes.actions())
+        _menu(bar.addMenu(self.tr("&Snapshot")), "menu_snapshot").addActions(snapshot)
         _menu(bar.addMenu(self.tr("&Compare")), "menu_compare").addActions(compare)
         about = _menu(bar.addMenu(self.tr("&Help")), "menu_help")
         about.addAction(self.about)
 
-    def make_tool_bar(self, compare: QAction, filter_box: QWidget) -> QToolBar:
-        """Build the tool bar, with *Compare*, and the filter box at its right end."""
+    def make_tool_bar(self, acting: list[QAction], compare: QAction, filter_box: QWidget) -> QToolBar:
+        """Build the tool bar, with what changes images, *Compare*, and the filter box at its right end."""
         bar = QToolBar(self.tr("Tool bar"), self._window)
         bar.setObjectName("tool_bar")
         bar.setMovable(False)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        bar.addActions([self.open, self.open_folder, self.reload, _line(self._window), compare])
+        bar.addActions([self.open, self.open_folder, self.reload, _line(self._window)])
+        bar.addActions([*acting, _line(self._window), compare])
         stretch = QWidget()
         stretch.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(stretch)
         bar.addWidget(filter_box)
         bar.toggleViewAction().setVisible(False)
-        for action in (self.open, self.open_folder, self.reload, compare):
+        for action in (self.open, self.open_folder, self.reload, *acting, compare):
             button = bar.widgetForAction(action)
             button.setObjectName(f"tool_{action.objectName()}")
             button.setAccessibleName(action.text().replace("&", "").replace("…", ""))

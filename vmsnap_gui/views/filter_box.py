@@ -98,12 +98,7 @@ class FilterBox(QLineEdit):
     def _colour(self) -> None:
         """Turn the box red while there is a reason, and back."""
         base = QGuiApplication.palette()
-        palette, wrong = QPalette(base), bool(self._reason.text())
-        if wrong:
-            red = theme.blend(base.color(QPalette.ColorRole.Base), theme.failure(base), 0.22)
-            palette.setColor(QPalette.ColorRole.Base, red)
-        if self.palette().color(QPalette.ColorRole.Base) != palette.color(QPalette.ColorRole.Base):
-            self.setPalette(palette)
+        theme.mark_wrong(self, bool(self._reason.text()))
         ground = theme.blend(base.color(QPalette.ColorRole.Base), theme.failure(base), 0.12)
         if self._reason.palette().color(QPalette.ColorRole.Window) != ground:
             shown = QPalette(base)

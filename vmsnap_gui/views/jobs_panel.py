@@ -90,8 +90,12 @@ class JobsPanel(QWidget):
     def _enable(self, *_: object) -> None:
         job = self._selected()
         running = job is not None and not job.state.is_over and job.state is not JobState.CANCELLING
-        self.cancel.setEnabled(running)
-        self.cancel.setToolTip("" if running else self.tr("Select a job that is running"))
+        writes = job is not None and job.writes and running
+        self.cancel.setEnabled(running and not writes)
+        if writes:
+            self.cancel.setToolTip(self.tr("It writes to an image: stopped half-way, it would damage it"))
+        else:
+            self.cancel.setToolTip("" if running else self.tr("Select a job that is running"))
         failed = job is not None and job.error is not None
         self.copy_details.setEnabled(failed)
         self.copy_details.setToolTip("" if failed else self.tr("Select a job that failed"))

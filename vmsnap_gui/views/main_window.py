@@ -14,6 +14,7 @@ from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import arrangement, theme
+from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
 from vmsnap_gui.views.compare_tab import CompareTab
 from vmsnap_gui.views.filter_box import FilterBox
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self._columns: FieldColumns | None = None
         self.tabs = _tabs()
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, self.snapshots)
+        self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -139,7 +141,11 @@ class MainWindow(QMainWindow):
         wide = self.fontMetrics().averageCharWidth()
         self.resizeDocks([self._library_dock], [wide * 40], Qt.Orientation.Horizontal)
         self.resizeDocks([self._jobs_dock], [wide * 24], Qt.Orientation.Vertical)
-        self.addToolBar(self.verbs.make_tool_bar(self.compare_tab.actions.compare, self.filter_box))
+        acting = self.desk.actions
+        bar = self.verbs.make_tool_bar(
+            [acting.take, acting.restore, acting.delete], self.compare_tab.actions.compare, self.filter_box
+        )
+        self.addToolBar(bar)
         status = self.statusBar()
         status.setObjectName("status_bar")
         status.addWidget(StatusSummary(self._session), 1)
@@ -162,7 +168,8 @@ class MainWindow(QMainWindow):
             ("memory", self.tr("&Memory")),
         ):
             self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
-        self.verbs.fill_menus(recent, [self._library_dock.toggleViewAction()], self.compare_tab.actions.in_menu())
+        docks = [self._library_dock.toggleViewAction()]
+        self.verbs.fill_menus(recent, docks, self.desk.actions.in_menu(), self.compare_tab.actions.in_menu())
 
     def _connect_verbs(self) -> None:
         verbs, session = self.verbs, self._session
@@ -202,6 +209,7 @@ class MainWindow(QMainWindow):
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         compare.problem.connect(self.show_report)
+        self.desk.problem.connect(self.show_report)
         self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._jobs.failed.connect(self._job_failed)
 

@@ -50,6 +50,12 @@ def hits_table(model: HitsModel, parent: QWidget) -> QTreeView:
 def plain_table(name: str, title: str, model: QAbstractItemModel, parent: QWidget | None) -> QTreeView:
     """Make a table of rows without a tree."""
     table = QTreeView(parent)
+    prepare_table(table, name, title, model)
+    return table
+
+
+def prepare_table(table: QTreeView, name: str, title: str, model: QAbstractItemModel) -> None:
+    """Make a tree view a table of rows."""
     table.setObjectName(name)
     table.setAccessibleName(title)
     table.setModel(model)
@@ -61,7 +67,6 @@ def plain_table(name: str, title: str, model: QAbstractItemModel, parent: QWidge
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
     table.header().setStretchLastSection(False)
-    return table
 
 
 def long_table(name: str, title: str, model: QAbstractItemModel) -> QTableView:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QGuiApplication, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vmsnap_gui.views import theme
 
@@ -111,7 +111,7 @@ class MessagePage(QWidget):
 
 
 class Notice(QFrame):
-    """A strip above a view that says in one line what must not be overlooked there, with at most one button."""
+    """A strip above a view that says in one line what must not be overlooked there, with buttons for what to do."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -127,15 +127,32 @@ class Notice(QFrame):
         layout.addWidget(self._picture)
         layout.addWidget(self._text, 1)
         self._layout = layout
+        self._buttons: dict[QAction, QPushButton] = {}
         self.hide()
 
     def add_button(self, action: QAction) -> QPushButton:
         """Add a button that triggers an action."""
-        button = QPushButton(action.text().replace("&", ""))
+        button = QPushButton(action.text().replace("&", "").replace("…", ""))
         button.setObjectName(f"{self.objectName()}_{action.objectName()}")
         button.clicked.connect(action.trigger)
         self._layout.addWidget(button)
+        self._buttons[action] = button
         return button
+
+    def add_close_button(self, text: str) -> None:
+        """Add a small button that hides the strip; `text` says so."""
+        button = QToolButton()
+        button.setObjectName(f"{self.objectName()}_close")
+        button.setAutoRaise(True)
+        button.setToolTip(text)
+        button.setAccessibleName(text)
+        theme.set_icon(button, "close")
+        button.clicked.connect(self.hide)
+        self._layout.addWidget(button)
+
+    def show_button(self, action: QAction, shown: bool) -> None:
+        """Show or hide the button of an action."""
+        self._buttons[action].setVisible(shown)
 
     def show_message(self, icon: str, text: str) -> None:
         """Show the strip with this text; without text hide it."""
@@ -157,7 +174,8 @@ class Notice(QFrame):
 
     def _colour(self) -> None:
         base = QGuiApplication.palette()
-        tone = theme.accent(base) if self._icon_name == "in-use" else theme.warning(base)
+        calm = self._icon_name in ("in-use", "done")
+        tone = theme.accent(base) if calm else theme.warning(base)
         palette = self.palette()
         ground = theme.blend(base.color(QPalette.ColorRole.Base), tone, 0.14)
         if palette.color(QPalette.ColorRole.Window) != ground:  # setting it brings us here again

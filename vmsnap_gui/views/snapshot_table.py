@@ -29,6 +29,11 @@ class SnapshotTable(QWidget):
 
     More than one can be selected, to be compared: the session's is then the one that was selected first.
 
+    Attributes:
+        notice: What must be known of the image.
+        quarantine: Why it may only be checked and repaired.
+        result: What came of the last operation.
+
     Signals:
         selection_changed: Other snapshots are selected, or none.
         menu_wanted: (QMenu) The context menu of a snapshot is about to be shown: add to it.
@@ -48,6 +53,9 @@ class SnapshotTable(QWidget):
         self._about = QLabel()
         self._about.setObjectName("snapshots_about")
         self.notice = Notice("snapshots_notice", self)
+        self.result = Notice("snapshots_result", self)
+        self.result.add_close_button(self.tr("Hide this message"))
+        self.quarantine = Notice("snapshots_quarantine", self)
         self.table = self._make_table()
         self.page = MessagePage("snapshots_page", self)
         self._stack = QStackedWidget(self)
@@ -77,6 +85,8 @@ class SnapshotTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(line)
+        layout.addWidget(self.result)
+        layout.addWidget(self.quarantine)
         layout.addWidget(self.notice)
         layout.addWidget(self._stack, 1)
         self.setFocusProxy(self.table)

@@ -95,6 +95,8 @@ class JobStatus(QWidget):
         self._job = running[-1] if running else None
         for widget in (self._text, self._bar, self.cancel):
             widget.setVisible(bool(running))
+        if self._job is not None and self._job.writes:
+            self.cancel.hide()  # it cannot be cancelled
         self.all.setVisible(bool(self._jobs.jobs))
         failed = sum(1 for job in self._jobs.jobs if job.error is not None)
         words_failed = self.tr("%1 failed").replace("%1", numbers.count(failed))
@@ -111,7 +113,7 @@ class JobStatus(QWidget):
         self._bar.setRange(0, 0 if share is None else 1000)
         if share is not None:
             self._bar.setValue(round(share * 1000))
-        parts = [words.visible(job.name)]
+        parts = [words.visible(job.note() or job.name)]
         if share is not None:
             parts.append(f"{share:.0%}")
         if rate(job):

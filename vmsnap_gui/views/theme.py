@@ -115,6 +115,16 @@ def failure(palette: QPalette) -> QColor:
     return QColor("#ff8f86" if is_dark(palette) else "#b3261e")
 
 
+def mark_wrong(box: QWidget, wrong: bool) -> None:
+    """Turn the ground of an input box red, or back."""
+    base = QGuiApplication.palette()
+    palette = QPalette(base)
+    if wrong:
+        palette.setColor(_Role.Base, blend(base.color(_Role.Base), failure(base), 0.22))
+    if box.palette().color(_Role.Base) != palette.color(_Role.Base):
+        box.setPalette(palette)
+
+
 def tabular(font: QFont) -> QFont:
     """Return the font with figures of one width, so that columns of numbers line up."""
     copy = QFont(font)
@@ -137,7 +147,7 @@ def row_height(font: QFont) -> int:
 def icon(name: str, palette: QPalette | None = None, *, selected: bool = False) -> QIcon:
     """Return the icon `name` in the text colour, or in that of what it warns of; `selected`: upon the highlight."""
     palette = palette or QGuiApplication.palette()
-    special = {"problem": warning, "in-use": accent, "failed": failure}
+    special = {"problem": warning, "loss": warning, "in-use": accent, "done": accent, "failed": failure}
     if selected:
         colour = palette.color(_Role.HighlightedText)
     else:

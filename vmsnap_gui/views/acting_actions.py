@@ -1,0 +1,134 @@
+"""The actions that change images, with when each can be used, and why not where it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+
+from vmsnap_gui.control.plan import Verb
+from vmsnap_gui.models import words
+from vmsnap_gui.views import theme
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMainWindow, QMenu
+
+    from vmsnap_gui.acting import ActingSession
+    from vmsnap_gui.image.snapshot import Snapshot
+    from vmsnap_gui.session import Session
+    from vmsnap_gui.views.snapshot_table import SnapshotTable
+
+
+class ActingActions(QObject):
+    """What the Snapshot menu offers.
+
+    Signals:
+        wanted: (Verb) The person asks for this, of what is selected.
+        undo_wanted: The last restore is to be taken back.
+
+    Attributes:
+        take, restore, delete, repair: The verbs.
+        undo: Take the last restore back.
+    """
+
+    wanted = Signal(object)
+    undo_wanted = Signal()
+
+    def __init__(self, window: QMainWindow, session: Session, acting: ActingSession, table: SnapshotTable) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = session
+        self._acting = acting
+        self._table = table
+        self.take = self._make("take", self.tr("&Take snapshot…"), "Ctrl+T", "take")
+        self.take.setIconText(self.tr("Take"))
+        self.restore = self._make("restore", self.tr("&Restore…"), "Ctrl+Shift+R", "restore")
+        self.delete = self._make("delete", self.tr("&Delete…"), "Delete", "delete")
+        self.delete.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        table.table.addAction(self.delete)  # the key deletes where the snapshots are, not in a text box
+        self.undo = self._make("undo_restore", self.tr("&Undo restore…"), "Ctrl+Alt+Z", "undo")
+        self.repair = self._make("repair", self.tr("&Check and repair…"), None, "repair")
+        for action, verb in (
+            (self.take, Verb.TAKE),
+            (self.restore, Verb.RESTORE),
+            (self.delete, Verb.DELETE),
+            (self.repair, Verb.REPAIR),
+        ):
+            action.triggered.connect(lambda _checked=False, verb=verb: self.wanted.emit(verb))
+        self.undo.triggered.connect(self.undo_wanted)
+        acting.changed.connect(self._enable)
+        session.selection_changed.connect(self._enable)
+        session.library.entry_changed.connect(self._enable)
+        table.selection_changed.connect(self._enable)
+        table.menu_wanted.connect(self._fill_menu)
+        self._enable()
+
+    def in_menu(self) -> list[QAction]:
+        """Return the actions in the order of the Snapshot menu."""
+        line = QAction(self)
+        line.setSeparator(True)
+        return [self.take, self.restore, self.delete, self.undo, line, self.repair]
+
+    def selected(self) -> list[Snapshot]:
+        """Return the selected snapshots, the earliest first."""
+        entry = self._session.entry()
+        if entry is None or entry.info is None:
+            return []
+        there = entry.info.snapshots
+        return [there[position] for position in self._table.selected() if position < len(there)]
+
+    def _make(self, name: str, text: str, shortcut: str | None, icon: str) -> QAction:
+        action = QAction(text, self._window)
+        action.setObjectName(name)
+        action.setIconText(text.replace("&", "").replace("…", ""))
+        if shortcut is not None:
+            action.setShortcut(QKeySequence(shortcut))
+        theme.set_icon(action, icon)
+        self._window.addAction(action)
+        return action
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        """Put the verbs on top of the context menu of a snapshot: they are what it is opened for."""
+        line = QAction(menu)
+        line.setSeparator(True)
+        menu.insertActions(menu.actions()[0], [self.restore, self.delete, line])
+
+    def _enable(self, *_: object) -> None:
+        chosen, why_not = self.selected(), self._why_not()
+        one = self.tr("Select one snapshot first")
+        some = self.tr("Select one or more snapshots first")
+        self._set(self.take, why_not, self.tr("Take a snapshot of the machine as it is now"))
+        self._set(self.restore, why_not or ("" if len(chosen) == 1 else one), self.tr("Go back to this snapshot"))
+        self._set(self.delete, why_not or ("" if chosen else some), self.tr("Delete the selected snapshots"))
+        self._enable_repair()
+        undo = self._acting.undo
+        subject = words.visible(undo.subject) if undo is not None else ""
+        text = self.tr("Go back to the state before '%1' was restored").replace("%1", subject)
+        self._set(self.undo, self._busy() or ("" if undo else self.tr("Nothing was restored yet")), text)
+
+    def _enable_repair(self) -> None:
+        entry = self._session.entry()
+        image = entry is not None and entry.info is not None and entry.info.format == "qcow2"
+        why_not = self._busy() if image else self.tr("Select a qcow2 image first")
+        self._set(self.repair, why_not, self.tr("Check the image for damage, and repair what is found"))
+
+    def _why_not(self) -> str:
+        """Return why nothing can be done to the selected image; empty if something can."""
+        entry = self._session.entry()
+        if entry is None or entry.info is None:
+            return self.tr("Select an image first")
+        if entry.info.format != "qcow2":
+            return self.tr("Only qcow2 images hold snapshots that can be taken, restored and deleted")
+        if entry.path in self._acting.quarantined:
+            return self.tr("A write to this image was interrupted: check and repair it first")
+        return self._busy()
+
+    def _busy(self) -> str:
+        under_way = self._acting.under_way(self._session.image)
+        return self.tr("Wait until what is being done to this image has ended") if under_way else ""
+
+    def _set(self, action: QAction, why_not: str, tip: str) -> None:
+        action.setEnabled(not why_not)
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        action.setToolTip(why_not or words.plain_tip([f"{tip} ({keys})" if keys else tip]))
