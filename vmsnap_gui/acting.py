@@ -145,11 +145,11 @@ class ActingSession(QObject):
         """Begin a plan; whoever asks for it owns it."""
         return Draft(self._jobs, Wish(verb=verb, whom=whom, words=words, options=options or Options()), self)
 
-    def carry_out(self, plan: Plan) -> None:
-        """Do what a person saw and confirmed; `ended` follows."""
+    def carry_out(self, plan: Plan, name: str) -> None:
+        """Do what a person saw and confirmed, as a job of this name; `ended` follows."""
         watch, lane = Watch(), f"operation {next(_numbers)}"
         job = self._jobs.run(
-            self._name(plan),
+            name,
             lambda progress: carry_out(plan, watch, progress),
             lane=lane,
             success=lambda outcome: self._over(job, outcome),
@@ -178,16 +178,6 @@ class ActingSession(QObject):
         """Find out, soon and all together, whether these images are in quarantine."""
         self._doubts |= set(paths)
         self._soon.start()
-
-    def _name(self, plan: Plan) -> str:
-        texts = {
-            Verb.TAKE: self.tr("Taking %1 of %2"),
-            Verb.RESTORE: self.tr("Restoring %1 of %2"),
-            Verb.DELETE: self.tr("Deleting %1 of %2"),
-            Verb.START: self.tr("Starting %2 from %1"),
-            Verb.REPAIR: self.tr("Checking and repairing %2"),
-        }
-        return texts[plan.verb].replace("%2", plan.machine.name).replace("%1", plan.subject)
 
     def _over(self, job: Job, outcome: Outcome) -> None:
         plan = self._operations.pop(job)

@@ -119,8 +119,9 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     # Reading starts before the window is built, so that the first paint already shows the list.
     parts = build(settings, lambda session: _open_first(session, options))
     signals = UnixSignals(app)
-    signals.received.connect(parts.window.close)
+    signals.received.connect(parts.window.leave)
     parts.window.show()
+    parts.window.desk.session.look_for_interrupted()
     if shown is not None:
         shown(parts)
     sys.excepthook = _reporter(parts)

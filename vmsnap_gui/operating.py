@@ -162,7 +162,8 @@ def find_quarantined(paths: Iterable[Path]) -> dict[Path, str]:
     from vmsnap_gui.control.quarantine import quarantine_of
 
     found = {path: quarantine_of(path) for path in paths}
-    return {path: f"{one.what} was interrupted: {one.why}" for path, one in found.items() if one is not None}
+    text = "{} did not come to its end, and may have left this image damaged: nothing may write to it before a check"
+    return {path: text.format(one.what) for path, one in found.items() if one is not None}
 
 
 def find_interrupted() -> list[Interrupted]:
@@ -194,6 +195,8 @@ async def _judged(operation: Operation) -> Interrupted:
     held = {one.path: await judge(one.path) for one in operation.images}
     for path, quarantine in held.items():
         lines.append(f"{path}: {quarantine.why if quarantine is not None else 'nothing is wrong with it'}.")
-    journal.settle(operation)
+    for one in journal.interrupted():  # read again: judging has released what is sound
+        if one.file == operation.file:
+            journal.settle(one)
     doubtful = tuple(path for path, quarantine in held.items() if quarantine is not None)
     return Interrupted("\n".join(lines), tuple(held), doubtful)

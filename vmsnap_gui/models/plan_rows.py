@@ -17,7 +17,7 @@ from PySide6.QtCore import (
 )
 
 from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import StepKind
+from vmsnap_gui.control.plan import StepKind, Verb
 from vmsnap_gui.models import numbers, words
 
 if TYPE_CHECKING:
@@ -179,6 +179,18 @@ def commands_of(plan: Plan) -> str:
     return "\n".join(
         shlex.join(step.command) if len(step.command) > 1 else "".join(step.command) for step in plan.steps
     )
+
+
+def job_name(plan: Plan) -> str:
+    """Name a plan while it is carried out: "Restoring 'clean' of web"."""
+    texts = {
+        Verb.TAKE: _tr("Taking %1 of %2"),
+        Verb.RESTORE: _tr("Restoring %1 of %2"),
+        Verb.DELETE: _tr("Deleting %1 of %2"),
+        Verb.START: _tr("Starting %2 from %1"),
+        Verb.REPAIR: _tr("Checking and repairing %2"),
+    }
+    return placed(texts[plan.verb], words.visible(plan.subject), words.visible(plan.machine.name))
 
 
 def placed(text: str, *parts: str) -> str:

@@ -107,7 +107,9 @@ class ActingDesk(QObject):
             self._ask_restore(undo.whom, f"tag:{undo.safety}", title)
 
     def _open(self, dialog: PlanDialog) -> None:
-        dialog.confirmed.connect(self.session.carry_out)
+        from vmsnap_gui.models.plan_rows import job_name
+
+        dialog.confirmed.connect(lambda plan: self.session.carry_out(plan, job_name(plan)))
         self._snapshots.result.show_message("done", "")
         dialog.open()
 
@@ -134,6 +136,8 @@ class ActingDesk(QObject):
         from vmsnap_gui.models.outcome_rows import done_text, kept_text
         from vmsnap_gui.views.outcome_dialog import OutcomeDialog, is_worth_a_dialog
 
+        if not self._window.isVisible():
+            return  # it was closed meanwhile; what went wrong is told in the next run
         if is_worth_a_dialog(outcome):
             dialog = OutcomeDialog(outcome, self._window)
             dialog.repair_wanted.connect(lambda: self.ask_repair(self.session.whom_of(outcome.plan)))

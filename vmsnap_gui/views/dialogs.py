@@ -14,7 +14,7 @@ import vmsnap_gui
 from vmsnap_gui.models import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtWidgets import QAbstractButton, QWidget
 
@@ -83,6 +83,29 @@ def show_report(parent: QWidget | None, report: Report) -> QMessageBox:
     return box
 
 
+def ask_to_leave(parent: QWidget, writing: Sequence[str], then: Callable[[], object]) -> QMessageBox:
+    """Ask whether the window is to be closed although images are being written; `then` is called if it is."""
+    box = QMessageBox(QMessageBox.Icon.Question, _tr("An image is being written"), "", parent=parent)
+    box.setObjectName("leave")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText("\n".join(words.visible(name) for name in writing))
+    box.setInformativeText(
+        _tr(
+            "This goes on, whatever you do with the window: a write that is stopped half-way damages an image. "
+            "vmsnap can finish and check it without a window, and end then."
+        )
+    )
+    close = box.addButton(_tr("Close and finish unseen"), QMessageBox.ButtonRole.AcceptRole)
+    close.setObjectName("leave_close")
+    stay = box.addButton(_tr("Keep the window"), QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
+    close.clicked.connect(then)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.open()
+    return box
+
+
 def show_about(parent: QWidget) -> QMessageBox:
     """Tell what this program is."""
     box = QMessageBox(parent)
@@ -93,7 +116,7 @@ def show_about(parent: QWidget) -> QMessageBox:
         box.setIconPixmap(icon.pixmap(64, 64))
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(_tr("vmsnap %1").replace("%1", vmsnap_gui.__version__))
-    what = _tr("Shows what the saved states of QEMU virtual machines hold. It never writes to an image.")
+    what = _tr("Shows, compares, takes and restores the saved states of QEMU virtual machines.")
     licence = _tr("Free software under the MIT licence.")
     box.setInformativeText(f"{what}\n\n{licence}\n\n{versions()}")
     copy = box.addButton(_tr("Copy versions"), QMessageBox.ButtonRole.ActionRole)

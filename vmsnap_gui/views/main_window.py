@@ -59,6 +59,7 @@ class MainWindow(QMainWindow):
         self._jobs = jobs
         self._settings = settings
         self._unfinished = True
+        self._leaving = False
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
@@ -399,10 +400,39 @@ class MainWindow(QMainWindow):
             self._session.library.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Override QWidget::closeEvent: remember the layout and tell the application."""
+        """Override QWidget::closeEvent: remember the layout and tell the application; never while an image is written.
+
+        A write goes on to its end, and so does this process: it then knows, and says in the journal, that all is well.
+        """
+        writing = self._jobs.writing()
+        if writing:
+            event.ignore()
+            if self._leaving:
+                self.hide()
+            else:
+                self._ask_to_leave([job.name for job in writing])
+            return
         self.save_layout()
         event.accept()
         self.closed.emit()
+
+    def leave(self) -> None:
+        """Close the window without a question: if an image is being written, as soon as that has ended."""
+        if not self._leaving:
+            self._leaving = True
+            self._jobs.changed.connect(self._leave_when_written)
+        self.close()
+
+    def _leave_when_written(self, _job: Job) -> None:
+        if not self._jobs.writing():
+            self._jobs.changed.disconnect(self._leave_when_written)
+            self.close()
+
+    def _ask_to_leave(self, names: list[str]) -> None:
+        from vmsnap_gui.views import dialogs
+
+        if self.findChild(QWidget, "leave") is None:
+            dialogs.ask_to_leave(self, names, self.leave)
 
     # What is remembered
 

@@ -104,7 +104,12 @@ class MessagePage(QWidget):
         self._text.setPalette(quiet)
         self._picture.setVisible(bool(self._icon_name))
         if self._icon_name:
-            colours = {"failed": theme.failure, "problem": theme.warning, "in-use": theme.accent}
+            colours = {
+                "failed": theme.failure,
+                "problem": theme.warning,
+                "in-use": theme.accent,
+                "done": theme.accent,
+            }
             colour = colours.get(self._icon_name, theme.muted)(palette)
             picture = theme.tinted(self._icon_name, colour.name(), _PICTURE)
             self._picture.setPixmap(picture.pixmap(QSize(_PICTURE, _PICTURE), self.devicePixelRatioF()))

@@ -165,7 +165,7 @@ class PlanDialog(QDialog):
         elif plan is None:
             why = words.sentence(self.draft.failure)
         else:
-            why = words.sentence(plan.blockers[0].text) if plan.blockers else ""
+            why = words.sentence(plan.blockers[0].text) if plan.blockers else self.tr("There is nothing to do")
         self.confirm.setToolTip("" if self.confirm.isEnabled() else words.plain_tip([why]))
         self.copy.setEnabled(plan is not None and bool(plan.steps))
 
@@ -180,11 +180,13 @@ class PlanDialog(QDialog):
                 tick = self._ticks[choice] = self._make_tick(choice)
             if tick is not None:
                 tick.setVisible(choice in offered)
+                tick.setChecked(choice in self.draft.wish.options.choices)
 
     def _make_tick(self, choice: Choice) -> QCheckBox:
         texts = {
             Choice.REPLACE: self.tr("&Replace: the snapshot that has this tag now is deleted"),
             Choice.LEAVE_OUT: self.tr("&Leave out the disks that lack it: they stay as they are"),
+            Choice.RESIZE: self.tr("Let the disk have the si&ze that it had then"),
         }
         tick = QCheckBox(texts[choice])
         tick.setObjectName(f"plan_{choice.name.lower()}")
@@ -211,6 +213,7 @@ class TakeDialog(PlanDialog):
         self.tag.setAccessibleName(self.tr("Tag of the new snapshot"))
         self.tag.setMaxLength(_LONGEST_TAG)
         self.tag.selectAll()
+        label.setTextFormat(Qt.TextFormat.PlainText)
         label.setBuddy(self.tag)
         self.form.addWidget(label)
         self.form.addWidget(self.tag)

@@ -127,7 +127,12 @@ class PlanView(QStackedWidget):
         self.show_waiting()
 
     def show_plan(self, plan: Plan) -> None:
-        """Show a plan."""
+        """Show a plan; that of a repair has no steps where nothing is wrong."""
+        if not plan.steps and not plan.blockers:
+            text = self.tr("The check found no damage, and all snapshots read as they should.")
+            self.page.show_message("done", self.tr("There is nothing to do"), text)
+            self.setCurrentWidget(self.page)
+            return
         self.table.show_rows(rows_of(plan))
         self.notes.show_notes(notes_of(plan))
         self.setCurrentIndex(0)
