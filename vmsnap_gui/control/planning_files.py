@@ -12,13 +12,10 @@ from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.journal import under_way
 from vmsnap_gui.control.locks import LockState, holders, probe
 from vmsnap_gui.control.plan import Blocker, Choice, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.planning_disks import frees_of, header_of, name_of, subject_of, told_blockers, what_of
 from vmsnap_gui.control.quarantine import judge
-from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.image.qcow2 import Qcow2Image
-from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY, Header
-from vmsnap_gui.image.snapshot import Snapshot, describe
-from vmsnap_gui.image.usage import freed_by
+from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
+    from vmsnap_gui.image.snapshot import Snapshot
 
 _SPARE_CLUSTERS = 8
 """For growing refcount tables and L2 tables, beside what a snapshot needs by itself."""
@@ -49,8 +47,8 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
-        losses=tuple(f"The old {tag!r} of {_name(disk)} ({_what(one)})." for disk, one in old),
-        cost=Cost(vm_state=0, free=_free(disks), frees=_frees(old)),
+        losses=tuple(f"The old {tag!r} of {name_of(disk)} ({what_of(one)})." for disk, one in old),
+        cost=Cost(vm_state=0, free=_free(disks), frees=frees_of(old)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -77,11 +75,11 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
     return Plan(
         verb=Verb.RESTORE,
         machine=machine,
-        subject=_subject(selection, selector),
+        subject=subject_of(selection, selector),
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(_restore_warnings(machine, selection)),
-        losses=() if safety is not None else tuple(f"What is on {_name(disk)} now." for disk in disks),
+        losses=() if safety is not None else tuple(f"What is on {name_of(disk)} now." for disk in disks),
         cost=Cost(vm_state=0, free=_free(disks)),
         options=options,
         seen=common.seen_of(disks),
@@ -97,8 +95,8 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
     disks = tuple(dict.fromkeys(disk for disk, _ in going))
     blockers = [blocker for selection in selections for blocker in selection.blockers]
     blockers += [blocker async for blocker in _disk_blockers(disks)]
-    blockers += _told_blockers(going)
-    subjects = [_subject(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
+    blockers += told_blockers(going)
+    subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
     return Plan(
         verb=Verb.DELETE,
         machine=machine,
@@ -106,8 +104,8 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         steps=_checked(disks, [_delete(disk, one) for disk, one in going]) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warning for selection in selections for warning in selection.warnings),
-        losses=tuple(f"{one.tag!r} (id {one.id}) of {_name(disk)}: {_what(one)}." for disk, one in going),
-        cost=Cost(free=_free(disks), frees=_frees(going)),
+        losses=tuple(f"{one.tag!r} (id {one.id}) of {name_of(disk)}: {what_of(one)}." for disk, one in going),
+        cost=Cost(free=_free(disks), frees=frees_of(going)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -125,12 +123,12 @@ async def plan_repair(machine: Machine) -> Plan:
         found = "" if busy else await _damage(path)
         if found:
             wrong.append(disk)
-            warnings.append(f"{_name(disk)}: {found}.")
+            warnings.append(f"{name_of(disk)}: {found}.")
     steps = [
         Step(
             kind=StepKind.REPAIR,
             targets=(Target(path=common.path_of(disk), tag=""),),
-            text=f"Repair {_name(disk)}",
+            text=f"Repair {name_of(disk)}",
             command=qemu_img.repair_command(common.path_of(disk)),
         )
         for disk in wrong
@@ -138,7 +136,7 @@ async def plan_repair(machine: Machine) -> Plan:
     return Plan(
         verb=Verb.REPAIR,
         machine=machine,
-        subject=", ".join(_name(disk) for disk in wrong) or machine.name,
+        subject=", ".join(name_of(disk) for disk in wrong) or machine.name,
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warnings),
@@ -161,7 +159,7 @@ def _checked(disks: Sequence[Disk], steps: Sequence[Step]) -> tuple[Step, ...]:
     """Put a check of all images before the first write and after the last one."""
     targets = tuple(Target(path=common.path_of(disk), tag="") for disk in disks)
     command = qemu_img.check_command(targets[0].path)
-    names = ", ".join(_name(disk) for disk in disks)
+    names = ", ".join(name_of(disk) for disk in disks)
     first = Step(kind=StepKind.CHECK, targets=targets, text=f"Check {names} for damage first", command=command)
     last = Step(kind=StepKind.CHECK, targets=targets, text=f"Check {names} afterwards", command=command)
     return (first, *steps, last)
@@ -172,7 +170,7 @@ def _take(disk: Disk, tag: str) -> Step:
     return Step(
         kind=StepKind.TAKE,
         targets=(Target(path=path, tag=tag),),
-        text=f"Take {tag!r} of {_name(disk)}",
+        text=f"Take {tag!r} of {name_of(disk)}",
         command=qemu_img.take(path, tag),
         undone_by=f"deleting {tag!r} again",
     )
@@ -183,7 +181,7 @@ def _restore(disk: Disk, snapshot: Snapshot, safety: str | None) -> Step:
     return Step(
         kind=StepKind.RESTORE,
         targets=(Target(path=path, tag=tag, id=id_),),
-        text=f"Return {_name(disk)} to {tag!r} (id {id_})",
+        text=f"Return {name_of(disk)} to {tag!r} (id {id_})",
         command=qemu_img.restore(path, id_),
         undone_by=f"returning to {safety!r}" if safety is not None else None,
     )
@@ -195,7 +193,7 @@ def _delete(disk: Disk, snapshot: Snapshot) -> Step:
     return Step(
         kind=StepKind.DELETE,
         targets=(Target(path=path, tag=tag, id=id_),),
-        text=f"Delete {tag!r} (id {id_}) of {_name(disk)}",
+        text=f"Delete {tag!r} (id {id_}) of {name_of(disk)}",
         command=qemu_img.delete(path, tag) if alone else storage_daemon.by_hand(path, id_, tag),
     )
 
@@ -274,19 +272,8 @@ def _use_blockers(path: Path) -> Iterator[Blocker]:
         )
 
 
-def _header(path: Path) -> Header | None:
-    try:
-        image = open_image(path)
-    except ImageError:
-        return None
-    try:
-        return image.header if isinstance(image, Qcow2Image) else None
-    finally:
-        image.close()
-
-
 def _header_blockers(path: Path) -> Iterator[Blocker]:
-    header = _header(path)
+    header = header_of(path)
     marks = header.incompatible if header is not None else 0
     texts = []
     if header is None:
@@ -303,7 +290,7 @@ def _bitmap_blockers(disks: Sequence[Disk]) -> Iterator[Blocker]:
     """qemu-img 7.2 takes and deletes snapshots beside bitmaps, and keeps these, but refuses to go back."""
     for disk in disks:
         path = common.path_of(disk)
-        header = _header(path)
+        header = header_of(path)
         if header is not None and header.bitmaps:
             number = qemu_img.count(header.bitmaps, "persistent bitmap")
             yield Blocker(
@@ -320,7 +307,7 @@ def _size_blockers(held: Sequence[tuple[Disk, Snapshot]], choices: frozenset[Cho
         if snapshot.disk_size is None or snapshot.disk_size == disk.virtual_size:
             continue
         path = common.path_of(disk)
-        header = _header(path)
+        header = header_of(path)
         can = header is not None and header.version > 2
         text = f"It had {snapshot.disk_size} bytes then, and has {disk.virtual_size} bytes now"
         if can and Choice.RESIZE in choices:
@@ -349,22 +336,11 @@ def _missing_blockers(machine: Machine, selection: Selection, choices: frozenset
         )
 
 
-def _told_blockers(going: Sequence[tuple[Disk, Snapshot]]) -> Iterator[Blocker]:
-    for disk, snapshot in going:
-        if not storage_daemon.fits(snapshot.id or ""):
-            yield Blocker(
-                kind=Hindrance.AMBIGUOUS,
-                text=f"The id {snapshot.id!r} cannot be told to QEMU.",
-                remedy="Copy what is wanted out of the image with qemu-img convert.",
-                path=disk.path,
-            )
-
-
 def _space_blockers(disks: Sequence[Disk], tables: int) -> Iterator[Blocker]:
     """Look for room for `tables` new L1 tables on each disk, for a table of snapshots, and a few clusters more."""
     for disk in disks:
         path = common.path_of(disk)
-        header, left = _header(path), common.space_left(path)
+        header, left = header_of(path), common.space_left(path)
         if header is None or left is None:
             continue
         table = sum(128 + len((one.tag or "").encode("utf-8", "surrogateescape")) for one in disk.snapshots) + 512
@@ -387,58 +363,12 @@ def _restore_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
         )
     for disk, one in selection.held:
         if one.disk_size is not None and one.disk_size != disk.virtual_size:
-            yield f"{_name(disk)} is resized from {disk.virtual_size} to {one.disk_size} bytes."
+            yield f"{name_of(disk)} is resized from {disk.virtual_size} to {one.disk_size} bytes."
     unfit = [disk for disk in machine.disks if disk.unfit is not None]
     for disk in (*selection.missing, *unfit) if selection.held else ():
-        yield f"{_name(disk)} stays as it is now: it lacks this snapshot."
-
-
-def _subject(selection: Selection, selector: str) -> str:
-    one = selection.snapshot
-    return repr(selector) if one is None else f"{one.tag!r} (id {one.id})"
-
-
-def _what(snapshot: Snapshot) -> str:
-    return f"a disk and {snapshot.vm_state_size} bytes of VM state" if snapshot.vm_state_size else "a disk's state"
-
-
-def _name(disk: Disk) -> str:
-    return common.path_of(disk).name if disk.path is not None else describe_node(disk)
-
-
-def describe_node(disk: Disk) -> str:
-    """Name a disk without a file."""
-    return disk.node or "a disk without a file"
+        yield f"{name_of(disk)} stays as it is now: it lacks this snapshot."
 
 
 def _free(disks: Sequence[Disk]) -> int | None:
     left = [common.space_left(common.path_of(disk)) for disk in disks]
     return min((one for one in left if one is not None), default=None)
-
-
-def _frees(going: Sequence[tuple[Disk, Snapshot]]) -> int | None:
-    """Return how many bytes the images get back, None where the mapping cannot be read."""
-    by_path: dict[Path, list[Snapshot]] = {}
-    for disk, snapshot in going:
-        by_path.setdefault(common.path_of(disk), []).append(snapshot)
-    total = 0
-    for path, snapshots in by_path.items():
-        try:
-            image = open_image(path)
-        except ImageError:
-            return None
-        try:
-            if not isinstance(image, Qcow2Image):
-                return None
-            wanted = [one for one in image.snapshots if any(same(one, other) for other in snapshots)]
-            total += freed_by(image, wanted)
-        except ImageError:
-            return None
-        finally:
-            image.close()
-    return total
-
-
-def same(one: Snapshot, other: Snapshot) -> bool:
-    """Whether two entries are the same snapshot."""
-    return (one.id, one.tag) == (other.id, other.tag) and describe(one) == describe(other)
