@@ -44,20 +44,26 @@ class Run:
         operation: The journal's entry. A worker that fails although the write ended in an orderly way (QEMU refused,
             and holds the image on) says `operation.done(paths)` before it raises; else the images are doubted.
         before: What was in the images before the first step.
+        done: The writing steps that were done and verified.
         said: What tools and QEMU said, for the outcome's details.
         told: What a worker found out about an image, for its result: "2 errors were repaired".
         finish: What would finish an image's part by hand, where an operation got stuck.
         status: The running machine's state, for the outcome; None offline.
+        resume: Whether the machine ran before a live restore.
+        torn: Whether a live restore failed so late that disks and memory do not fit each other.
     """
 
     plan: Plan
     observer: Observer
     operation: Operation
     before: dict[Path, Fingerprints]
+    done: list[Step] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     told: dict[Path, str] = field(default_factory=dict)
     finish: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     status: str | None = None
+    resume: bool = False
+    torn: bool = False
 
 
 Work = Callable[["Step", Run], Awaitable[None]]
