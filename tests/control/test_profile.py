@@ -81,12 +81,14 @@ def test_what_must_go_or_change() -> None:
     launch = launch_of(
         profile_of(
             "-daemonize -S --incoming tcp:0:44 -loadvm x -name -S -qmp unix:/q,server -serial tcp::4,server=on,wait=on "
-            "-monitor telnet::5,server,nowait -chardev socket,id=c,path=/c,server=yes,wait=no -chardev stdio,id=d -s x.img"
+            "-monitor telnet::5,server,nowait -chardev socket,id=c,path=/c,server=yes,wait=no -chardev stdio,id=d -s "
+            "x.img"
         )
     )
     assert shlex.join(launch.arguments[1:]) == (
         "-name -S -qmp unix:/q,server,wait=off -serial tcp::4,server=on,wait=on,wait=off "
-        "-monitor telnet::5,server,nowait -chardev socket,id=c,path=/c,server=yes,wait=no -chardev stdio,id=d -s x.img"
+        "-monitor telnet::5,server,nowait -chardev socket,id=c,path=/c,server=yes,wait=no -chardev stdio,id=d -s "
+            "x.img"
     )
     assert [note.split(" is left out")[0] for note in launch.notes[:4]] == [
         "-daemonize",

@@ -1,0 +1,158 @@
+"""The work of the commands that change something: plan, show, ask, carry out, tell. Imported only when one runs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.cli.output import CommandError, complain, print_json
+from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
+from vmsnap_gui.cli.progress import ProgressLine
+from vmsnap_gui.control.executing import execute
+from vmsnap_gui.control.journal import interrupted, settle
+from vmsnap_gui.control.plan import Choice, Ending, Options, Plan
+from vmsnap_gui.image.errors import Cancelled
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+
+    from vmsnap_gui.control.machine import Machine
+    from vmsnap_gui.control.plan import Outcome
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
+
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as a shell has it."""
+
+
+def operate(options: argparse.Namespace, planner: Callable[[Machine], Awaitable[Plan]]) -> int:
+    """Plan what the options say for their target, show it, ask, and carry it out; returns the exit status.
+
+    Raises:
+        ControlError: it cannot be planned.
+    """
+    require_answer(options)
+
+    async def planned() -> Plan:
+        return await planner(await machine_at(options))
+
+    return carry_out(options, asyncio.run(planned()))
+
+
+def carry_out(options: argparse.Namespace, plan: Plan) -> int:
+    """Show a plan, ask, and carry it out; returns the exit status."""
+    tell_interrupted(plan.machine, forget=not options.dry_run)
+    if options.dry_run or plan.blockers:
+        if options.json:
+            print_json(plan.as_json())
+        else:
+            show(plan_lines(plan, commands=options.dry_run))
+        for one in plan.blockers:
+            complain(CommandError(f"{one.path}: {one.text}" if one.path is not None else one.text))
+        return int(bool(plan.blockers))
+    if not options.yes:
+        show(plan_lines(plan), to_stderr=options.json)
+        if not agreed(f"{plan.verb.value.capitalize()} now?"):
+            complain(CommandError("nothing was changed"))
+            return 1
+    try:
+        outcome = _execute(plan)
+    except Cancelled:
+        complain(CommandError("cancelled before anything was changed"))
+        return INTERRUPTED
+    return _tell(options, outcome)
+
+
+def chosen(options: argparse.Namespace) -> Options:
+    """Return what a person chose, from the command's options; those that it does not have count as not chosen."""
+    asked = vars(options)
+    choices = {one for one in Choice if asked.get(one.value.replace(" ", "_"))}
+    return Options(safety=not asked.get("no_safety"), choices=frozenset(choices))
+
+
+async def machine_at(options: argparse.Namespace) -> Machine:
+    """Return the machine that TARGET and --disk name.
+
+    Raises:
+        ControlError: there is no such profile or image, or nobody answers there.
+    """
+    target: str = options.target
+    address = address_of(target)
+    if (address is not None or target.startswith("profile:")) and options.disk:
+        options.parser.error("--disk goes with an image: other targets have their own disks")
+    if address is not None:
+        from vmsnap_gui.control.running import survey_qmp
+
+        return await survey_qmp(address)
+    if target.startswith("profile:"):
+        from vmsnap_gui.control.profile_disks import machine_of
+        from vmsnap_gui.control.profile_store import ProfileStore
+
+        return machine_of(ProfileStore().get(target.removeprefix("profile:")))
+    from vmsnap_gui.control.survey import survey_files
+
+    return survey_files([Path(target), *options.disk])
+
+
+def address_of(target: str) -> str | None:
+    """Return the monitor that a target names, as `Machine.address` has it; None for one that is something else."""
+    if target.startswith("qmp:"):
+        return target
+    return f"qmp:{target}" if _ADDRESS.fullmatch(target) and not Path(target).exists() else None
+
+
+def require_answer(options: argparse.Namespace) -> None:
+    """End with a message about usage where nobody could be asked."""
+    if not (options.yes or options.dry_run or (sys.stdin.isatty() and sys.stderr.isatty())):
+        options.parser.error("there is no terminal to ask on: say --yes, or see the plan with --dry-run")
+
+
+def agreed(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def show(lines: list[str], *, to_stderr: bool = False) -> None:
+    """Print lines; to stderr where stdout belongs to a JSON document."""
+    print(*lines, sep="\n", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
+def tell_interrupted(machine: Machine, *, forget: bool) -> None:
+    """Say which operations on these images were interrupted in the past."""
+    paths = [disk.path for disk in machine.disks if disk.path is not None]
+    for one in interrupted():
+        if any(one.image(path) is not None for path in paths):
+            when = datetime.fromtimestamp(one.begun).isoformat(" ", "minutes")
+            names = ", ".join(str(image.path) for image in one.images)
+            steps = len(one.plan["steps"])
+            what = f"{one.plan['verb']} {one.plan['subject']}, begun {when}, was interrupted at step {one.step} of {steps}"
+            complain(CommandError(f"{names}: {what}; what the images hold now is shown and checked here"))
+            if forget:
+                settle(one)
+
+
+def _execute(plan: Plan) -> Outcome:
+    line = ProgressLine()
+    with asyncio.Runner() as runner:
+        runner.get_loop().add_signal_handler(signal.SIGINT, line.interrupt)
+        with line.shown(runner.get_loop()):
+            return runner.run(execute(plan, line))
+
+
+def _tell(options: argparse.Namespace, outcome: Outcome) -> int:
+    if options.json:
+        print_json(outcome.as_json())
+    else:
+        show(outcome_lines(outcome, options.target))
+    if outcome.ending is Ending.DONE:
+        return 0
+    complain(CommandError(outcome.error or "it failed"))
+    return 1
