@@ -56,6 +56,8 @@ class Choice(enum.Enum):
     """take: an existing snapshot of that tag is deleted"""
     LEAVE_OUT = "leave out"
     """restore: disks that lack the snapshot stay as they are"""
+    RESIZE = "resize"
+    """restore: the disk gets back the size that it had in the snapshot"""
 
 
 class Hindrance(enum.Enum):
@@ -77,6 +79,7 @@ class Hindrance(enum.Enum):
     EMPTY_STATE = "no VM state"
     MONITOR = "monitor"
     PERMISSION = "permission"
+    TOOL = "tool missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

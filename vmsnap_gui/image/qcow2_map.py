@@ -125,6 +125,13 @@ class ClusterMap:
                 first = (start // step + group) * slices
                 yield from range(first, first + slices)
 
+    def tables_of(self, index: int) -> bytes:
+        """Return what tells a window's L2 entries from others: where their tables lie, and the place in these."""
+        first, within = divmod(index * WINDOW_CLUSTERS, self._per_table)
+        step = min(self._per_table, WINDOW_CLUSTERS)
+        tables = self.l1[first : first + WINDOW_CLUSTERS // step] & _OFFSET
+        return within.to_bytes(8, "big") + tables.tobytes()
+
     def window(self, index: int) -> Window:
         """Read the L2 entries of a window; raises ImageError if the file cannot be read."""
         words = 2 if self._header.extended_l2 else 1

@@ -1,0 +1,185 @@
+"""Carrying out a plan: looked at again first, each step journalled and verified, a failure rolled back if it can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.control import offline
+from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
+from vmsnap_gui.control.journal import Operation
+from vmsnap_gui.control.machine import Reach
+from vmsnap_gui.control.outcomes import disk_results
+from vmsnap_gui.control.plan import Ending, Outcome, Plan, Step, StepKind, Target
+from vmsnap_gui.control.planning_common import stamp_of, table_digest
+from vmsnap_gui.control.planning_files import use_of
+from vmsnap_gui.control.quarantine import judge, kept_by
+from vmsnap_gui.control.work import Observer, Quiet, Run, Worker
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.errors import Cancelled, ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORKERS: dict[StepKind, Worker] = {**offline.WORKERS}
+"""Who does each kind of step."""
+
+
+async def execute(plan: Plan, observer: Observer | None = None) -> Outcome:
+    """Carry out a plan, as it is.
+
+    A failure is part of the outcome, not an exception. When the task is cancelled, the tool that is at work goes on;
+    its image is then in quarantine until it was looked at.
+
+    Raises:
+        ControlError: the plan is not ready, or the journal cannot be written; nothing was changed.
+        Cancelled: the observer asked for it before the first write; nothing was changed.
+    """
+    if not plan.ready:
+        raise ControlError("this plan cannot be carried out: something is in its way")
+    why = await _changed_since(plan)
+    if why is not None:
+        return Outcome(plan=plan, ending=Ending.FAILED, disks=(), error=str(why), details=why.details)
+    before = {seen.path: fingerprints(seen.path) for seen in plan.seen}
+    kept = {path: kept_by(path) for path in before}
+    run = Run(plan=plan, observer=observer or Quiet(), operation=Operation.begin(plan, before, kept), before=before)
+    try:
+        return await _carry_out(run)
+    except Cancelled:
+        run.operation.end(Ending.FAILED.value)
+        raise
+    except BaseException:
+        run.operation.abandon()
+        raise
+
+
+async def _changed_since(plan: Plan) -> ControlError | None:
+    """Say what is no longer as the plan saw it."""
+    try:
+        for seen in plan.seen:
+            files = plan.machine.reach is Reach.FILES
+            if files and stamp_of(seen.path) != seen.stamp:
+                raise ControlError("it was changed since this was planned; plan it again", path=seen.path)
+            if _table(seen.path) != seen.table:
+                raise ControlError("its snapshots were changed since this was planned; plan it again", path=seen.path)
+            use = use_of(seen.path) if files else None
+            if use is not None:
+                raise ControlError(use, path=seen.path)
+            held = await judge(seen.path)
+            if held is not None and not _repairs(plan):
+                raise ControlError(f"it is in quarantine: {held.why}", path=seen.path)
+    except ImageError as error:
+        return ControlError(error.message, path=error.path)
+    except ControlError as error:
+        return error
+    return None
+
+
+def _table(path: Path) -> str:
+    image = open_image(path)
+    try:
+        return table_digest(image.snapshots)
+    finally:
+        image.close()
+
+
+def _repairs(plan: Plan) -> bool:
+    return any(step.kind is StepKind.REPAIR for step in plan.steps)
+
+
+async def _carry_out(run: Run) -> Outcome:
+    done: list[Step] = []
+    error: ControlError | None = None
+    for number, step in enumerate(run.plan.steps, 1):
+        worker = WORKERS[step.kind]
+        _announce(run, step, number, written=bool(done))
+        try:
+            run.operation.enter(number, step, writes=worker.writes)
+            await worker.do(step, run)
+        except (ControlError, ImageError) as failure:
+            error = failure if isinstance(failure, ControlError) else ControlError(failure.message, path=failure.path)
+            await _settle(run, step)
+            await _roll_back(run, done, step)
+            break
+        if worker.writes:
+            run.operation.done([target.path for target in step.targets])
+            done.append(step)
+    return await _outcome(run, done, error)
+
+
+def _announce(run: Run, step: Step, number: int, *, written: bool) -> None:
+    try:
+        run.observer.step(step, number, len(run.plan.steps))
+    except Cancelled:
+        if not written:
+            raise
+
+
+async def _settle(run: Run, step: Step) -> None:
+    """After a failed step: what was being written is doubtful, unless a look at it proves that nothing is wrong."""
+    writing = [target.path for target in step.targets if target.path.resolve() in run.operation.writing()]
+    run.operation.doubt(writing)
+    for path in writing:
+        if await judge(path) is None:
+            run.operation.done([path])
+
+
+async def _roll_back(run: Run, done: list[Step], failed: Step) -> None:
+    """Take back what was done, the last first; a disk on which that fails is left alone from there on."""
+    if any(step.undone_by is None for step in done):
+        for step in run.plan.steps[run.plan.steps.index(failed) :]:
+            for target in step.targets if WORKERS[step.kind].writes else ():
+                run.finish.setdefault(target.path, step.command)
+        return
+    left: set[Path] = set()
+    for step in reversed([*done, failed]):
+        undo = WORKERS[step.kind].undo
+        paths = {target.path for target in step.targets}
+        if step.undone_by is None or undo is None or left & paths:
+            continue
+        try:
+            for path in paths:
+                if await judge(path) is not None:
+                    raise ControlError("it is in quarantine, so nothing was taken back there", path=path)
+            run.operation.enter(run.plan.steps.index(step) + 1, step, writes=True, undoing=True)
+            await undo(step, run)
+            run.operation.done(paths)
+        except (ControlError, ImageError) as failure:
+            run.said.append(str(failure))
+            left |= paths
+            run.finish |= {target.path: _undone_by_hand(run, step, target) for target in step.targets}
+            await _settle(run, step)
+
+
+def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
+    if step.kind is StepKind.RESTORE and run.plan.safety is not None:
+        return "vmsnap", "restore", str(target.path), f"tag:{run.plan.safety}", "--no-safety"
+    return "vmsnap", "delete", str(target.path), f"tag:{target.tag}"
+
+
+async def _outcome(run: Run, done: list[Step], error: ControlError | None) -> Outcome:
+    """Look at all images again and tell how they are."""
+    now: dict[Path, Fingerprints | None] = {}
+    for path in run.before:
+        try:
+            now[path] = fingerprints(path)
+        except ControlError:
+            now[path] = None
+    if error is None:
+        ending = Ending.DONE
+    elif all(now[path] == before for path, before in run.before.items()):
+        ending = Ending.ROLLED_BACK if done else Ending.FAILED
+    else:
+        ending = Ending.STUCK
+    held = {path: await judge(path) for path in run.before}
+    run.operation.done([path for path, why in held.items() if why is None and run.operation.doubtful(path)])
+    run.operation.end(ending.value)
+    said = [text.strip() for text in [error.details if error is not None else "", *run.said] if text.strip()]
+    return Outcome(
+        plan=run.plan,
+        ending=ending,
+        disks=disk_results(run, now, held, stuck=ending is Ending.STUCK),
+        error=str(error) if error is not None else None,
+        details="\n".join(dict.fromkeys(said)),
+        status=run.status,
+    )

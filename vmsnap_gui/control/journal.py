@@ -1,0 +1,317 @@
+"""The journal of operations: what was under way on which image, kept where it outlives us.
+
+One JSON file for each operation, written and fsynced before the first write to an image and before each step. What
+ended well is forgotten; what was interrupted, or ended with a doubtful image, stays until that is settled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import itertools
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+import psutil
+
+from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
+from vmsnap_gui.control.locks import holders
+from vmsnap_gui.control.plan import StepKind
+from vmsnap_gui.image.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from vmsnap_gui.control.locks import Holder
+    from vmsnap_gui.control.plan import Plan, Step
+
+ACTIVE = ""
+"""The key of the disk as it is now, among those of snapshots."""
+
+_KEEP_ACTIVE = {StepKind.TAKE, StepKind.DELETE, StepKind.CHECK, StepKind.REPAIR}
+"""Steps after which the disk as it is now must read as before."""
+
+_numbers = itertools.count()
+
+
+class Mark(enum.Enum):
+    """How far an operation is with an image."""
+
+    WAITING = "waiting"
+    """not touched yet"""
+    WRITING = "writing"
+    DONE = "done"
+    """the last write ended as it should"""
+    DOUBTFUL = "doubtful"
+    """a write failed or was interrupted"""
+
+
+@dataclass(slots=True)
+class Marked:
+    """An image in an operation.
+
+    Attributes:
+        path: Where it is, resolved.
+        device, inode: What it is.
+        mark: How far the operation is with it.
+        kept: What must read the same afterwards: key of the snapshot, or ACTIVE, to digest.
+    """
+
+    path: Path
+    device: int
+    inode: int
+    mark: Mark
+    kept: dict[str, str]
+
+    def is_of(self, path: Path) -> bool:
+        """Whether this is the image at `path`: the same file, or the same place."""
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                return True
+        return path.resolve() == self.path
+
+
+@dataclass(slots=True)
+class Operation:
+    """An operation's entry: made and kept up to date by `executing`, read by who wants to know what was under way.
+
+    Attributes:
+        file: Where it is kept; the tools' output lies beside it.
+        plan: The plan as `Plan.as_json` gives it.
+        pid, started: The process that carries it out, and when that began (seconds since 1970).
+        begun: When the operation began, in seconds since 1970.
+        step: The number of the step under way, from 1; 0 before the first.
+        undoing: Whether that step is being taken back.
+        tool: The process that writes, once it is known.
+        images: What is touched.
+        ended: How it ended (an Ending's value), None until then.
+        abandoned: Whether our process gave it up without an end.
+    """
+
+    file: Path
+    plan: dict[str, Any]
+    pid: int
+    started: float
+    begun: float
+    images: list[Marked]
+    step: int = 0
+    undoing: bool = False
+    tool: int | None = None
+    ended: str | None = None
+    abandoned: bool = False
+    _outputs: int = field(default=0, repr=False)
+
+    @classmethod
+    def begin(
+        cls, plan: Plan, before: Mapping[Path, Fingerprints], kept: Mapping[Path, Mapping[str, str]]
+    ) -> Operation:
+        """Make the entry of an operation that is about to write.
+
+        Args:
+            plan: What will be done.
+            before: What is in the images now.
+            kept: What must read the same for an earlier operation's sake; it knew the image before any damage.
+
+        Raises:
+            ControlError: the journal cannot be written, so nothing else should be.
+        """
+        images = []
+        for path, prints in before.items():
+            found = path.stat()
+            keep = {**_kept(plan, path, prints), **kept.get(path, {})}
+            images.append(Marked(path.resolve(), found.st_dev, found.st_ino, Mark.WAITING, keep))
+        name = f"{time.time_ns()}-{os.getpid()}-{next(_numbers)}.json"
+        mine = psutil.Process().create_time()
+        made = cls(folder() / name, plan.as_json(), os.getpid(), mine, time.time(), images)
+        made.save()
+        return made
+
+    def enter(self, number: int, step: Step, *, writes: bool, undoing: bool = False) -> None:
+        """Record that a step begins, before it does; raises ControlError if that cannot be written."""
+        self.step, self.undoing, self.tool = number, undoing, None
+        if writes:
+            self._mark([target.path for target in step.targets], Mark.WRITING)
+        self.save()
+
+    def tool_started(self, pid: int) -> None:
+        """Record the process that writes; raises ControlError if that cannot be written."""
+        self.tool = pid
+        self.save()
+
+    def done(self, paths: Iterable[Path]) -> None:
+        """Record that the writing of these images ended in an orderly way; raises ControlError."""
+        self._mark(paths, Mark.DONE)
+        self.save()
+
+    def doubt(self, paths: Iterable[Path]) -> None:
+        """Record that these images may be damaged; raises ControlError."""
+        self._mark(paths, Mark.DOUBTFUL)
+        self.save()
+
+    def writing(self) -> list[Path]:
+        """Return the images whose writing has not ended in an orderly way."""
+        return [one.path for one in self.images if one.mark is Mark.WRITING]
+
+    def doubtful(self, path: Path) -> bool:
+        """Whether an image may be damaged."""
+        found = self.image(path)
+        return found is not None and found.mark is Mark.DOUBTFUL
+
+    def end(self, ending: str) -> None:
+        """Record the end; the entry is forgotten unless an image is doubtful."""
+        self.ended = ending
+        self.save()
+        self.tidy()
+
+    def abandon(self) -> None:
+        """Record that our process goes on without this operation: as if it had been killed."""
+        self.abandoned = True
+        self.save()
+
+    def tidy(self) -> None:
+        """Remove the entry if it ended, and no image is left that it keeps in quarantine."""
+        if self.ended is not None and all(one.mark in (Mark.WAITING, Mark.DONE) for one in self.images):
+            for file in self.file.parent.glob(f"{self.file.stem}*"):
+                file.unlink(missing_ok=True)
+
+    def output(self) -> Path:
+        """Return a new file's path for what a tool says; it lies beside the entry and goes with it."""
+        self._outputs += 1
+        return self.file.with_name(f"{self.file.stem}.{os.getpid()}.{self._outputs}.out")
+
+    def alive(self) -> bool:
+        """Whether our process that carries it out is still at it."""
+        if self.abandoned or self.ended is not None:
+            return False
+        try:
+            begun: float = psutil.Process(self.pid).create_time()
+        except psutil.Error:
+            return False
+        return abs(begun - self.started) < 1
+
+    def tools(self) -> tuple[Holder, ...]:
+        """Return the tools that still run for it: they hold their output open from their first moment."""
+        found = []
+        for file in self.file.parent.glob(f"{self.file.stem}*.out"):
+            with contextlib.suppress(ImageError):
+                found += [one for one in holders(file) if one.pid != self.pid]
+        return tuple(found)
+
+    def image(self, path: Path) -> Marked | None:
+        """Return the image at `path` if this operation touches it."""
+        return next((one for one in self.images if one.is_of(path)), None)
+
+    def save(self) -> None:
+        """Write the entry, so that it is there after a crash; raises ControlError."""
+        document = {
+            "version": 1,
+            "plan": self.plan,
+            "pid": self.pid,
+            "started": self.started,
+            "begun": self.begun,
+            "step": self.step,
+            "undoing": self.undoing,
+            "tool": self.tool,
+            "ended": self.ended,
+            "abandoned": self.abandoned,
+            "images": [
+                {
+                    "path": str(one.path),
+                    "device": one.device,
+                    "inode": one.inode,
+                    "mark": one.mark.value,
+                    "kept": one.kept,
+                }
+                for one in self.images
+            ],
+        }
+        try:
+            _write(self.file, json.dumps(document).encode())
+        except OSError as error:
+            raise ControlError(f"the journal {self.file} cannot be written: {error.strerror}") from error
+
+    def _mark(self, paths: Iterable[Path], mark: Mark) -> None:
+        for path in paths:
+            found = self.image(path)
+            if found is None:
+                raise ControlError("the plan says nothing of this image", path=path)
+            found.mark = mark
+
+
+def folder() -> Path:
+    """Return where the entries are."""
+    return platformdirs.user_state_path("vmsnap") / "operations"
+
+
+def operations() -> tuple[Operation, ...]:
+    """Read all entries, the oldest first; one that cannot be read is left out."""
+    found = []
+    for file in sorted(folder().glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.append(_read(file))
+    return tuple(found)
+
+
+def interrupted() -> tuple[Operation, ...]:
+    """Return the operations that nobody carries out any more, and that did not come to an end."""
+    return tuple(one for one in operations() if one.ended is None and not one.alive())
+
+
+def under_way(path: Path) -> Operation | None:
+    """Return the operation that a process of ours is carrying out on an image, if there is one."""
+    return next((one for one in operations() if one.alive() and one.image(path) is not None), None)
+
+
+def settle(operation: Operation) -> None:
+    """Close an interrupted operation that a person has heard of: only its quarantine stays; raises ControlError."""
+    for one in operation.images:
+        one.mark = Mark.DOUBTFUL if one.mark is Mark.WRITING else one.mark
+    operation.end("interrupted")
+
+
+def _read(file: Path) -> Operation:
+    document = json.loads(file.read_bytes())
+    images = [
+        Marked(Path(one["path"]), one["device"], one["inode"], Mark(one["mark"]), one["kept"])
+        for one in document["images"]
+    ]
+    names = ("plan", "pid", "started", "begun", "step", "undoing", "tool", "ended", "abandoned")
+    return Operation(file, images=images, **{name: document[name] for name in names})
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all, and wait until the disk has it."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_suffix(".new")
+    with fresh.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
+    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _kept(plan: Plan, path: Path, prints: Fingerprints) -> dict[str, str]:
+    """Return what must read the same after a plan, as far as it can be read now."""
+    gone = {
+        target.id
+        for step in plan.steps
+        if step.kind in (StepKind.DELETE, StepKind.LIVE_DELETE)
+        for target in step.targets
+        if target.path == path
+    }
+    kept = {key: str(found) for key, found in prints.snapshots.items() if id_of(key) not in gone}
+    if all(step.kind in _KEEP_ACTIVE for step in plan.steps):
+        kept[ACTIVE] = str(prints.active)
+    return {key: found for key, found in kept.items() if UNREADABLE not in found}

@@ -1,0 +1,159 @@
+"""The steps that qemu-img and qemu-storage-daemon do on images that nobody uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.control import qemu_img, storage_daemon
+from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
+from vmsnap_gui.control.journal import Mark
+from vmsnap_gui.control.plan import StepKind
+from vmsnap_gui.control.quarantine import changed_from
+from vmsnap_gui.control.tools import write_with
+from vmsnap_gui.control.work import Run, Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmsnap_gui.control.plan import Step
+
+
+async def _take(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    before = fingerprints(target.path)
+    await _tool(step.command, target.path, run)
+    now = fingerprints(target.path)
+    fresh = _fresh(before, now)
+    if len(fresh) != 1 or tag_of(fresh[0]) != target.tag or now.snapshots[fresh[0]].disk != before.active.disk:
+        raise ControlError(f"{target.tag!r} is not in the image as it should be", path=target.path)
+    _require_kept(target.path, before, now, active=True)
+
+
+async def _untake(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    now = fingerprints(target.path)
+    fresh = [key for key in _fresh(run.before[target.path], now) if tag_of(key) == target.tag]
+    for key in fresh:
+        await _delete_one(target.path, key, run)
+
+
+async def _restore(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    await _return(step.command, target.path, target.id or "", run)
+
+
+async def _unrestore(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    now = fingerprints(target.path)
+    before = run.before[target.path]
+    if now.active == before.active:
+        return
+    safety = [key for key in _fresh(before, now) if now.snapshots[key].disk == before.active.disk]
+    if not safety:
+        raise ControlError("its safety snapshot is gone", path=target.path)
+    id_ = id_of(safety[0])
+    await _return(qemu_img.restore(target.path, id_), target.path, id_, run)
+
+
+async def _return(command: tuple[str, ...], path: Path, id_: str, run: Run) -> None:
+    """Return a disk to a snapshot, and see that it holds what the snapshot held."""
+    before = fingerprints(path)
+    wanted = next((found for key, found in before.snapshots.items() if id_of(key) == id_), None)
+    if wanted is None:
+        raise ControlError(f"there is no snapshot with the id {id_!r}", path=path)
+    await _tool(command, path, run)
+    now = fingerprints(path)
+    if now.active.disk != wanted.disk:
+        raise ControlError("the disk does not hold what the snapshot holds", path=path)
+    _require_kept(path, before, now, active=False)
+
+
+async def _delete(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    before = fingerprints(target.path)
+    keys = [key for key in before.snapshots if (id_of(key), tag_of(key)) == (target.id, target.tag)]
+    if len(keys) != 1:
+        raise ControlError(f"there is no snapshot {target.tag!r} with the id {target.id!r}", path=target.path)
+    await _delete_one(target.path, keys[0], run)
+
+
+async def _delete_one(path: Path, key: str, run: Run) -> None:
+    """Delete one snapshot by its id and tag, and see that it is gone and nothing else is."""
+    before = fingerprints(path)
+    conversation = storage_daemon.conversation(id_of(key), tag_of(key))
+    ended = await write_with(run, storage_daemon.command(path), conversation)
+    run.said.append(ended.said)
+    storage_daemon.require_success(ended, path)
+    now = fingerprints(path)
+    if key in now.snapshots:
+        raise ControlError(f"{name_of(key)} is still there", path=path)
+    rest = Fingerprints(before.active, {one: found for one, found in before.snapshots.items() if one != key})
+    _require_kept(path, rest, now, active=True)
+
+
+async def _check(step: Step, run: Run) -> None:
+    """Check images; leaks waste space and harm nothing, so they stop nothing."""
+    for target in step.targets:
+        found = await qemu_img.check(target.path)
+        if found.errors:
+            image = run.operation.image(target.path)
+            if image is not None and image.mark is not Mark.WAITING:
+                run.operation.doubt([target.path])
+            raise ControlError(
+                f"qemu-img check finds {found}: check and repair it first", path=target.path, details=found.said
+            )
+
+
+async def _repair(step: Step, run: Run) -> None:
+    (target,) = step.targets
+    ended = await write_with(run, step.command)
+    run.said.append(ended.said)
+    found = qemu_img.report(ended, target.path)
+    run.told[target.path] = _repaired(found)
+    again = await qemu_img.check(target.path)
+    if not again.clean:
+        raise ControlError(f"it could not be repaired: qemu-img check still finds {again}", path=target.path)
+    image = run.operation.image(target.path)
+    changed = changed_from(target.path, image.kept if image is not None else {})
+    if changed:
+        raise ControlError(f"{', '.join(changed)} no longer read as before", path=target.path)
+
+
+def _repaired(check: qemu_img.Check) -> str:
+    parts = [
+        qemu_img.count(number, what)
+        for number, what in ((check.errors_fixed, "error"), (check.leaks_fixed, "leaked cluster"))
+        if number
+    ]
+    return f"{' and '.join(parts)} repaired" if parts else "nothing to repair"
+
+
+async def _tool(command: tuple[str, ...], path: Path, run: Run) -> None:
+    ended = await write_with(run, command)
+    run.said.append(ended.said)
+    if ended.code:
+        raise ended.failure(path)
+
+
+def _fresh(before: Fingerprints, now: Fingerprints) -> list[str]:
+    return [key for key in now.snapshots if key not in before.snapshots]
+
+
+def _require_kept(path: Path, before: Fingerprints, now: Fingerprints, *, active: bool) -> None:
+    """Raise ControlError unless all snapshots that were there read as before, and the disk too if `active`."""
+    changed = [name_of(key) for key, found in before.snapshots.items() if now.snapshots.get(key) != found]
+    if active and now.active != before.active:
+        changed.append("the disk")
+    if changed:
+        raise ControlError(f"{', '.join(changed)} no longer read as before", path=path)
+
+
+WORKERS = {
+    StepKind.TAKE: Worker(_take, _untake),
+    StepKind.RESTORE: Worker(_restore, _unrestore),
+    StepKind.DELETE: Worker(_delete),
+    StepKind.CHECK: Worker(_check, writes=False),
+    StepKind.REPAIR: Worker(_repair),
+}
+"""How each offline step is done."""

@@ -1,0 +1,65 @@
+"""What an operation has come to on each disk, in words: by comparing what was there before with what is there now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
+from vmsnap_gui.control.plan import DiskResult, StepKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from vmsnap_gui.control.quarantine import Quarantine
+    from vmsnap_gui.control.work import Run
+
+
+def disk_results(
+    run: Run, now: Mapping[Path, Fingerprints | None], held: Mapping[Path, Quarantine | None], *, stuck: bool
+) -> tuple[DiskResult, ...]:
+    """Tell each disk's state.
+
+    Args:
+        run: The operation.
+        now: What the images hold now; None for one that cannot be read.
+        held: Why an image is in quarantine; None for one that is not.
+        stuck: Whether something is left to finish.
+    """
+    results = []
+    for path, before in run.before.items():
+        found, why = now[path], held[path]
+        text = "it cannot be read" if found is None else describe_change(before, found, _wanted(run, path))
+        text = "; ".join([*([run.told[path]] if path in run.told else []), text])
+        if why is not None:
+            text = f"{text}; in quarantine: {why.why}"
+        repair = ("vmsnap", "check", str(path), "--repair")
+        finish = repair if why is not None else run.finish.get(path, ()) if stuck else ()
+        results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
+    return tuple(results)
+
+
+def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None) -> str:
+    """Tell what became of an image, in a sentence.
+
+    Args:
+        before: What it held.
+        now: What it holds.
+        wanted: The id of the snapshot that the disk was to be returned to; of several that hold the same, it is named.
+    """
+    parts = [f"{name_of(key)} was taken" for key in now.snapshots if key not in before.snapshots]
+    parts += [f"{name_of(key)} was deleted" for key in before.snapshots if key not in now.snapshots]
+    changed = [key for key, found in before.snapshots.items() if now.snapshots.get(key, found) != found]
+    parts += [f"{name_of(key)} was changed" for key in changed]
+    equal = [key for key, found in now.snapshots.items() if found.disk == now.active.disk]
+    chosen = next((key for key in equal if id_of(key) == wanted), None)
+    if now.active != before.active or (chosen is not None and now != before):
+        chosen = chosen or next(iter(equal), None)
+        parts.append(f"the disk is as in {name_of(chosen)}" if chosen is not None else "the disk was changed")
+    return ", ".join(parts) or "as before"
+
+
+def _wanted(run: Run, path: Path) -> str | None:
+    """Return the id that the plan restores on a disk."""
+    restores = (step for step in run.plan.steps if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE))
+    return next((target.id for step in restores for target in step.targets if target.path == path), None)

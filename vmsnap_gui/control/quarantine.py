@@ -1,0 +1,118 @@
+"""Images that may only be checked and repaired: those on which a write was interrupted, or failed.
+
+A killed qemu-img leaves wrong COPIED flags, and writing to such an image destroyed other snapshots in 10 of 10 tries;
+`qemu-img check -r all` first kept everything. So such an image stays in quarantine until a check is clean and all
+other snapshots read as before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.control import qemu_img
+from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.fingerprint import fingerprints, name_of
+from vmsnap_gui.control.journal import ACTIVE, Mark, Operation, operations
+from vmsnap_gui.control.locks import LockState, holders, probe
+from vmsnap_gui.image.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """Why an image may only be checked and repaired.
+
+    Attributes:
+        path: The image.
+        what: What was interrupted: "take 'clean'".
+        since: When that began, in seconds since 1970.
+        why: What keeps it in quarantine, one sentence.
+        changed: Snapshots that no longer read as before, for people; "the disk" is what it holds now.
+    """
+
+    path: Path
+    what: str
+    since: float
+    why: str
+    changed: tuple[str, ...] = ()
+
+
+def quarantine_of(path: Path) -> Quarantine | None:
+    """Tell what the journal says about an image, without a look at it; None if it is free."""
+    held = _holding(path)
+    return _quarantine(path, held, "a write to it was interrupted or failed") if held else None
+
+
+async def judge(path: Path) -> Quarantine | None:
+    """Look at an image that the journal holds in quarantine, and release it if nothing is wrong with it.
+
+    Raises:
+        ControlError: the journal cannot be written.
+    """
+    held = _holding(path)
+    if not held:
+        return None
+    try:
+        why, changed = await _wrong(path, held)
+    except (ControlError, ImageError) as error:
+        why, changed = f"it cannot be checked: {error.message}", ()
+    if why:
+        return _quarantine(path, held, why, changed)
+    for operation in held:
+        operation.done([path])
+        operation.tidy()
+    return None
+
+
+def kept_by(path: Path) -> dict[str, str]:
+    """Return what must read the same before an image is released: key of the snapshot, or ACTIVE, to digest."""
+    kept: dict[str, str] = {}
+    for operation in reversed(_holding(path)):  # the oldest saw it before any damage
+        image = operation.image(path)
+        kept |= image.kept if image is not None else {}
+    return kept
+
+
+def _holding(path: Path) -> list[Operation]:
+    """Return the operations that hold an image in quarantine, the oldest first."""
+    found = []
+    for operation in operations():
+        image = operation.image(path)
+        if image is not None and (
+            image.mark is Mark.DOUBTFUL or (image.mark is Mark.WRITING and not operation.alive())
+        ):
+            found.append(operation)
+    return found
+
+
+def _quarantine(path: Path, held: list[Operation], why: str, changed: tuple[str, ...] = ()) -> Quarantine:
+    first = held[0]
+    what = f"{first.plan['verb']} {first.plan['subject']}"
+    return Quarantine(path=path, what=what, since=first.begun, why=why, changed=changed)
+
+
+async def _wrong(path: Path, held: list[Operation]) -> tuple[str, tuple[str, ...]]:
+    """Say what is wrong with an image, "" if nothing is; and which snapshots changed."""
+    tools = [tool for operation in held for tool in operation.tools()]
+    if tools:
+        return f"{tools[0]} may still be writing to it", ()
+    if probe(path) != LockState():
+        who = next((str(one) for one in holders(path) if one.locking), "another program")
+        return f"it is in use by {who}", ()
+    check = await qemu_img.check(path)
+    if not check.clean:
+        return f"qemu-img check finds {check}", ()
+    changed = changed_from(path, kept_by(path))
+    return (f"{', '.join(changed)} no longer read as before" if changed else "", changed)
+
+
+def changed_from(path: Path, kept: Mapping[str, str]) -> tuple[str, ...]:
+    """Name for people what no longer reads as it was kept in a journal; raises ControlError."""
+    now = fingerprints(path)
+    found = {ACTIVE: str(now.active), **{key: str(one) for key, one in now.snapshots.items()}}
+    names = [key for key, digest in kept.items() if found.get(key) != digest]
+    return tuple("the disk" if key == ACTIVE else name_of(key) for key in names)
