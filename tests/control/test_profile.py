@@ -88,7 +88,7 @@ def test_what_must_go_or_change() -> None:
     assert shlex.join(launch.arguments[1:]) == (
         "-name -S -qmp unix:/q,server,wait=off -serial tcp::4,server=on,wait=on,wait=off "
         "-monitor telnet::5,server,nowait -chardev socket,id=c,path=/c,server=yes,wait=no -chardev stdio,id=d -s "
-            "x.img"
+        "x.img"
     )
     assert [note.split(" is left out")[0] for note in launch.notes[:4]] == [
         "-daemonize",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from vmsnap_gui.control.plan import Plan
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
@@ -33,7 +35,6 @@ def _check(options: argparse.Namespace) -> int:
 
 def _repair(options: argparse.Namespace) -> int:
     from vmsnap_gui.cli.operating import carry_out, machine_at, require_answer
-    from vmsnap_gui.control.plan import Plan
     from vmsnap_gui.control.planning import plan_repair
 
     require_answer(options)

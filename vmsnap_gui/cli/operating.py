@@ -20,10 +20,10 @@ from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from vmsnap_gui.control.machine import Machine
-    from vmsnap_gui.control.plan import Outcome
+    from vmsnap_gui.control.plan import Blocker, Outcome
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 
@@ -45,22 +45,37 @@ def operate(options: argparse.Namespace, planner: Callable[[Machine], Awaitable[
     return carry_out(options, asyncio.run(planned()))
 
 
-def carry_out(options: argparse.Namespace, plan: Plan) -> int:
-    """Show a plan, ask, and carry it out; returns the exit status."""
+def carry_out(
+    options: argparse.Namespace,
+    plan: Plan,
+    *,
+    first: Sequence[str] = (),
+    agreed_to: Callable[[], None] | None = None,
+) -> int:
+    """Show a plan, ask, and carry it out; returns the exit status.
+
+    Args:
+        options: The command's.
+        plan: The plan.
+        first: Lines to show above it where a person is asked.
+        agreed_to: Called when a person said yes.
+    """
     tell_interrupted(plan.machine, forget=not options.dry_run)
     if options.dry_run or plan.blockers:
         if options.json:
             print_json(plan.as_json())
         else:
             show(plan_lines(plan, commands=options.dry_run))
-        for one in plan.blockers:
-            complain(CommandError(f"{one.path}: {one.text}" if one.path is not None else one.text))
+        if plan.blockers:
+            complain(CommandError(_why_not(plan.blockers)))
         return int(bool(plan.blockers))
     if not options.yes:
-        show(plan_lines(plan), to_stderr=options.json)
+        show([*first, *plan_lines(plan)], to_stderr=options.json)
         if not agreed(f"{plan.verb.value.capitalize()} now?"):
             complain(CommandError("nothing was changed"))
             return 1
+        if agreed_to is not None:
+            agreed_to()
     try:
         outcome = _execute(plan)
     except Cancelled:
@@ -73,7 +88,11 @@ def chosen(options: argparse.Namespace) -> Options:
     """Return what a person chose, from the command's options; those that it does not have count as not chosen."""
     asked = vars(options)
     choices = {one for one in Choice if asked.get(one.value.replace(" ", "_"))}
-    return Options(safety=not asked.get("no_safety"), choices=frozenset(choices))
+    return Options(
+        safety=not asked.get("no_safety"),
+        choices=frozenset(choices),
+        keep_paused=bool(asked.get("keep_paused")),
+    )
 
 
 async def machine_at(options: argparse.Namespace) -> Machine:
@@ -87,7 +106,7 @@ async def machine_at(options: argparse.Namespace) -> Machine:
     if (address is not None or target.startswith("profile:")) and options.disk:
         options.parser.error("--disk goes with an image: other targets have their own disks")
     if address is not None:
-        from vmsnap_gui.control.running import survey_qmp
+        from vmsnap_gui.control.survey_live import survey_qmp
 
         return await survey_qmp(address)
     if target.startswith("profile:"):
@@ -120,7 +139,7 @@ def agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def show(lines: list[str], *, to_stderr: bool = False) -> None:
+def show(lines: Sequence[str], *, to_stderr: bool = False) -> None:
     """Print lines; to stderr where stdout belongs to a JSON document."""
     print(*lines, sep="\n", file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
@@ -133,7 +152,9 @@ def tell_interrupted(machine: Machine, *, forget: bool) -> None:
             when = datetime.fromtimestamp(one.begun).isoformat(" ", "minutes")
             names = ", ".join(str(image.path) for image in one.images)
             steps = len(one.plan["steps"])
-            what = f"{one.plan['verb']} {one.plan['subject']}, begun {when}, was interrupted at step {one.step} of {steps}"
+            what = (
+                f"{one.plan['verb']} {one.plan['subject']}, begun {when}, was interrupted at step {one.step} of {steps}"
+            )
             complain(CommandError(f"{names}: {what}; what the images hold now is shown and checked here"))
             if forget:
                 settle(one)
@@ -147,11 +168,25 @@ def _execute(plan: Plan) -> Outcome:
             return runner.run(execute(plan, line))
 
 
+def _why_not(blockers: Sequence[Blocker]) -> str:
+    first = blockers[0]
+    text = first.text.removesuffix(".")
+    more = f" (and {len(blockers) - 1} more in the way)" if len(blockers) > 1 else ""
+    return f"{first.path}: {text}{more}" if first.path is not None else f"{text}{more}"
+
+
+def _target_words(options: argparse.Namespace) -> list[str]:
+    """Return the words that name the machine on the command line; for `start` there are none."""
+    asked = vars(options)
+    disks = asked.get("disk") or []
+    return [asked.get("target", ""), *(["--disk", *map(str, disks)] if disks else [])]
+
+
 def _tell(options: argparse.Namespace, outcome: Outcome) -> int:
     if options.json:
         print_json(outcome.as_json())
     else:
-        show(outcome_lines(outcome, options.target))
+        show(outcome_lines(outcome, _target_words(options)))
     if outcome.ending is Ending.DONE:
         return 0
     complain(CommandError(outcome.error or "it failed"))

@@ -10,6 +10,8 @@ from vmsnap_gui.control.plan import Ending, Verb
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmsnap_gui.control.plan import Blocker, Cost, Outcome, Plan, Step
 
 _INDENT = " " * 5
@@ -27,11 +29,8 @@ def plan_lines(plan: Plan, *, commands: bool = False) -> list[str]:
     lines = [printable(f"{plan.verb.value.capitalize()} {plan.subject} of {plan.machine.name}")]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_step_lines(number, step, commands=commands)]
-    for title, texts in (
-        ("It costs", _cost_texts(plan.cost)),
-        ("Will be lost", plan.losses),
-        ("To know", plan.warnings),
-    ):
+    told = (("It costs", _cost_texts(plan.cost)), ("Will be lost", plan.losses), ("To know", plan.warnings))
+    for title, texts in told if not plan.blockers else told[2:]:
         lines += ["", f"{title}:", *(f"  - {printable(text)}" for text in texts)] if texts else []
     if plan.blockers:
         lines += ["", "It cannot be done now:"]
@@ -62,7 +61,7 @@ def _cost_texts(cost: Cost) -> list[str]:
         texts.append(f"the guest stands still for about {cost.pause:.1f} s")
     if cost.free is not None:
         texts.append(f"{size_text(cost.free)} are free on the file system")
-    if cost.frees is not None:
+    if cost.frees:
         texts.append(f"it frees {size_text(cost.frees)} in the image")
     return texts
 
@@ -75,8 +74,8 @@ def _blocker_lines(blocker: Blocker) -> list[str]:
     return lines
 
 
-def outcome_lines(outcome: Outcome, target: str) -> list[str]:
-    """Return what came of a plan as lines; `target` is how the machine was named."""
+def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
+    """Return what came of a plan as lines; `target` is how the machine was named on the command line."""
     lines = [f"{_ENDINGS[outcome.ending]}: {printable(f'{outcome.plan.verb.value} {outcome.plan.subject}')}"]
     width = max((len(str(disk.path)) for disk in outcome.disks), default=0)
     for disk in outcome.disks:
@@ -86,8 +85,9 @@ def outcome_lines(outcome: Outcome, target: str) -> list[str]:
         if disk.finish:
             lines.append(f"    to finish by hand: {printable(shlex.join(disk.finish))}")
     if outcome.status is not None:
-        lines.append(f"  The machine is {outcome.status}.")
+        where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
+        lines.append(f"  The machine is {outcome.status}{where}.")
     if outcome.ending is Ending.DONE and outcome.plan.verb is Verb.RESTORE and outcome.plan.safety is not None:
-        undo = shlex.join(["vmsnap", "restore", target, f"tag:{outcome.plan.safety}"])
+        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *target[1:]])
         lines.append(f"  To undo it: {printable(undo)}")
     return lines

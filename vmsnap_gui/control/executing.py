@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import offline
+from vmsnap_gui.control import offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.journal import Operation
@@ -21,7 +21,7 @@ from vmsnap_gui.image.errors import Cancelled, ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORKERS: dict[StepKind, Worker] = {**offline.WORKERS}
+WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **starting.WORKERS}
 """Who does each kind of step."""
 
 
@@ -152,7 +152,7 @@ async def _roll_back(run: Run, done: list[Step], failed: Step) -> None:
 
 
 def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
-    if step.kind is StepKind.RESTORE and run.plan.safety is not None:
+    if step.kind in (StepKind.RESTORE, StepKind.START) and run.plan.safety is not None:
         return "vmsnap", "restore", str(target.path), f"tag:{run.plan.safety}", "--no-safety"
     return "vmsnap", "delete", str(target.path), f"tag:{target.tag}"
 
@@ -182,4 +182,6 @@ async def _outcome(run: Run, done: list[Step], error: ControlError | None) -> Ou
         error=str(error) if error is not None else None,
         details="\n".join(dict.fromkeys(said)),
         status=run.status,
+        address=run.address,
+        pid=run.pid,
     )

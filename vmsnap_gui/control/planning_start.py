@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import planning_files as files
 from vmsnap_gui.control.monitor_socket import new_socket
-from vmsnap_gui.control.plan import Blocker, Choice, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.plan import Blocker, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.planning_disks import name_of, subject_of
 from vmsnap_gui.control.profile import MONITOR, Launch, LaunchProfile, launch_of
 from vmsnap_gui.control.profile_disks import machine_of
 
@@ -44,8 +45,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
     disks = tuple(disk for disk, _ in held)
     blockers = [
         *_profile_blockers(profile, launch),
-        *common.unfit_blockers(machine) if not machine.fit_disks else (),
-        *selection.blockers if machine.fit_disks else (),
+        *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine)),
         *files.missing_blockers(machine, selection, options.choices),
         *_load_blockers(machine, held),
         *[blocker async for blocker in files.disk_blockers(disks)],
@@ -54,17 +54,17 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
     safety = None
     if options.safety and selection.snapshot is not None:
         safety = common.safety_tag(machine, selection.snapshot, datetime.now())
-    steps = [files.check_step(disks, "first")] if disks else []
-    steps += [files.take_step(disk, safety) for disk in disks] if safety is not None else []
-    steps.append(_start_step(profile, launch, held, safety))
+    takes = [files.take_step(disk, safety) for disk in disks] if safety is not None else []
+    start = _start_step(profile, launch, held, safety)
     return Plan(
         verb=Verb.START,
         machine=machine,
-        subject=f"from {files.subject_of(selection, selector)}",
-        steps=tuple(steps) if not blockers else (),
+        subject=f"from {subject_of(selection, selector)}",
+        # no check afterwards: the machine has the images then
+        steps=(*files.checked(disks, takes)[:-1], start) if not blockers else (),
         blockers=tuple(blockers),
         warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
-        losses=() if safety is not None else tuple(f"What is on {files.name_of(disk)} now." for disk in disks),
+        losses=() if safety is not None else tuple(f"What is on {name_of(disk)} now." for disk in disks),
         cost=Cost(free=files.free_of(disks)),
         options=options,
         seen=common.seen_of(disks),
@@ -158,7 +158,7 @@ def _load_blockers(machine: Machine, held: Sequence[tuple[Disk, Snapshot]]) -> I
         if others or not one.tag:
             yield Blocker(
                 kind=Hindrance.AMBIGUOUS,
-                text=f"QEMU would not find it by its tag {one.tag!r}: there is {common.listed(others) or 'none to say'}.",
+                text=f"QEMU would not find it by its tag {one.tag!r}: there is also {common.listed(others)}.",
                 remedy=f"Restore it by its id (vmsnap restore {shlex.quote(str(disk.path))} id:{one.id}).",
                 path=disk.path,
             )
@@ -175,4 +175,4 @@ def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
     unfit = [disk for disk in machine.disks if disk.unfit is not None]
     for disk in (*selection.missing, *unfit) if selection.held else ():
         why = f" ({disk.unfit})" if disk.unfit is not None else ""
-        yield f"{files.name_of(disk)} stays as it is now: it lacks this snapshot{why}."
+        yield f"{name_of(disk)} stays as it is now: it lacks this snapshot{why}."

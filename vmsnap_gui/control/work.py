@@ -48,6 +48,7 @@ class Run:
         told: What a worker found out about an image, for its result: "2 errors were repaired".
         finish: What would finish an image's part by hand, where an operation got stuck.
         status: The running machine's state, for the outcome; None offline.
+        address, pid: The machine that was started, for the outcome.
     """
 
     plan: Plan
@@ -58,6 +59,8 @@ class Run:
     told: dict[Path, str] = field(default_factory=dict)
     finish: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     status: str | None = None
+    address: str | None = None
+    pid: int | None = None
 
 
 Work = Callable[["Step", Run], Awaitable[None]]
