@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
-from vmsnap_gui.control.journal import Operation
+from vmsnap_gui.control.journal import Operation, under_way
+from vmsnap_gui.control.locks import use_of
 from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.outcomes import disk_results
-from vmsnap_gui.control.plan import Ending, Outcome, Plan, Step, StepKind, Target
+from vmsnap_gui.control.plan import Ending, Outcome, Plan, Step, StepKind, Target, Verb
 from vmsnap_gui.control.planning_common import stamp_of, table_digest
-from vmsnap_gui.control.planning_files import use_of
 from vmsnap_gui.control.quarantine import judge, kept_by
 from vmsnap_gui.control.work import Observer, Quiet, Run, Worker
 from vmsnap_gui.image.containers import open_image
@@ -62,11 +62,12 @@ async def _changed_since(plan: Plan) -> ControlError | None:
                 raise ControlError("it was changed since this was planned; plan it again", path=seen.path)
             if _table(seen.path) != seen.table:
                 raise ControlError("its snapshots were changed since this was planned; plan it again", path=seen.path)
-            use = use_of(seen.path) if files else None
-            if use is not None:
-                raise ControlError(use, path=seen.path)
+            if under_way(seen.path) is not None:
+                raise ControlError("vmsnap is working on it already", path=seen.path)
+            if files:
+                _require_free(seen.path)
             held = await judge(seen.path)
-            if held is not None and not _repairs(plan):
+            if held is not None and plan.verb is not Verb.REPAIR:
                 raise ControlError(f"it is in quarantine: {held.why}", path=seen.path)
     except ImageError as error:
         return ControlError(error.message, path=error.path)
@@ -83,35 +84,38 @@ def _table(path: Path) -> str:
         image.close()
 
 
-def _repairs(plan: Plan) -> bool:
-    return any(step.kind is StepKind.REPAIR for step in plan.steps)
+def _require_free(path: Path) -> None:
+    use = use_of(path)
+    if use is not None:
+        raise ControlError(use, path=path)
 
 
 async def _carry_out(run: Run) -> Outcome:
-    done: list[Step] = []
     error: ControlError | None = None
     for number, step in enumerate(run.plan.steps, 1):
         worker = WORKERS[step.kind]
-        _announce(run, step, number, written=bool(done))
+        _announce(run, step, number)
         try:
+            for target in step.targets if run.plan.machine.reach is Reach.FILES else ():
+                _require_free(target.path)
             run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)
         except (ControlError, ImageError) as failure:
             error = failure if isinstance(failure, ControlError) else ControlError(failure.message, path=failure.path)
             await _settle(run, step)
-            await _roll_back(run, done, step)
+            await _roll_back(run, step)
             break
         if worker.writes:
             run.operation.done([target.path for target in step.targets])
-            done.append(step)
-    return await _outcome(run, done, error)
+            run.done.append(step)
+    return await _outcome(run, error)
 
 
-def _announce(run: Run, step: Step, number: int, *, written: bool) -> None:
+def _announce(run: Run, step: Step, number: int) -> None:
     try:
         run.observer.step(step, number, len(run.plan.steps))
     except Cancelled:
-        if not written:
+        if not run.done:
             raise
 
 
@@ -124,15 +128,15 @@ async def _settle(run: Run, step: Step) -> None:
             run.operation.done([path])
 
 
-async def _roll_back(run: Run, done: list[Step], failed: Step) -> None:
+async def _roll_back(run: Run, failed: Step) -> None:
     """Take back what was done, the last first; a disk on which that fails is left alone from there on."""
-    if any(step.undone_by is None for step in done):
+    if any(step.undone_by is None for step in run.done):
         for step in run.plan.steps[run.plan.steps.index(failed) :]:
             for target in step.targets if WORKERS[step.kind].writes else ():
                 run.finish.setdefault(target.path, step.command)
         return
     left: set[Path] = set()
-    for step in reversed([*done, failed]):
+    for step in reversed([*run.done, failed]):
         undo = WORKERS[step.kind].undo
         paths = {target.path for target in step.targets}
         if step.undone_by is None or undo is None or left & paths:
@@ -157,7 +161,7 @@ def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
     return "vmsnap", "delete", str(target.path), f"tag:{target.tag}"
 
 
-async def _outcome(run: Run, done: list[Step], error: ControlError | None) -> Outcome:
+async def _outcome(run: Run, error: ControlError | None) -> Outcome:
     """Look at all images again and tell how they are."""
     now: dict[Path, Fingerprints | None] = {}
     for path in run.before:
@@ -168,7 +172,7 @@ async def _outcome(run: Run, done: list[Step], error: ControlError | None) -> Ou
     if error is None:
         ending = Ending.DONE
     elif all(now[path] == before for path, before in run.before.items()):
-        ending = Ending.ROLLED_BACK if done else Ending.FAILED
+        ending = Ending.ROLLED_BACK if run.done else Ending.FAILED
     else:
         ending = Ending.STUCK
     held = {path: await judge(path) for path in run.before}
@@ -178,7 +182,7 @@ async def _outcome(run: Run, done: list[Step], error: ControlError | None) -> Ou
     return Outcome(
         plan=run.plan,
         ending=ending,
-        disks=disk_results(run, now, held, stuck=ending is Ending.STUCK),
+        disks=disk_results(run, now, held, ending),
         error=str(error) if error is not None else None,
         details="\n".join(dict.fromkeys(said)),
         status=run.status,

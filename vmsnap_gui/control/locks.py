@@ -89,11 +89,13 @@ class Holder:
         pid: Its process id.
         name: Of its program: "qemu-system-x86".
         locking: Whether it holds one of QEMU's locks on the image; a backup tool that only reads does not.
+        writing: Whether it may write: a QEMU that was told `locking=off` has no lock and does.
     """
 
     pid: int
     name: str
     locking: bool
+    writing: bool
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid})"
@@ -117,9 +119,29 @@ def holders(path: Path) -> tuple[Holder, ...]:
                 held = [fd.name for fd in (process / "fd").iterdir() if _is_open_as(fd, wanted)]
                 if held:
                     name = (process / "comm").read_text(errors="replace").strip()
-                    locking = any("OFDLCK" in (process / "fdinfo" / fd).read_text() for fd in held)
-                    found.append(Holder(int(process.name), name, locking))
+                    told = [(process / "fdinfo" / fd).read_text() for fd in held]
+                    locking = any("OFDLCK" in one for one in told)
+                    found.append(Holder(int(process.name), name, locking, any(map(_may_write, told))))
     return tuple(found)
+
+
+def _may_write(told: str) -> bool:
+    """Whether a descriptor was opened for writing, by the (octal) flags in its fdinfo."""
+    flags = next(line.split()[1] for line in told.splitlines() if line.startswith("flags:"))
+    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def use_of(path: Path) -> str | None:
+    """Say who keeps an image from being written to, None if nobody does.
+
+    Raises:
+        ImageError: nobody can tell.
+    """
+    locked = probe(path) != LockState()
+    names = [str(one) for one in holders(path) if one.locking or one.writing]
+    if not locked and not names:
+        return None
+    return f"it is in use by {', '.join(names) or 'a program of somebody else'}"
 
 
 def _is_open_as(descriptor: Path, wanted: os.stat_result) -> bool:

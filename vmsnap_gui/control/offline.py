@@ -9,7 +9,7 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
 from vmsnap_gui.control.journal import Mark
 from vmsnap_gui.control.plan import StepKind
-from vmsnap_gui.control.quarantine import changed_from
+from vmsnap_gui.control.quarantine import changed_from, examine, release
 from vmsnap_gui.control.tools import write_with
 from vmsnap_gui.control.work import Run, Worker
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.plan import Step
+    from vmsnap_gui.control.tools import Ended
 
 
 async def _take(step: Step, run: Run) -> None:
@@ -84,6 +85,7 @@ async def _delete_one(path: Path, key: str, run: Run) -> None:
     conversation = storage_daemon.conversation(id_of(key), tag_of(key))
     ended = await write_with(run, storage_daemon.command(path), conversation)
     run.said.append(ended.said)
+    _require_begun(ended, path, run)
     storage_daemon.require_success(ended, path)
     now = fingerprints(path)
     if key in now.snapshots:
@@ -111,13 +113,19 @@ async def _repair(step: Step, run: Run) -> None:
     run.said.append(ended.said)
     found = qemu_img.report(ended, target.path)
     run.told[target.path] = _repaired(found)
-    again = await qemu_img.check(target.path)
-    if not again.clean:
-        raise ControlError(f"it could not be repaired: qemu-img check still finds {again}", path=target.path)
+    again = (await examine(target.path)).text
+    if again:
+        raise ControlError(f"it could not be repaired: {again}", path=target.path)
     image = run.operation.image(target.path)
     changed = changed_from(target.path, image.kept if image is not None else {})
     if changed:
         raise ControlError(f"{', '.join(changed)} no longer read as before", path=target.path)
+
+
+async def _release(step: Step, run: Run) -> None:
+    for target in step.targets:
+        release(target.path)
+        run.told[target.path] = "released as it is"
 
 
 def _repaired(check: qemu_img.Check) -> str:
@@ -132,7 +140,15 @@ def _repaired(check: qemu_img.Check) -> str:
 async def _tool(command: tuple[str, ...], path: Path, run: Run) -> None:
     ended = await write_with(run, command)
     run.said.append(ended.said)
+    _require_begun(ended, path, run)
     if ended.code:
+        raise ended.failure(path)
+
+
+def _require_begun(ended: Ended, path: Path, run: Run) -> None:
+    """Raise ControlError for a tool that found the image locked: it wrote nothing, so nothing is in doubt."""
+    if ended.code > 0 and "Failed to get" in ended.said and "lock" in ended.said:
+        run.operation.done([path])
         raise ended.failure(path)
 
 
@@ -155,5 +171,6 @@ WORKERS = {
     StepKind.DELETE: Worker(_delete),
     StepKind.CHECK: Worker(_check, writes=False),
     StepKind.REPAIR: Worker(_repair),
+    StepKind.RELEASE: Worker(_release, writes=False),
 }
 """How each offline step is done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
-from vmsnap_gui.control.plan import DiskResult, StepKind
+from vmsnap_gui.control.plan import DiskResult, Ending, StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def disk_results(
-    run: Run, now: Mapping[Path, Fingerprints | None], held: Mapping[Path, Quarantine | None], *, stuck: bool
+    run: Run, now: Mapping[Path, Fingerprints | None], held: Mapping[Path, Quarantine | None], ending: Ending
 ) -> tuple[DiskResult, ...]:
     """Tell each disk's state.
 
@@ -24,17 +24,18 @@ def disk_results(
         run: The operation.
         now: What the images hold now; None for one that cannot be read.
         held: Why an image is in quarantine; None for one that is not.
-        stuck: Whether something is left to finish.
+        ending: How it ended.
     """
     results = []
     for path, before in run.before.items():
         found, why = now[path], held[path]
-        text = "it cannot be read" if found is None else describe_change(before, found, _wanted(run, path))
+        wanted = _wanted(run, path) if ending in (Ending.DONE, Ending.STUCK) else None
+        text = "it cannot be read" if found is None else describe_change(before, found, wanted)
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
         repair = ("vmsnap", "check", str(path), "--repair")
-        finish = repair if why is not None else run.finish.get(path, ()) if stuck else ()
+        finish = repair if why is not None else run.finish.get(path, ()) if ending is Ending.STUCK else ()
         results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
     return tuple(results)
 
@@ -53,7 +54,7 @@ def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None 
     parts += [f"{name_of(key)} was changed" for key in changed]
     equal = [key for key, found in now.snapshots.items() if found.disk == now.active.disk]
     chosen = next((key for key in equal if id_of(key) == wanted), None)
-    if now.active != before.active or (chosen is not None and now != before):
+    if now.active != before.active or chosen is not None:
         chosen = chosen or next(iter(equal), None)
         parts.append(f"the disk is as in {name_of(chosen)}" if chosen is not None else "the disk was changed")
     return ", ".join(parts) or "as before"

@@ -48,6 +48,8 @@ class StepKind(enum.Enum):
     """qemu-img check: reads only"""
     REPAIR = "repair"
     """qemu-img check -r all"""
+    RELEASE = "release"
+    """end an image's quarantine: only the journal is written"""
 
 
 class Choice(enum.Enum):
@@ -59,6 +61,8 @@ class Choice(enum.Enum):
     """restore: disks that lack the snapshot stay as they are"""
     RESIZE = "resize"
     """restore: the disk gets back the size that it had in the snapshot"""
+    ACCEPT = "accept"
+    """repair: an image is released from quarantine although not all in it reads as before"""
 
 
 class Hindrance(enum.Enum):

@@ -56,15 +56,15 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
     return _out_of_reach(Verb.DELETE, machine, ", ".join(map(repr, selectors)), options)
 
 
-async def plan_repair(machine: Machine) -> Plan:
-    """Plan to repair the images that are damaged or in quarantine: it has no steps where nothing is wrong.
+async def plan_repair(machine: Machine, options: Options | None = None) -> Plan:
+    """Plan to repair the images that are damaged or in quarantine: no steps and no blockers where nothing is wrong.
 
     Raises:
         ControlError: an image is gone, or cannot be checked.
     """
     if machine.reach is Reach.FILES:
-        return await planning_files.plan_repair(machine)
-    return _out_of_reach(Verb.REPAIR, machine, machine.name, Options())
+        return await planning_files.plan_repair(machine, options or Options())
+    return _out_of_reach(Verb.REPAIR, machine, machine.name, options or Options())
 
 
 def _out_of_reach(verb: Verb, machine: Machine, subject: str, options: Options) -> Plan:

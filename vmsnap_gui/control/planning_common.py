@@ -90,14 +90,19 @@ def _existing(machine: Machine, tag: str, choices: frozenset[Choice]) -> Iterato
             )
 
 
-def unfit_blockers(machine: Machine) -> Iterator[Blocker]:
-    """Say which disks would be missing in a snapshot of the machine, and that there is a disk at all."""
+def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
+    """Say so where no disk can hold a snapshot."""
     if not machine.fit_disks:
         yield Blocker(
             kind=Hindrance.NO_DISK,
             text="No disk of this machine can hold a snapshot.",
             remedy="Snapshots need a qcow2 image.",
         )
+
+
+def unfit_blockers(machine: Machine) -> Iterator[Blocker]:
+    """Say which disks would be missing in a snapshot of the machine, and that there is a disk at all."""
+    yield from no_disk_blockers(machine)
     for disk in machine.disks:
         if disk.unfit is not None:
             yield Blocker(
@@ -227,10 +232,11 @@ def _apart(found: list[tuple[Disk, Snapshot | None]], wanted: Snapshot) -> Itera
         if one is None or one.date_sec is None or wanted.date_sec is None:
             continue
         if abs(one.date_sec - wanted.date_sec) > _APART:
-            yield f"{_name(disk)} has a snapshot of that tag that was taken at another time: the disks may not fit."
+            yield f"{name_of(disk)} has a snapshot of that tag that was taken at another time: the disks may not fit."
 
 
-def _name(disk: Disk) -> str:
+def name_of(disk: Disk) -> str:
+    """Name a disk for people: its image's file name."""
     return disk.path.name if disk.path is not None else disk.node or "a disk"
 
 

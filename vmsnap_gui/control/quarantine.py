@@ -14,12 +14,17 @@ from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints, name_of
 from vmsnap_gui.control.journal import ACTIVE, Mark, Operation, operations
-from vmsnap_gui.control.locks import LockState, holders, probe
+from vmsnap_gui.control.locks import use_of
+from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.qcow2 import Qcow2Image
+from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from vmsnap_gui.image.qcow2_header import Header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,24 @@ class Quarantine:
     since: float
     why: str
     changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What was found by looking for damage in an image.
+
+    Attributes:
+        path: The image.
+        text: What is wrong with it, "" if nothing is.
+        check: What `qemu-img check` found.
+    """
+
+    path: Path
+    text: str
+    check: qemu_img.Check
+
+
+_MARKS = ((CORRUPT, "it is marked corrupt: QEMU found damage in it"), (DIRTY, "it is marked dirty: it was not closed"))
 
 
 def quarantine_of(path: Path) -> Quarantine | None:
@@ -62,10 +85,15 @@ async def judge(path: Path) -> Quarantine | None:
         why, changed = f"it cannot be checked: {error.message}", ()
     if why:
         return _quarantine(path, held, why, changed)
-    for operation in held:
+    release(path)
+    return None
+
+
+def release(path: Path) -> None:
+    """End an image's quarantine, whatever it holds; raises ControlError if the journal cannot be written."""
+    for operation in _holding(path):
         operation.done([path])
         operation.tidy()
-    return None
 
 
 def kept_by(path: Path) -> dict[str, str]:
@@ -100,14 +128,37 @@ async def _wrong(path: Path, held: list[Operation]) -> tuple[str, tuple[str, ...
     tools = [tool for operation in held for tool in operation.tools()]
     if tools:
         return f"{tools[0]} may still be writing to it", ()
-    if probe(path) != LockState():
-        who = next((str(one) for one in holders(path) if one.locking), "another program")
-        return f"it is in use by {who}", ()
-    check = await qemu_img.check(path)
-    if not check.clean:
-        return f"qemu-img check finds {check}", ()
+    damage = use_of(path) or (await examine(path)).text
+    if damage:
+        return damage, ()
     changed = changed_from(path, kept_by(path))
     return (f"{', '.join(changed)} no longer read as before" if changed else "", changed)
+
+
+async def examine(path: Path) -> Examined:
+    """Look for damage in an image; nothing is written.
+
+    Raises:
+        ControlError: it cannot be checked: it is in use, or too damaged to be opened.
+    """
+    marks = [text for bit, text in _MARKS if header_of(path).incompatible & bit]
+    check = await qemu_img.check(path)
+    finds = [] if check.clean else [f"qemu-img check finds {check}"]
+    return Examined(path=path, text=", and ".join([*marks, *finds]), check=check)
+
+
+def header_of(path: Path) -> Header:
+    """Read a qcow2 header; raises ControlError if there is none, or it cannot be read."""
+    try:
+        image = open_image(path)
+    except ImageError as error:
+        raise ControlError(error.message, path=path) from error
+    try:
+        if not isinstance(image, Qcow2Image):
+            raise ControlError("it is no qcow2 image", path=path)
+        return image.header
+    finally:
+        image.close()
 
 
 def changed_from(path: Path, kept: Mapping[str, str]) -> tuple[str, ...]:

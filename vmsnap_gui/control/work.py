@@ -44,6 +44,7 @@ class Run:
         operation: The journal's entry. A worker that fails although the write ended in an orderly way (QEMU refused,
             and holds the image on) says `operation.done(paths)` before it raises; else the images are doubted.
         before: What was in the images before the first step.
+        done: The writing steps that were done and verified.
         said: What tools and QEMU said, for the outcome's details.
         told: What a worker found out about an image, for its result: "2 errors were repaired".
         finish: What would finish an image's part by hand, where an operation got stuck.
@@ -55,6 +56,7 @@ class Run:
     observer: Observer
     operation: Operation
     before: dict[Path, Fingerprints]
+    done: list[Step] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     told: dict[Path, str] = field(default_factory=dict)
     finish: dict[Path, tuple[str, ...]] = field(default_factory=dict)
