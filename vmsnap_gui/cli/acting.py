@@ -17,6 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_target(take)
     take.add_argument("tag", metavar="TAG", help="what to call it")
     take.add_argument("--replace", action="store_true", help="delete the snapshot that has this tag now")
+    add_leaving_out(take, "hold no snapshots")
     add_ways(take)
     take.set_defaults(run=_take)
     restore = commands.add_parser("restore", help="go back to a snapshot")
@@ -45,7 +46,12 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 def add_restoring(parser: argparse.ArgumentParser) -> None:
     """Add what a person can choose about going back."""
     parser.add_argument("--no-safety", action="store_true", help="take no safety snapshot first: what is now is lost")
-    parser.add_argument("--leave-out", action="store_true", help="leave disks as they are that lack the snapshot")
+    add_leaving_out(parser, "lack the snapshot")
+
+
+def add_leaving_out(parser: argparse.ArgumentParser, which: str) -> None:
+    """Add the choice to leave disks as they are; `which` says which ones."""
+    parser.add_argument("--leave-out", action="store_true", help=f"leave disks as they are that {which}")
 
 
 def add_ways(parser: argparse.ArgumentParser) -> None:

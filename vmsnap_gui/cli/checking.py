@@ -21,6 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("check", help="look for damage, and repair it")
     add_target(parser)
     parser.add_argument("--repair", action="store_true", help="repair what is damaged, and end a quarantine")
+    parser.add_argument("--accept", action="store_true", help="release an image in which not all reads as before")
     add_ways(parser)
     parser.set_defaults(run=_check)
 
@@ -28,19 +29,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _check(options: argparse.Namespace) -> int:
     if options.repair:
         return _repair(options)
-    if options.dry_run or options.yes:
-        options.parser.error("without --repair nothing is changed: leave --dry-run and --yes out")
+    if options.dry_run or options.yes or options.accept:
+        options.parser.error("--dry-run, --yes and --accept go with --repair")
     return asyncio.run(_look(options))
 
 
 def _repair(options: argparse.Namespace) -> int:
-    from vmsnap_gui.cli.operating import carry_out, machine_at, require_answer
+    from vmsnap_gui.cli.operating import carry_out, chosen, machine_at, require_answer
     from vmsnap_gui.control.planning import plan_repair
 
     require_answer(options)
 
     async def planned() -> Plan:
-        return await plan_repair(await machine_at(options))
+        return await plan_repair(await machine_at(options), chosen(options))
 
     plan = asyncio.run(planned())
     if plan.steps or plan.blockers:
@@ -56,7 +57,7 @@ async def _look(options: argparse.Namespace) -> int:
     from vmsnap_gui.cli.operating import machine_at, tell_interrupted
 
     machine = await machine_at(options)
-    tell_interrupted(machine, forget=False)
+    await tell_interrupted(machine, forget=False)
     documents = []
     for disk in machine.disks:
         if disk.path is not None and disk.fit:

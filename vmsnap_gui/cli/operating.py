@@ -14,8 +14,9 @@ from vmsnap_gui.cli.output import CommandError, complain, print_json
 from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.journal import interrupted, settle
+from vmsnap_gui.control.journal import settle
 from vmsnap_gui.control.plan import Choice, Ending, Options, Plan
+from vmsnap_gui.control.reviewing import review
 from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def carry_out(
         first: Lines to show above it where a person is asked.
         agreed_to: Called when a person said yes.
     """
-    tell_interrupted(plan.machine, forget=not options.dry_run)
+    asyncio.run(tell_interrupted(plan.machine, forget=not options.dry_run))
     if options.dry_run or plan.blockers:
         if options.json:
             print_json(plan.as_json())
@@ -77,7 +78,7 @@ def carry_out(
         if agreed_to is not None:
             agreed_to()
     try:
-        outcome = _execute(plan)
+        outcome = execute_watched(plan, ProgressLine())
     except Cancelled:
         complain(CommandError("cancelled before anything was changed"))
         return INTERRUPTED
@@ -144,24 +145,29 @@ def show(lines: Sequence[str], *, to_stderr: bool = False) -> None:
     print(*lines, sep="\n", file=sys.stderr if to_stderr else sys.stdout, flush=True)
 
 
-def tell_interrupted(machine: Machine, *, forget: bool) -> None:
-    """Say which operations on these images were interrupted in the past."""
+async def tell_interrupted(machine: Machine, *, forget: bool) -> None:
+    """Say which operations on these images were interrupted in the past, and how the images are now.
+
+    Args:
+        machine: The images' machine.
+        forget: Whether they need not be told again.
+
+    Raises:
+        ControlError: the journal cannot be written.
+    """
     paths = [disk.path for disk in machine.disks if disk.path is not None]
-    for one in interrupted():
-        if any(one.image(path) is not None for path in paths):
-            when = datetime.fromtimestamp(one.begun).isoformat(" ", "minutes")
-            names = ", ".join(str(image.path) for image in one.images)
-            steps = len(one.plan["steps"])
-            what = (
-                f"{one.plan['verb']} {one.plan['subject']}, begun {when}, was interrupted at step {one.step} of {steps}"
-            )
-            complain(CommandError(f"{names}: {what}; what the images hold now is shown and checked here"))
+    for one in await review():
+        if any(one.operation.image(path) is not None for path in paths):
+            when = datetime.fromtimestamp(one.operation.begun).isoformat(" ", "minutes")
+            step = f" at the step {one.step!r}" if one.step else ""
+            disks = "; ".join(f"{disk.path}: {disk.text}" for disk in one.disks)
+            complain(CommandError(f"{one.what}, begun {when}, was interrupted{step}; now {disks}"))
             if forget:
-                settle(one)
+                settle(one.operation)
 
 
-def _execute(plan: Plan) -> Outcome:
-    line = ProgressLine()
+def execute_watched(plan: Plan, line: ProgressLine) -> Outcome:
+    """Carry out a plan with a line that moves, and Ctrl-C in its hands; see `execute`."""
     with asyncio.Runner() as runner:
         runner.get_loop().add_signal_handler(signal.SIGINT, line.interrupt)
         with line.shown(runner.get_loop()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import planning_files as files
+from vmsnap_gui.control.file_blockers import disk_blockers, missing_blockers, space_blockers
+from vmsnap_gui.control.live_blockers import load_blockers
 from vmsnap_gui.control.monitor_socket import new_socket
 from vmsnap_gui.control.plan import Blocker, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
 from vmsnap_gui.control.planning_disks import name_of, subject_of
@@ -46,14 +47,15 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
     blockers = [
         *_profile_blockers(profile, launch),
         *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine)),
-        *files.missing_blockers(machine, selection, options.choices),
-        *_load_blockers(machine, held),
-        *[blocker async for blocker in files.disk_blockers(disks)],
-        *files.space_blockers(disks, 1 if options.safety else 0),
+        *missing_blockers(machine, selection, options.choices),
+        *load_blockers(machine, held, None),
+        *[blocker async for blocker in disk_blockers(disks)],
+        *space_blockers(disks, 1 if options.safety else 0),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
         safety = common.safety_tag(machine, selection.snapshot, datetime.now())
+    checks = [files.check_step(disk, "first") for disk in disks]
     takes = [files.take_step(disk, safety) for disk in disks] if safety is not None else []
     start = _start_step(profile, launch, held, safety)
     return Plan(
@@ -61,7 +63,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         machine=machine,
         subject=f"from {subject_of(selection, selector)}",
         # no check afterwards: the machine has the images then
-        steps=(*files.checked(disks, takes)[:-1], start) if not blockers else (),
+        steps=(*checks, *takes, start) if not blockers else (),
         blockers=tuple(blockers),
         warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
         losses=() if safety is not None else tuple(f"What is on {name_of(disk)} now." for disk in disks),
@@ -75,7 +77,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
 
 async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, options: Options) -> Plan:
     disks = machine.fit_disks
-    blockers = [*_profile_blockers(profile, launch), *[one async for one in files.disk_blockers(disks)]]
+    blockers = [*_profile_blockers(profile, launch), *[one async for one in disk_blockers(disks)]]
     return Plan(
         verb=Verb.START,
         machine=machine,
@@ -143,32 +145,6 @@ def program_of(profile: LaunchProfile) -> Path | None:
     path_variable = dict(profile.environment).get("PATH")
     found = shutil.which(program, path=path_variable)
     return Path(found) if found is not None else None
-
-
-def _load_blockers(machine: Machine, held: Sequence[tuple[Disk, Snapshot]]) -> Iterator[Blocker]:
-    """Say why QEMU could not load the snapshot, or would load another one: it looks for ids first, then for tags."""
-    if held and not any(one.vm_state_size for _, one in held):
-        yield Blocker(
-            kind=Hindrance.EMPTY_STATE,
-            text="This snapshot holds no VM state, only the disks.",
-            remedy="Restore it, and start the machine without a snapshot: the guest boots.",
-        )
-    for disk, one in held:
-        others = [other for other in disk.snapshots if other is not one and one.tag in (other.id, other.tag)]
-        if others or not one.tag:
-            yield Blocker(
-                kind=Hindrance.AMBIGUOUS,
-                text=f"QEMU would not find it by its tag {one.tag!r}: there is also {common.listed(others)}.",
-                remedy=f"Restore it by its id (vmsnap restore {shlex.quote(str(disk.path))} id:{one.id}).",
-                path=disk.path,
-            )
-        if one.disk_size is not None and one.disk_size != disk.virtual_size:
-            yield Blocker(
-                kind=Hindrance.RESIZED,
-                text=f"It had {one.disk_size} bytes then, and has {disk.virtual_size} bytes now.",
-                remedy="Restore it first, which gives the disk its size back; then start.",
-                path=disk.path,
-            )
 
 
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
