@@ -131,12 +131,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+RAW = "it is raw, and raw disks hold no snapshots"
+
 DISKS = [
     ("-hda a,b.qcow2", [("a,b.qcow2", None)]),
     ("b.qcow2 -hdb c.qcow2", [("b.qcow2", None), ("c.qcow2", None)]),
     ("-cdrom b.qcow2", [("b.qcow2", "it is read-only")]),
-    ("-cdrom raw.img", [("raw.img", "it is no qcow2 image")]),
-    ("-pflash raw.img", [("raw.img", "it is no qcow2 image")]),
+    ("-cdrom raw.img", [("raw.img", RAW)]),
+    ("-pflash raw.img", [("raw.img", RAW)]),
     ("-drive file=a,,b.qcow2,if=none,id=x", [("a,b.qcow2", None)]),
     ("-drive if=virtio,format=qcow2,file=./b.qcow2,readonly=on", [("b.qcow2", "it is read-only")]),
     ("-drive if=virtio,format=raw,file=b.qcow2", [("b.qcow2", "it is raw")]),
@@ -172,7 +174,7 @@ DISKS = [
     ("-blockdev driver=qcow2,node-name=n,file.driver=nbd,file.host=h", [(None, "it is no file of this machine")]),
     ("-blockdev driver=raw,node-name=a,file=b -blockdev driver=raw,node-name=b,file=a", []),
     ("-blockdev {nonsense -hda b.qcow2", [("b.qcow2", None)]),
-    ("-hda missing.qcow2", [("missing.qcow2", "it is no qcow2 image")]),
+    ("-hda missing.qcow2", [("missing.qcow2", "there is no such file")]),
     ("-drive file=missing.qcow2,format=qcow2", [("missing.qcow2", "there is no such file")]),
     ("-name -hda -m 5", []),
 ]
@@ -184,6 +186,14 @@ def test_disks(line: str, expected: list[tuple[str | None, str | None]], folder:
     found = [(one.path and str(one.path.resolve().relative_to(folder)), one.unfit) for one in machine.disks]
     assert found == expected
     assert machine.name == "web"
+
+
+def test_disks_that_the_guest_cannot_write_to_need_no_snapshots(folder: Path) -> None:
+    line = "-cdrom b.qcow2 -drive if=none,id=cd -hda raw.img -pflash b.qcow2 -drive file=c.qcow2,readonly=on"
+    machine = machine_of(profile_of(line, folder))
+    assert [one.writable for one in machine.disks] == [False, False, True, True, False]
+    assert [one.path for one in machine.left_out] == [folder / "raw.img"]
+    assert [one.path for one in machine.fit_disks] == [folder / "b.qcow2"]
 
 
 def test_its_snapshots(folder: Path) -> None:

@@ -41,13 +41,21 @@ class Machine:
         monitor: Its QMP session.
     """
 
-    def __init__(self, arguments: Sequence[str], *, program: str = "qemu-system-x86_64", marks: bool = True) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        program: str = "qemu-system-x86_64",
+        marks: bool = True,
+        qmp: Path | None = None,
+    ) -> None:
         """Start `program` with `arguments` and connect to it.
 
         Args:
             arguments: Machine, memory, disks, devices, ... (`-nodefaults` is the caller's choice).
             program: The emulator.
             marks: Add an isa-debugcon device at port 0xe9, whose bytes `wait_marks` sees.
+            qmp: Where a second monitor listens, for the program under test; it is there when this returns.
 
         Raises:
             MachineError: QEMU ends at once.
@@ -62,6 +70,8 @@ class Machine:
             "-chardev", f"socket,id=tests-qmp,fd={theirs.fileno()}", "-mon", "chardev=tests-qmp,mode=control",
             *arguments,
         ]  # fmt: skip
+        if qmp is not None:
+            self.arguments += ["-qmp", f"unix:{str(qmp).replace(',', ',,')},server=on,wait=off"]
         if marks:
             self.arguments += ["-chardev", f"socket,id=tests-marks,fd={guest.fileno()}"]
             self.arguments += ["-device", "isa-debugcon,iobase=0xe9,chardev=tests-marks"]
@@ -83,6 +93,11 @@ class Machine:
             said = self._said()
             self._end()
             raise MachineError(f"QEMU did not start: {said}") from error
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._process.pid
 
     def __enter__(self) -> Self:
         return self

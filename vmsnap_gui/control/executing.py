@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import offline, starting
+from vmsnap_gui.control import live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.journal import Operation, under_way
@@ -21,7 +21,7 @@ from vmsnap_gui.image.errors import Cancelled, ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **starting.WORKERS}
+WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS, **starting.WORKERS}
 """Who does each kind of step."""
 
 
@@ -156,9 +156,17 @@ async def _roll_back(run: Run, failed: Step) -> None:
 
 
 def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
-    if step.kind in (StepKind.RESTORE, StepKind.START) and run.plan.safety is not None:
-        return "vmsnap", "restore", str(target.path), f"tag:{run.plan.safety}", "--no-safety"
-    return "vmsnap", "delete", str(target.path), f"tag:{target.tag}"
+    where = run.plan.machine.address or str(target.path)
+    if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE, StepKind.START) and run.plan.safety is not None:
+        return "vmsnap", "restore", where, f"tag:{run.plan.safety}", "--no-safety"
+    return "vmsnap", "delete", where, f"tag:{target.tag}"
+
+
+def _as_before(run: Run, now: Fingerprints | None, before: Fingerprints) -> bool:
+    """Whether an image holds what it held; a running machine writes to it, and says itself if disks are torn."""
+    if run.plan.machine.reach is Reach.FILES or now is None:
+        return now == before
+    return now.snapshots == before.snapshots and not run.torn
 
 
 async def _outcome(run: Run, error: ControlError | None) -> Outcome:
@@ -171,7 +179,7 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
             now[path] = None
     if error is None:
         ending = Ending.DONE
-    elif all(now[path] == before for path, before in run.before.items()):
+    elif all(_as_before(run, now[path], before) for path, before in run.before.items()):
         ending = Ending.ROLLED_BACK if run.done else Ending.FAILED
     else:
         ending = Ending.STUCK

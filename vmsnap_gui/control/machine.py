@@ -40,6 +40,8 @@ class Disk:
         virtual_size: Bytes of the disk now, 0 if unknown.
         unfit: Why it cannot hold snapshots ("it is raw", "it is read-only", "it is removable and empty"), or None.
             QEMU's rule: bdrv_can_snapshot in block/snapshot.c.
+        writable: Whether the guest can write to it: one that it cannot write to needs no snapshot, and QEMU leaves it
+            out (bdrv_all_snapshots_includes_bs).
     """
 
     path: Path | None
@@ -48,6 +50,7 @@ class Disk:
     snapshots: tuple[Snapshot, ...] = ()
     virtual_size: int = 0
     unfit: str | None = None
+    writable: bool = True
 
     @property
     def fit(self) -> bool:
@@ -68,6 +71,7 @@ class Machine:
         version: QEMU's (major, minor, micro), None for files.
         status: QEMU's run state ("running", "paused", ...), None for files.
         holders: Who has its images open, if somebody does.
+        note: Why it cannot be reached, a sentence; None if it can.
     """
 
     name: str
@@ -78,11 +82,17 @@ class Machine:
     version: tuple[int, int, int] | None = None
     status: str | None = None
     holders: tuple[Holder, ...] = ()
+    note: str | None = None
 
     @property
     def fit_disks(self) -> tuple[Disk, ...]:
         """The disks that can hold snapshots."""
         return tuple(disk for disk in self.disks if disk.fit)
+
+    @property
+    def left_out(self) -> tuple[Disk, ...]:
+        """The disks that the guest writes to and that hold no snapshots: they stay as they are when the rest goes back."""
+        return tuple(disk for disk in self.disks if disk.unfit is not None and disk.writable)
 
     @property
     def vmstate_disk(self) -> Disk | None:

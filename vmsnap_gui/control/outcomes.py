@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
+from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.plan import DiskResult, Ending, StepKind
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ def disk_results(
         ending: How it ended.
     """
     results = []
+    runs = run.plan.machine.reach is not Reach.FILES or run.pid is not None
     for path, before in run.before.items():
         found, why = now[path], held[path]
         wanted = _wanted(run, path) if ending in (Ending.DONE, Ending.STUCK) else None
-        text = "it cannot be read" if found is None else describe_change(before, found, wanted)
+        text = "it cannot be read" if found is None else describe_change(before, found, wanted, runs=runs)
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
@@ -40,13 +42,14 @@ def disk_results(
     return tuple(results)
 
 
-def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None) -> str:
+def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None, *, runs: bool = False) -> str:
     """Tell what became of an image, in a sentence.
 
     Args:
         before: What it held.
         now: What it holds.
         wanted: The id of the snapshot that the disk was to be returned to; of several that hold the same, it is named.
+        runs: A machine is writing to the disk, so that it changes by itself.
     """
     parts = [f"{name_of(key)} was taken" for key in now.snapshots if key not in before.snapshots]
     parts += [f"{name_of(key)} was deleted" for key in before.snapshots if key not in now.snapshots]
@@ -54,6 +57,8 @@ def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None 
     parts += [f"{name_of(key)} was changed" for key in changed]
     equal = [key for key, found in now.snapshots.items() if found.disk == now.active.disk]
     chosen = next((key for key in equal if id_of(key) == wanted), None)
+    if runs:
+        return ", ".join(parts) or "no snapshot was changed"
     if now.active != before.active or chosen is not None:
         chosen = chosen or next(iter(equal), None)
         parts.append(f"the disk is as in {name_of(chosen)}" if chosen is not None else "the disk was changed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import planning_files
+from vmsnap_gui.control import planning_files, planning_live
 from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.plan import Blocker, Hindrance, Options, Plan, Verb
 
@@ -28,6 +28,8 @@ async def plan_take(machine: Machine, tag: str, options: Options | None = None) 
     options = options or Options()
     if machine.reach is Reach.FILES:
         return await planning_files.plan_take(machine, tag, options)
+    if machine.reach is Reach.QMP:
+        return await planning_live.plan_take(machine, tag, options)
     return _out_of_reach(Verb.TAKE, machine, repr(tag), options)
 
 
@@ -45,6 +47,8 @@ async def plan_restore(machine: Machine, selector: str, options: Options | None 
     options = options or Options()
     if machine.reach is Reach.FILES:
         return await planning_files.plan_restore(machine, selector, options)
+    if machine.reach is Reach.QMP:
+        return await planning_live.plan_restore(machine, selector, options)
     return _out_of_reach(Verb.RESTORE, machine, repr(selector), options)
 
 
@@ -53,6 +57,8 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
     options = options or Options()
     if machine.reach is Reach.FILES:
         return await planning_files.plan_delete(machine, selectors, options)
+    if machine.reach is Reach.QMP:
+        return await planning_live.plan_delete(machine, selectors, options)
     return _out_of_reach(Verb.DELETE, machine, ", ".join(map(repr, selectors)), options)
 
 

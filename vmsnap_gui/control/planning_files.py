@@ -9,15 +9,11 @@ from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.plan import Blocker, Choice, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.planning_disks import frees_of, subject_of, what_of
 from vmsnap_gui.control.quarantine import examine, judge
-from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.image.qcow2 import Qcow2Image
-from vmsnap_gui.image.usage import freed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
@@ -42,8 +38,8 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
-        losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({_what(one)})." for disk, one in old),
-        cost=Cost(vm_state=0, free=free_of(disks), frees=_frees(old)),
+        losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
+        cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -70,7 +66,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
     return Plan(
         verb=Verb.RESTORE,
         machine=machine,
-        subject=_subject(selection, selector),
+        subject=subject_of(selection, selector),
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(_restore_warnings(machine, selection)),
@@ -91,7 +87,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
     blockers = [blocker for selection in selections for blocker in selection.blockers]
     blockers += [blocker async for blocker in blockers_of.disk_blockers(disks)]
     blockers += blockers_of.told_blockers(going)
-    subjects = [_subject(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
+    subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
     return Plan(
         verb=Verb.DELETE,
         machine=machine,
@@ -99,8 +95,8 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         steps=_checked(disks, [_delete(disk, one) for disk, one in going]) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warning for selection in selections for warning in selection.warnings),
-        losses=tuple(f"{one.tag!r} (id {one.id}) of {common.name_of(disk)}: {_what(one)}." for disk, one in going),
-        cost=Cost(free=free_of(disks), frees=_frees(going)),
+        losses=tuple(f"{one.tag!r} (id {one.id}) of {common.name_of(disk)}: {what_of(one)}." for disk, one in going),
+        cost=Cost(free=free_of(disks), frees=frees_of(going)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -237,43 +233,11 @@ def _restore_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
     for disk, one in selection.held:
         if one.disk_size is not None and one.disk_size != disk.virtual_size:
             yield f"{common.name_of(disk)} is resized from {disk.virtual_size} to {one.disk_size} bytes."
-    unfit = [disk for disk in machine.disks if disk.unfit is not None]
-    for disk in (*selection.missing, *unfit) if selection.held else ():
+    for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         yield f"{common.name_of(disk)} stays as it is now: it lacks this snapshot."
-
-
-def _subject(selection: Selection, selector: str) -> str:
-    one = selection.snapshot
-    return repr(selector) if one is None else f"{one.tag!r} (id {one.id})"
-
-
-def _what(snapshot: Snapshot) -> str:
-    return f"a disk and {snapshot.vm_state_size} bytes of VM state" if snapshot.vm_state_size else "a disk's state"
 
 
 def free_of(disks: Sequence[Disk]) -> int | None:
     """Return how many bytes are free where it is tightest, None where nobody can tell."""
     left = [common.space_left(common.path_of(disk)) for disk in disks]
     return min((one for one in left if one is not None), default=None)
-
-
-def _frees(going: Sequence[tuple[Disk, Snapshot]]) -> int | None:
-    """Return how many bytes the images get back, None where the mapping cannot be read."""
-    by_path: dict[Path, list[Snapshot]] = {}
-    for disk, snapshot in going:
-        by_path.setdefault(common.path_of(disk), []).append(snapshot)
-    total = 0
-    for path, snapshots in by_path.items():
-        try:
-            image = open_image(path)
-        except ImageError:
-            return None
-        try:
-            if not isinstance(image, Qcow2Image):
-                return None
-            total += freed_by(image, [one for one in image.snapshots if one in snapshots])
-        except ImageError:
-            return None
-        finally:
-            image.close()
-    return total

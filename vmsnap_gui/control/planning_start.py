@@ -148,7 +148,6 @@ def program_of(profile: LaunchProfile) -> Path | None:
 
 
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
-    unfit = [disk for disk in machine.disks if disk.unfit is not None]
-    for disk in (*selection.missing, *unfit) if selection.held else ():
+    for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         why = f" ({disk.unfit})" if disk.unfit is not None else ""
         yield f"{name_of(disk)} stays as it is now: it lacks this snapshot{why}."

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.control.machine import Disk, Machine, Reach
 from vmsnap_gui.control.profile import launch_of
 from vmsnap_gui.control.qemu_options import Option, is_on, options_of
-from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.control.survey import disk_at
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
@@ -166,22 +165,18 @@ def _disk(drive: _Drive, directory: Path, *, temporary: bool) -> Disk:
         inner = _of_json(name.removeprefix("json:"))
         name, driver = inner.name, driver or inner.format
     path = _path_of(name, directory)
+    writable = not drive.read_only
     if path is None:
         why = "it is removable and empty" if name is None else "it is no file of this machine"
-        return Disk(path=None, format=driver or "", unfit=why)
+        return Disk(path=None, format=driver or "", unfit=why, writable=writable and name is not None)
     if driver not in (None, "qcow2"):
-        return Disk(path=path, format=driver or "", unfit=f"it is {driver}")
+        return Disk(path=path, format=driver or "", unfit=f"it is {driver}", writable=writable)
     try:
-        with closing(open_image(path)) as image:
-            snapshots, size, held = image.snapshots, image.virtual_size, image.format
+        found = disk_at(path)
     except ImageError as error:
-        # Without a format QEMU looks into the file as well, and takes what it does not know for raw.
-        return Disk(path=path, format=driver or "raw", unfit=error.message if driver else "it is no qcow2 image")
-    unfit = None
-    if held != "qcow2":
-        unfit = "it is no qcow2 image"
-    elif drive.read_only:
-        unfit = "it is read-only"
-    elif temporary:
-        unfit = "what is written to it goes to a temporary file (-snapshot)"
-    return Disk(path=path, format=held, snapshots=snapshots, virtual_size=size, unfit=unfit)
+        return Disk(path=path, format=driver or "", unfit=error.message, writable=writable)
+    if drive.read_only:
+        return replace(found, unfit=found.unfit or "it is read-only", writable=False)
+    if temporary:
+        return replace(found, unfit="what is written to it goes to a temporary file (-snapshot)")
+    return found

@@ -36,7 +36,7 @@ def survey_files(paths: Sequence[Path], name: str | None = None) -> Machine:
     absolute = [Path(path).absolute() for path in paths]
     _refuse_twice(absolute)
     try:
-        disks = tuple(_disk(path) for path in absolute)
+        disks = tuple(disk_at(path) for path in absolute)
         held = [holder for path in absolute for holder in holders(path) if holder.locking]
     except ImageError as error:
         raise ControlError(error.message, path=error.path) from error
@@ -67,7 +67,8 @@ def _refuse_twice(paths: list[Path]) -> None:
         seen.add((found.st_dev, found.st_ino))
 
 
-def _disk(path: Path) -> Disk:
+def disk_at(path: Path) -> Disk:
+    """Look at one image as a disk; raises ImageError if it cannot be read."""
     handle = FileHandle.open(path)
     try:
         start = handle.read_up_to(0, MAGIC_SIZE)

@@ -50,6 +50,8 @@ class Run:
         finish: What would finish an image's part by hand, where an operation got stuck.
         status: The running machine's state, for the outcome; None offline.
         address, pid: The machine that was started, for the outcome.
+        resume: Whether the machine ran before a live restore.
+        torn: Whether a live restore failed so late that disks and memory do not fit each other.
     """
 
     plan: Plan
@@ -63,6 +65,8 @@ class Run:
     status: str | None = None
     address: str | None = None
     pid: int | None = None
+    resume: bool = False
+    torn: bool = False
 
 
 Work = Callable[["Step", Run], Awaitable[None]]
