@@ -91,7 +91,7 @@ class Machine:
 
     @property
     def left_out(self) -> tuple[Disk, ...]:
-        """The disks that the guest writes to and that hold no snapshots: they stay as they are when the rest goes back."""
+        """The disks that hold no snapshots although the guest writes to them: they stay when the rest goes back."""
         return tuple(disk for disk in self.disks if disk.unfit is not None and disk.writable)
 
     @property
