@@ -8,9 +8,9 @@ from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.look import Look, look_at
 from vmsnap_gui.control.plan import Blocker, Choice, Hindrance
-from vmsnap_gui.control.planning_disks import header_of, name_of
+from vmsnap_gui.control.planning_common import name_of
 from vmsnap_gui.control.qmp import QMP
-from vmsnap_gui.control.quarantine import judge
+from vmsnap_gui.control.quarantine import header_of, judge
 from vmsnap_gui.control.storage_daemon import fits
 from vmsnap_gui.image.qcow2_header import CORRUPT
 from vmsnap_gui.image.snapshot import describe
@@ -87,13 +87,8 @@ def save_blockers(machine: Machine, look: Look | None) -> Iterator[Blocker]:
 
 def unfit_blockers(machine: Machine, look: Look | None, choices: frozenset[Choice]) -> Iterator[Blocker]:
     """Say which disks would be missing in a snapshot although the guest writes to them; savevm refuses then, too."""
-    if not machine.fit_disks:
-        yield Blocker(
-            kind=Hindrance.NO_DISK,
-            text="No disk of this machine can hold a snapshot.",
-            remedy="Snapshots need a qcow2 image.",
-        )
-    elif Choice.LEAVE_OUT not in choices or not _can_leave_out(look):
+    yield from common.no_disk_blockers(machine)
+    if Choice.LEAVE_OUT not in choices or not _can_leave_out(look):
         for disk in machine.left_out:
             yield Blocker(
                 kind=Hindrance.UNFIT,
@@ -183,8 +178,7 @@ async def disk_blockers(disks: Sequence[Disk]) -> AsyncIterator[Blocker]:
     """Say what keeps these images from being written to; a running QEMU may well have marked them dirty."""
     for disk in disks:
         path = common.path_of(disk)
-        header = header_of(path)
-        if header is not None and header.incompatible & CORRUPT:
+        if header_of(path).incompatible & CORRUPT:
             yield Blocker(
                 kind=Hindrance.IMAGE,
                 text=f"{name_of(disk)} is marked corrupt: QEMU found damage in it.",

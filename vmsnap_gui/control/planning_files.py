@@ -9,11 +9,15 @@ from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.plan import Blocker, Choice, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
-from vmsnap_gui.control.planning_disks import frees_of, subject_of, what_of
 from vmsnap_gui.control.quarantine import examine, judge
+from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.qcow2 import Qcow2Image
+from vmsnap_gui.image.usage import freed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
@@ -237,7 +241,40 @@ def _restore_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
         yield f"{common.name_of(disk)} stays as it is now: it lacks this snapshot."
 
 
+def subject_of(selection: Selection, selector: str) -> str:
+    """Name for people what a plan is about."""
+    one = selection.snapshot
+    return repr(selector) if one is None else f"{one.tag!r} (id {one.id})"
+
+
+def what_of(snapshot: Snapshot) -> str:
+    """Say for people what a snapshot holds."""
+    return f"a disk and {snapshot.vm_state_size} bytes of VM state" if snapshot.vm_state_size else "a disk's state"
+
+
 def free_of(disks: Sequence[Disk]) -> int | None:
     """Return how many bytes are free where it is tightest, None where nobody can tell."""
     left = [common.space_left(common.path_of(disk)) for disk in disks]
     return min((one for one in left if one is not None), default=None)
+
+
+def frees_of(going: Sequence[tuple[Disk, Snapshot]]) -> int | None:
+    """Return how many bytes the images get back, None where the mapping cannot be read."""
+    by_path: dict[Path, list[Snapshot]] = {}
+    for disk, snapshot in going:
+        by_path.setdefault(common.path_of(disk), []).append(snapshot)
+    total = 0
+    for path, snapshots in by_path.items():
+        try:
+            image = open_image(path)
+        except ImageError:
+            return None
+        try:
+            if not isinstance(image, Qcow2Image):
+                return None
+            total += freed_by(image, [one for one in image.snapshots if one in snapshots])
+        except ImageError:
+            return None
+        finally:
+            image.close()
+    return total

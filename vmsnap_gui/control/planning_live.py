@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_common as common
+from vmsnap_gui.control.file_blockers import told_blockers
 from vmsnap_gui.control.live import OVER
 from vmsnap_gui.control.live_blockers import (
     Part,
@@ -19,7 +20,8 @@ from vmsnap_gui.control.live_blockers import (
     unfit_blockers,
 )
 from vmsnap_gui.control.plan import Cost, Options, Plan, Step, StepKind, Target, Verb
-from vmsnap_gui.control.planning_disks import frees_of, name_of, subject_of, told_blockers, what_of
+from vmsnap_gui.control.planning_common import name_of
+from vmsnap_gui.control.planning_files import frees_of, subject_of, what_of
 from vmsnap_gui.control.storage_daemon import fits
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from vmsnap_gui.control.file_blockers import disk_blockers, missing_blockers, sp
 from vmsnap_gui.control.live_blockers import load_blockers
 from vmsnap_gui.control.monitor_socket import new_socket
 from vmsnap_gui.control.plan import Blocker, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
-from vmsnap_gui.control.planning_disks import name_of, subject_of
 from vmsnap_gui.control.profile import MONITOR, Launch, LaunchProfile, launch_of
 from vmsnap_gui.control.profile_disks import machine_of
 
@@ -61,12 +60,12 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
     return Plan(
         verb=Verb.START,
         machine=machine,
-        subject=f"from {subject_of(selection, selector)}",
+        subject=f"from {files.subject_of(selection, selector)}",
         # no check afterwards: the machine has the images then
         steps=(*checks, *takes, start) if not blockers else (),
         blockers=tuple(blockers),
         warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
-        losses=() if safety is not None else tuple(f"What is on {name_of(disk)} now." for disk in disks),
+        losses=() if safety is not None else tuple(f"What is on {common.name_of(disk)} now." for disk in disks),
         cost=Cost(free=files.free_of(disks)),
         options=options,
         seen=common.seen_of(disks),
@@ -150,4 +149,4 @@ def program_of(profile: LaunchProfile) -> Path | None:
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
     for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         why = f" ({disk.unfit})" if disk.unfit is not None else ""
-        yield f"{name_of(disk)} stays as it is now: it lacks this snapshot{why}."
+        yield f"{common.name_of(disk)} stays as it is now: it lacks this snapshot{why}."
