@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmsnap_gui import __version__
-from vmsnap_gui.cli import diff, listing, ram, showing
+from vmsnap_gui.cli import acting, checking, diff, listing, machines, ram, showing, starting
 from vmsnap_gui.cli.output import CommandError, complain
+from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.wire import StreamError
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
-    except (CommandError, ImageError, StreamError) as error:
+    except (CommandError, ControlError, ImageError, StreamError) as error:
         complain(error)
         return 1
     except BrokenPipeError:
@@ -46,10 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vmsnap", description="See what the saved states of QEMU VMs hold.")
+    parser = argparse.ArgumentParser(
+        prog="vmsnap", description="See what the saved states of QEMU VMs hold; take, restore and delete them."
+    )
     parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")
     # prog is named, or argparse would format a usage message now to learn it, for which it imports shutil
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="vmsnap")
-    for command in (listing, showing, ram, diff):
+    for command in (listing, showing, ram, diff, acting, checking, machines, starting):
         command.add(commands)
     return parser

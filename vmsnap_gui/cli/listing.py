@@ -71,7 +71,7 @@ def _image_json(image: Image) -> dict[str, Any]:
         "cluster_size": image.cluster_size,
         "in_use": in_use(image.path),
         "problems": problems_json(image.problems),
-        "snapshots": [_snapshot_json(s) for s in image.snapshots],
+        "snapshots": [snapshot_json(s) for s in image.snapshots],
     }
 
 
@@ -81,7 +81,8 @@ def _date(snapshot: Snapshot) -> datetime | None:
     return datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
 
 
-def _snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot as JSON has it."""
     date = _date(snapshot)
     return {
         "id": snapshot.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import live, offline
+from vmsnap_gui.control import live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.journal import Operation, under_way
@@ -21,7 +21,7 @@ from vmsnap_gui.image.errors import Cancelled, ImageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS}
+WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS, **starting.WORKERS}
 """Who does each kind of step."""
 
 
@@ -157,7 +157,7 @@ async def _roll_back(run: Run, failed: Step) -> None:
 
 def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
     where = run.plan.machine.address or str(target.path)
-    if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE) and run.plan.safety is not None:
+    if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE, StepKind.START) and run.plan.safety is not None:
         return "vmsnap", "restore", where, f"tag:{run.plan.safety}", "--no-safety"
     return "vmsnap", "delete", where, f"tag:{target.tag}"
 
@@ -194,4 +194,6 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
         error=str(error) if error is not None else None,
         details="\n".join(dict.fromkeys(said)),
         status=run.status,
+        address=run.address,
+        pid=run.pid,
     )

@@ -138,8 +138,7 @@ def missing_blockers(machine: Machine, selection: Selection, choices: frozenset[
     """Say which disks lack the snapshot that is to be restored."""
     if selection.snapshot is None or Choice.LEAVE_OUT in choices:
         return
-    unfit = [disk for disk in machine.disks if disk.unfit is not None]
-    for disk in (*selection.missing, *unfit):
+    for disk in (*selection.missing, *machine.left_out):
         why = f": {disk.unfit}" if disk.unfit is not None else ""
         yield Blocker(
             kind=Hindrance.MISSING,

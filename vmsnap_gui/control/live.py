@@ -57,9 +57,9 @@ async def _take(step: Step, run: Run) -> None:
             raise
         except ControlError as error:
             await _clear(qmp, step, before)
-            await _go_on(qmp, run, runs=status == "running")
+            await go_on(qmp, run, runs=status == "running")
             raise ControlError(f"QEMU did not save: {error.message}", command=error.command) from error
-        await _go_on(qmp, run, runs=status == "running")
+        await go_on(qmp, run, runs=status == "running")
     for target in step.targets:
         fresh = [key for key in fingerprints(target.path).snapshots if key not in before[target.path].snapshots]
         if [tag_of(key) for key in fresh] != [tag]:
@@ -94,15 +94,15 @@ async def _restore(step: Step, run: Run) -> None:
             await qmp.execute("system_reset")
         before = {target.path: fingerprints(target.path) for target in step.targets}
         try:
-            await _load(qmp, step.targets)
+            await load(qmp, step.targets)
         except Lost:
             run.torn = True
             raise
         except ControlError as error:
             raise await _not_loaded(qmp, step, run, before, error) from error
-        wrong = [target.path for target in step.targets if not _is_back(target)]
+        wrong = [target.path for target in step.targets if not is_back(target)]
         if not wrong:
-            await _go_on(qmp, run, runs=run.resume, announce=True)
+            await go_on(qmp, run, runs=run.resume, announce=True)
     if wrong:
         raise ControlError("the disk does not hold what the snapshot holds; the machine stands still", path=wrong[0])
     for target in step.targets:
@@ -117,7 +117,7 @@ async def _not_loaded(
     said = f"QEMU did not restore: {error.message}"
     moved = [path for path, found in before.items() if fingerprints(path).active != found.active]
     if not moved and _READING not in error.message:
-        await _go_on(qmp, run, runs=run.resume)
+        await go_on(qmp, run, runs=run.resume)
         return ControlError(f"{said}; nothing was changed", command=error.command)
     run.torn = True
     run.status = await _status(qmp)
@@ -137,10 +137,10 @@ async def _unrestore(step: Step, run: Run) -> None:
         return
     safety = next(one for one in run.plan.steps if one.kind is StepKind.LIVE_TAKE)
     async with _session(step, run) as qmp:
-        await _load(qmp, safety.targets)
-        wrong = [target.path for target in safety.targets if not _is_back(target)]
+        await load(qmp, safety.targets)
+        wrong = [target.path for target in safety.targets if not is_back(target)]
         if not wrong:
-            await _go_on(qmp, run, runs=run.resume, announce=True)
+            await go_on(qmp, run, runs=run.resume, announce=True)
     if wrong:
         raise ControlError("the disk does not hold what the safety snapshot holds", path=wrong[0])
     run.torn = False
@@ -149,7 +149,7 @@ async def _unrestore(step: Step, run: Run) -> None:
         run.told[target.path] = f"the disk and the memory are those of {safety.targets[0].tag!r} again"
 
 
-def _is_back(target: Target) -> bool:
+def is_back(target: Target) -> bool:
     """Whether a disk holds now what a snapshot holds."""
     found = fingerprints(target.path)
     return [one.disk for one in _tagged(found, target.tag, target.id).values()] == [found.active.disk]
@@ -188,7 +188,8 @@ async def _save(qmp: QMP, step: Step) -> None:
         raise ControlError(said.removeprefix("Error: "))
 
 
-async def _load(qmp: QMP, targets: tuple[Target, ...]) -> None:
+async def load(qmp: QMP, targets: tuple[Target, ...]) -> None:
+    """Load a snapshot into a machine that stands still: the VM state from the first target; raises ControlError."""
     if "snapshot-load" in qmp.commands:
         await qmp.run_job("snapshot-load", _job_arguments(targets))
         return
@@ -206,7 +207,7 @@ async def _status(qmp: QMP) -> str:
     return status
 
 
-async def _go_on(qmp: QMP, run: Run, *, runs: bool, announce: bool = False) -> None:
+async def go_on(qmp: QMP, run: Run, *, runs: bool, announce: bool = False) -> None:
     """Let the guest run if it ran before, and tell the network where it is."""
     if runs and await _status(qmp) != "running":
         await qmp.execute("cont")

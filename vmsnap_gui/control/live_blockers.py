@@ -89,7 +89,7 @@ def unfit_blockers(machine: Machine, look: Look | None, choices: frozenset[Choic
     """Say which disks would be missing in a snapshot although the guest writes to them; savevm refuses then, too."""
     yield from common.no_disk_blockers(machine)
     if Choice.LEAVE_OUT not in choices or not _can_leave_out(look):
-        for disk in writable_unfit(machine):
+        for disk in machine.left_out:
             yield Blocker(
                 kind=Hindrance.UNFIT,
                 text=f"The guest can write to {name_of(disk)}, but it cannot hold a snapshot: {disk.unfit}.",
@@ -104,11 +104,6 @@ def _can_leave_out(look: Look | None) -> bool:
     return look is None or look.jobs
 
 
-def writable_unfit(machine: Machine) -> tuple[Disk, ...]:
-    """Return the disks that the guest writes to and that hold no snapshots."""
-    return tuple(disk for disk in machine.disks if disk.unfit is not None and disk.writable)
-
-
 def missing_blockers(
     machine: Machine,
     missing: Sequence[Disk],
@@ -120,7 +115,7 @@ def missing_blockers(
     can = _can_leave_out(look)
     if snapshot is None or (can and Choice.LEAVE_OUT in choices):
         return
-    for disk in (*missing, *writable_unfit(machine)):
+    for disk in (*missing, *machine.left_out):
         why = f": {disk.unfit}" if disk.unfit is not None else ""
         yield Blocker(
             kind=Hindrance.MISSING,

@@ -90,6 +90,11 @@ class Machine:
         return tuple(disk for disk in self.disks if disk.fit)
 
     @property
+    def left_out(self) -> tuple[Disk, ...]:
+        """The disks that hold no snapshots although the guest writes to them: they stay when the rest goes back."""
+        return tuple(disk for disk in self.disks if disk.unfit is not None and disk.writable)
+
+    @property
     def vmstate_disk(self) -> Disk | None:
         """The disk that QEMU puts the VM state on: the first that can hold a snapshot (bdrv_all_find_vmstate_bs)."""
         return next(iter(self.fit_disks), None)

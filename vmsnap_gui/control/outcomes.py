@@ -28,7 +28,7 @@ def disk_results(
         ending: How it ended.
     """
     results = []
-    runs = run.plan.machine.reach is not Reach.FILES
+    runs = run.plan.machine.reach is not Reach.FILES or run.pid is not None
     for path, before in run.before.items():
         found, why = now[path], held[path]
         wanted = _wanted(run, path) if ending in (Ending.DONE, Ending.STUCK) else None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.machine import Machine
+    from vmsnap_gui.control.profile import LaunchProfile
 
 
 class Verb(enum.Enum):
@@ -83,6 +84,7 @@ class Hindrance(enum.Enum):
     EMPTY_STATE = "no VM state"
     MONITOR = "monitor"
     PERMISSION = "permission"
+    PROFILE = "launch profile"
     TOOL = "tool missing"
 
 
@@ -165,10 +167,12 @@ class Options:
     Attributes:
         safety: Take a safety snapshot before a restore.
         choices: What was asked for by name.
+        keep_paused: Leave a started machine paused where its snapshot could not be loaded, to be looked at.
     """
 
     safety: bool = True
     choices: frozenset[Choice] = frozenset()
+    keep_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,7 @@ class Plan:
         options: What was chosen.
         seen: The images that will be written to, as they were seen.
         safety: The tag of the safety snapshot that the steps take, if they take one.
+        profile: What a machine is started by; None for all other verbs.
     """
 
     verb: Verb
@@ -215,6 +220,7 @@ class Plan:
     options: Options = field(default_factory=Options)
     seen: tuple[Seen, ...] = ()
     safety: str | None = None
+    profile: LaunchProfile | None = None
 
     @property
     def ready(self) -> bool:
@@ -256,6 +262,7 @@ class Plan:
                 "frees": self.cost.frees,
             },
             "safety": self.safety,
+            "profile": self.profile.as_json() if self.profile is not None else None,
         }
 
 
@@ -299,6 +306,8 @@ class Outcome:
         error: What went wrong, one sentence; None when nothing did.
         details: What tools and QEMU said about it.
         status: The running machine's state afterwards ("running", "paused"), None offline.
+        address: The monitor of the machine that was started, None where none was.
+        pid: The process of the machine that was started.
     """
 
     plan: Plan
@@ -307,6 +316,8 @@ class Outcome:
     error: str | None = None
     details: str = ""
     status: str | None = None
+    address: str | None = None
+    pid: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the commands print it with --json."""
@@ -316,6 +327,8 @@ class Outcome:
             "error": self.error,
             "details": self.details,
             "status": self.status,
+            "address": self.address,
+            "pid": self.pid,
             "disks": [
                 {"path": str(d.path), "text": d.text, "quarantined": d.quarantined, "finish": list(d.finish)}
                 for d in self.disks

@@ -103,14 +103,13 @@ def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
 def unfit_blockers(machine: Machine) -> Iterator[Blocker]:
     """Say which disks would be missing in a snapshot of the machine, and that there is a disk at all."""
     yield from no_disk_blockers(machine)
-    for disk in machine.disks:
-        if disk.unfit is not None:
-            yield Blocker(
-                kind=Hindrance.UNFIT,
-                text=f"A disk cannot hold a snapshot: {disk.unfit}.",
-                remedy="Name only the other disks, if this one may stay out, or convert it to qcow2.",
-                path=disk.path,
-            )
+    for disk in machine.left_out:
+        yield Blocker(
+            kind=Hindrance.UNFIT,
+            text=f"A disk cannot hold a snapshot: {disk.unfit}.",
+            remedy="Name only the other disks, if this one may stay out, or convert it to qcow2.",
+            path=disk.path,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

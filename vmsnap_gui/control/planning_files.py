@@ -34,7 +34,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         *blockers_of.space_blockers(disks, 1),
     ]
     old = [(disk, one) for disk in disks for one in disk.snapshots if one.tag == tag]
-    steps = [_take(disk, tag) for disk in disks] + [_delete(disk, one) for disk, one in old]
+    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one) for disk, one in old]
     return Plan(
         verb=Verb.TAKE,
         machine=machine,
@@ -43,7 +43,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         blockers=tuple(blockers),
         warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
         losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
-        cost=Cost(vm_state=0, free=_free(disks), frees=frees_of(old)),
+        cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -65,7 +65,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
     safety = None
     if options.safety and selection.snapshot is not None:
         safety = common.safety_tag(machine, selection.snapshot, datetime.now())
-    steps = [_take(disk, safety) for disk in disks] if safety is not None else []
+    steps = [take_step(disk, safety) for disk in disks] if safety is not None else []
     steps += [_restore(disk, one, safety) for disk, one in held]
     return Plan(
         verb=Verb.RESTORE,
@@ -75,7 +75,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
         blockers=tuple(blockers),
         warnings=tuple(_restore_warnings(machine, selection)),
         losses=() if safety is not None else tuple(f"What is on {common.name_of(disk)} now." for disk in disks),
-        cost=Cost(vm_state=0, free=_free(disks)),
+        cost=Cost(vm_state=0, free=free_of(disks)),
         options=options,
         seen=common.seen_of(disks),
         safety=safety,
@@ -100,7 +100,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         blockers=tuple(blockers),
         warnings=tuple(warning for selection in selections for warning in selection.warnings),
         losses=tuple(f"{one.tag!r} (id {one.id}) of {common.name_of(disk)}: {what_of(one)}." for disk, one in going),
-        cost=Cost(free=_free(disks), frees=frees_of(going)),
+        cost=Cost(free=free_of(disks), frees=frees_of(going)),
         options=options,
         seen=common.seen_of(disks),
     )
@@ -131,7 +131,7 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
         blockers=tuple(blockers),
         warnings=tuple(warnings),
         losses=tuple(losses),
-        cost=Cost(free=_free(machine.fit_disks)),
+        cost=Cost(free=free_of(machine.fit_disks)),
         options=options,
         seen=common.seen_of(wrong),
     )
@@ -178,11 +178,12 @@ def _changed_blocker(disk: Disk, changed: Sequence[str]) -> Blocker:
 
 def _checked(disks: Sequence[Disk], steps: Sequence[Step]) -> tuple[Step, ...]:
     """Put a check of each image before the first write and after the last one."""
-    first = [_check(disk, "for damage first") for disk in disks]
-    return (*first, *steps, *(_check(disk, "afterwards") for disk in disks))
+    first = [check_step(disk, "for damage first") for disk in disks]
+    return (*first, *steps, *(check_step(disk, "afterwards") for disk in disks))
 
 
-def _check(disk: Disk, when: str) -> Step:
+def check_step(disk: Disk, when: str) -> Step:
+    """Return the step that looks for damage in an image; `when` ends its text."""
     path = common.path_of(disk)
     return Step(
         kind=StepKind.CHECK,
@@ -192,7 +193,8 @@ def _check(disk: Disk, when: str) -> Step:
     )
 
 
-def _take(disk: Disk, tag: str) -> Step:
+def take_step(disk: Disk, tag: str) -> Step:
+    """Return the step that takes a snapshot of one disk."""
     path = common.path_of(disk)
     return Step(
         kind=StepKind.TAKE,
@@ -235,8 +237,7 @@ def _restore_warnings(machine: Machine, selection: Selection) -> Iterator[str]:
     for disk, one in selection.held:
         if one.disk_size is not None and one.disk_size != disk.virtual_size:
             yield f"{common.name_of(disk)} is resized from {disk.virtual_size} to {one.disk_size} bytes."
-    unfit = [disk for disk in machine.disks if disk.unfit is not None]
-    for disk in (*selection.missing, *unfit) if selection.held else ():
+    for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         yield f"{common.name_of(disk)} stays as it is now: it lacks this snapshot."
 
 
@@ -251,7 +252,8 @@ def what_of(snapshot: Snapshot) -> str:
     return f"a disk and {snapshot.vm_state_size} bytes of VM state" if snapshot.vm_state_size else "a disk's state"
 
 
-def _free(disks: Sequence[Disk]) -> int | None:
+def free_of(disks: Sequence[Disk]) -> int | None:
+    """Return how many bytes are free where it is tightest, None where nobody can tell."""
     left = [common.space_left(common.path_of(disk)) for disk in disks]
     return min((one for one in left if one is not None), default=None)
 

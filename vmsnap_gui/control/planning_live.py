@@ -18,7 +18,6 @@ from vmsnap_gui.control.live_blockers import (
     missing_blockers,
     save_blockers,
     unfit_blockers,
-    writable_unfit,
 )
 from vmsnap_gui.control.plan import Cost, Options, Plan, Step, StepKind, Target, Verb
 from vmsnap_gui.control.planning_common import name_of
@@ -129,7 +128,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
 
 
 def _left_out(machine: Machine) -> Iterator[str]:
-    for disk in writable_unfit(machine) if machine.fit_disks else ():
+    for disk in machine.left_out if machine.fit_disks else ():
         yield f"{name_of(disk)} is left out: after a restore it will be of another time than the rest ({disk.unfit})."
 
 
@@ -139,7 +138,7 @@ def _restore_warnings(machine: Machine, selection: common.Selection, look: Look 
         yield f"The guest has come to an end ({look.status}): it is reset first, and stands still afterwards."
     elif look is not None and look.status != "running":
         yield f"The machine stands still ({look.status}), and does so afterwards."
-    for disk in (*selection.missing, *writable_unfit(machine)) if selection.held else ():
+    for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         yield f"{name_of(disk)} stays as it is now: it lacks this snapshot, and may not fit the memory."
 
 

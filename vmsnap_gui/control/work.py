@@ -49,6 +49,7 @@ class Run:
         told: What a worker found out about an image, for its result: "2 errors were repaired".
         finish: What would finish an image's part by hand, where an operation got stuck.
         status: The running machine's state, for the outcome; None offline.
+        address, pid: The machine that was started, for the outcome.
         resume: Whether the machine ran before a live restore.
         torn: Whether a live restore failed so late that disks and memory do not fit each other.
     """
@@ -62,6 +63,8 @@ class Run:
     told: dict[Path, str] = field(default_factory=dict)
     finish: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     status: str | None = None
+    address: str | None = None
+    pid: int | None = None
     resume: bool = False
     torn: bool = False
 

@@ -1,0 +1,93 @@
+"""Plans and outcomes as plain text for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.cli.output import size_text
+from vmsnap_gui.control.plan import Ending, Verb
+from vmsnap_gui.vmstate.fields import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.control.plan import Blocker, Cost, Outcome, Plan, Step
+
+_INDENT = " " * 5
+
+_ENDINGS = {
+    Ending.DONE: "Done",
+    Ending.ROLLED_BACK: "Failed, and all is as it was before",
+    Ending.STUCK: "Failed half-way; see each disk",
+    Ending.FAILED: "Failed before anything was changed",
+}
+
+
+def plan_lines(plan: Plan, *, commands: bool = False) -> list[str]:
+    """Return a plan as lines; with the commands that would do the same by hand if `commands`."""
+    lines = [printable(f"{plan.verb.value.capitalize()} {plan.subject} of {plan.machine.name}")]
+    for number, step in enumerate(plan.steps, 1):
+        lines += ["", *_step_lines(number, step, commands=commands)]
+    told = (("It costs", _cost_texts(plan.cost)), ("Will be lost", plan.losses), ("To know", plan.warnings))
+    for title, texts in told if not plan.blockers else told[2:]:
+        lines += ["", f"{title}:", *(f"  - {printable(text)}" for text in texts)] if texts else []
+    if plan.blockers:
+        lines += ["", "It cannot be done now:"]
+        for one in plan.blockers:
+            lines += _blocker_lines(one)
+    return [*lines, ""]
+
+
+def _step_lines(number: int, step: Step, *, commands: bool) -> list[str]:
+    lines = [f"{number:>3}. {printable(step.text)}"]
+    width = max(len(str(target.path)) for target in step.targets) if step.targets else 0
+    for target in step.targets:
+        which = f"  {target.tag!r}" + (f" (id {target.id})" if target.id is not None else "") if target.tag else ""
+        lines.append(_INDENT + printable(f"{target.path!s:<{width}}{which}").rstrip())
+    if commands:
+        words = step.command
+        lines.append(f"{_INDENT}$ {printable(words[0] if len(words) == 1 else shlex.join(words))}")
+    if step.undone_by is not None:
+        lines.append(f"{_INDENT}if a later step fails: {printable(step.undone_by)}")
+    return lines
+
+
+def _cost_texts(cost: Cost) -> list[str]:
+    texts = []
+    if cost.vm_state:
+        texts.append(f"about {size_text(cost.vm_state)} of VM state")
+    if cost.pause is not None:
+        texts.append(f"the guest stands still for about {cost.pause:.1f} s")
+    if cost.free is not None:
+        texts.append(f"{size_text(cost.free)} are free on the file system")
+    if cost.frees:
+        texts.append(f"it frees {size_text(cost.frees)} in the image")
+    return texts
+
+
+def _blocker_lines(blocker: Blocker) -> list[str]:
+    where = f"{blocker.path}: " if blocker.path is not None else ""
+    lines = [f"  - {printable(where + blocker.text)}", f"    {printable(blocker.remedy)}"]
+    if blocker.choice is not None:
+        lines.append(f"    Say --{blocker.choice.value.replace(' ', '-')} to do it all the same.")
+    return lines
+
+
+def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
+    """Return what came of a plan as lines; `target` is how the machine was named on the command line."""
+    lines = [f"{_ENDINGS[outcome.ending]}: {printable(f'{outcome.plan.verb.value} {outcome.plan.subject}')}"]
+    width = max((len(str(disk.path)) for disk in outcome.disks), default=0)
+    for disk in outcome.disks:
+        lines.append("  " + printable(f"{disk.path!s:<{width}}  {disk.text}"))
+        if disk.quarantined:
+            lines.append(f"    in quarantine: vmsnap check --repair {shlex.quote(str(disk.path))}")
+        if disk.finish:
+            lines.append(f"    to finish by hand: {printable(shlex.join(disk.finish))}")
+    if outcome.status is not None:
+        where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
+        lines.append(f"  The machine is {outcome.status}{where}.")
+    if outcome.ending is Ending.DONE and outcome.plan.verb is Verb.RESTORE and outcome.plan.safety is not None:
+        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *target[1:]])
+        lines.append(f"  To undo it: {printable(undo)}")
+    return lines
