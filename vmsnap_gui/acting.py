@@ -14,14 +14,28 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.control.plan import Ending, Options, StepKind, Verb
-from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
+from vmsnap_gui.entries import normal
+from vmsnap_gui.operating import (
+    NotDone,
+    Vm,
+    Watch,
+    Whom,
+    Wish,
+    carry_out,
+    find_interrupted,
+    find_quarantined,
+    make_plan,
+    put_profile,
+    remove_profile,
+)
 from vmsnap_gui.session import Report, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from vmsnap_gui.control.plan import Outcome, Plan
+    from vmsnap_gui.control.profile import LaunchProfile
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.operating import Interrupted
     from vmsnap_gui.reading import ImageInfo
@@ -138,8 +152,9 @@ class ActingSession(QObject):
         session.library.was_read.connect(self._was_read)
 
     def whom(self, path: Path) -> Whom:
-        """Return the machine that an image belongs to."""
-        return Whom(paths=(path,))
+        """Return the machine that an image belongs to; a running one is asked, not worked on behind its back."""
+        vm = self._session.machines.of(path)
+        return vm.whom if vm is not None else Whom(paths=(path,))
 
     def draft(self, verb: Verb, whom: Whom, *words: str, options: Options | None = None) -> Draft:
         """Begin a plan; whoever asks for it owns it."""
@@ -174,6 +189,26 @@ class ActingSession(QObject):
             quiet=True,
         )
 
+    def keep_profile(self, profile: LaunchProfile) -> None:
+        """Remember a launch profile, instead of one of the same name."""
+        self._change_profiles(lambda: put_profile(profile))
+
+    def forget_profile(self, name: str) -> None:
+        """Forget a launch profile."""
+        self._change_profiles(lambda: remove_profile(name))
+
+    def _change_profiles(self, change: Callable[[], None]) -> None:
+        self._jobs.run(
+            self.tr("Keeping launch profiles"),
+            lambda _progress: change(),
+            lane=_LOOKS,
+            success=lambda _none: self._session.machines.refresh(),
+            failure=lambda error: self.problem.emit(
+                Report(self.tr("The launch profiles were not changed"), sentence(error), repr(error))
+            ),
+            quiet=True,
+        )
+
     def look_again(self, paths: Iterable[Path]) -> None:
         """Find out, soon and all together, whether these images are in quarantine."""
         self._doubts |= set(paths)
@@ -186,6 +221,7 @@ class ActingSession(QObject):
         if outcome.ending is Ending.DONE and plan.verb is Verb.TAKE and self._session.image in _touched(plan):
             self._session.expect(_taken(plan))
         self._read_again(plan)
+        self._session.machines.refresh()
         self.ended.emit(outcome)
         self.changed.emit()
 
@@ -214,6 +250,8 @@ class ActingSession(QObject):
     def whom_of(self, plan: Plan) -> Whom:
         """Return the machine of a plan."""
         machine = plan.machine
+        if plan.profile is not None:
+            return Vm(machine, plan.profile).whom
         paths = tuple(disk.path for disk in machine.disks if disk.path is not None)
         return Whom(paths=paths, name=machine.name, address=machine.address)
 
@@ -261,5 +299,5 @@ def _taken(plan: Plan) -> str:
 
 
 def _touched(plan: Plan) -> set[Path]:
-    """Return the images that a plan writes to."""
-    return {target.path for step in plan.steps for target in step.targets}
+    """Return the images that a plan writes to, by the names that the library has."""
+    return {normal(target.path) for step in plan.steps for target in step.targets}

@@ -122,6 +122,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     signals.received.connect(parts.window.leave)
     parts.window.show()
     parts.window.desk.session.look_for_interrupted()
+    parts.session.machines.start()
     if shown is not None:
         shown(parts)
     sys.excepthook = _reporter(parts)

@@ -35,6 +35,7 @@ class Entry:
         info: What was read of an image; kept while it is read again.
         error: Why it cannot be shown, if it FAILED.
         stamp: The file's stamp when it was last read; None where there was none.
+        attached: Whether it is known only as a disk of a machine: nobody opened it.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Entry:
     info: ImageInfo | None = None
     error: Exception | None = None
     stamp: Stamp | None = None
+    attached: bool = False
 
     @property
     def in_use(self) -> bool:
@@ -104,4 +106,4 @@ class Entries:
 
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
-        return [entry.path for entry in self if entry.parent is None]
+        return [entry.path for entry in self if entry.parent is None and not entry.attached]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from vmsnap_gui.scanning import FolderScan
 from vmsnap_gui.watching import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from vmsnap_gui.jobs import Jobs
@@ -45,15 +47,17 @@ class Library(QObject):
         self._attention: Path | None = None
         self._scans: dict[Path, FolderScan] = {}
         self._newest: dict[Path, int] = {}
+        self._attached: set[Path] = set()
         self._watcher = Watcher(jobs, self.entries, self)
         self._watcher.changed.connect(self.reload)
         self._watcher.in_use_changed.connect(self.reload)
 
     def open(self, path: Path) -> None:
         """Add an image or a folder, unless it is there."""
-        if path in self.entries:
+        old = self.entries.get(path)
+        if old is not None and not old.attached:
             return
-        self.entries.add(Entry(path))
+        self.entries.add(Entry(path) if old is None else replace(old, attached=False))
         self.entry_added.emit(path)
         self._watch()
         self._look(path)
@@ -66,7 +70,27 @@ class Library(QObject):
             self._newest.pop(one, None)
             self.entry_removed.emit(one)
         self._watch()
+        self._attach_missing()
         return gone
+
+    def attach(self, paths: Iterable[Path]) -> None:
+        """Keep these images, the disks of machines, and no others beside those that were opened."""
+        before, self._attached = self._attached, set(paths)
+        for path in before - self._attached:
+            entry = self.entries.get(path)
+            if entry is None or not entry.attached:
+                continue
+            if path == self._attention:
+                self.open(path)  # its machine ended, but somebody looks at it
+            else:
+                self.close(path)
+        self._attach_missing()
+
+    def _attach_missing(self) -> None:
+        for path in self._attached:
+            if path not in self.entries:
+                self.entries.add(Entry(path, attached=True))
+                self._look(path)
 
     def reload(self, path: Path) -> None:
         """Read an image or a folder again."""
@@ -143,10 +167,11 @@ class Library(QObject):
 
     def _found_in(self, folder: Path, found: Found) -> None:
         old = self.entries.get(found.path)
-        if old is not None and old.parent != folder:
+        if old is not None and old.parent != folder and not old.attached:
             return  # it was opened itself, too
-        if old is None:
-            self.entries.add(Entry(found.path, parent=folder))
+        if old is None or old.attached:
+            here = old if old is not None else Entry(found.path)
+            self.entries.add(replace(here, parent=folder, attached=False))
             self.entry_added.emit(found.path)
         self._found(found)
 

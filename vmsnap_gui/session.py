@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, lane_of
 from vmsnap_gui.library import Library
+from vmsnap_gui.machines import Machines
 from vmsnap_gui.reading import Changed, DiskOnly, LoadedState, Reader, StateKey
 from vmsnap_gui.settings import Choice
 
@@ -67,6 +68,7 @@ class Session(QObject):
 
     Attributes:
         library: What is open; it has signals of its own.
+        machines: The virtual machines that are known; their images are in the library, too.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
         loading: The state that is being read, if one is.
@@ -90,6 +92,7 @@ class Session(QObject):
         super().__init__(parent)
         self.setObjectName("session")
         self.library = Library(jobs, self)
+        self.machines = Machines(jobs, self.library, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
         self.loading: StateKey | None = None
@@ -128,7 +131,8 @@ class Session(QObject):
         """Open images and folders, and select the first of them."""
         opened = [normal(path) for path in paths]
         for path in opened:
-            if path in self.library.entries:
+            entry = self.library.entries.get(path)
+            if entry is not None and not entry.attached:
                 self.library.reload(path)
             else:
                 self.library.open(path)
@@ -233,6 +237,7 @@ class Session(QObject):
     def shutdown(self) -> None:
         """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""
         self._remember()
+        self.machines.stop()
         self.library.stop()
         self._drop_state(close=True)
 

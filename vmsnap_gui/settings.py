@@ -114,6 +114,15 @@ class Settings:
     def scheme(self, scheme: Qt.ColorScheme) -> None:
         self._store.setValue("scheme", scheme.name)
 
+    @property
+    def notify(self) -> bool:
+        """Whether the desktop tells when a long job ends."""
+        return str(self._store.value("notify", "true")) != "false"
+
+    @notify.setter
+    def notify(self, on: bool) -> None:
+        self._store.setValue("notify", "true" if on else "false")
+
     def save(self) -> None:
         """Write everything to the file now."""
         self._store.sync()

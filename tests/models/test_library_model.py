@@ -30,7 +30,7 @@ def here(qtbot: QtBot, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def model(here: World, qtmodeltester: ModelTester) -> LibraryModel:
-    model = LibraryModel(here.session.library, here.session)
+    model = LibraryModel(here.session.library, here.session.machines, here.session)
     qtmodeltester.check(model, force_py=True)
     return model
 
@@ -93,6 +93,6 @@ def test_a_model_made_later_shows_what_is_there(here: World, tmp_path: Path, qtm
     create(tmp_path / "a.qcow2")
     here.session.open_paths([tmp_path])
     here.settle()
-    model = LibraryModel(here.session.library, here.session)
+    model = LibraryModel(here.session.library, here.session.machines, here.session)
     qtmodeltester.check(model, force_py=True)
     assert model.rowCount(model.index_of(tmp_path)) == 1

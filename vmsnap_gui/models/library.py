@@ -1,74 +1,96 @@
-"""The library as a Qt model: opened images and folders, and below a folder the images in it."""
+"""The library as a Qt model: running machines, launch profiles, opened images and folders, each in its group."""
 
 from __future__ import annotations
 
-import enum
 from bisect import bisect
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from vmsnap_gui.entries import Entry, EntryState
-from vmsnap_gui.models import numbers, words
+from vmsnap_gui.entries import normal
+from vmsnap_gui.models import library_texts as texts
+from vmsnap_gui.models import words
+from vmsnap_gui.models.library_texts import Group, Look
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vmsnap_gui.library import Library
+    from vmsnap_gui.machines import Machines
+    from vmsnap_gui.operating import Vm
+
+__all__ = ["DETAIL_ROLE", "LOOK_ROLE", "PATH_ROLE", "Group", "LibraryModel", "Look"]
 
 Index = QModelIndex | QPersistentModelIndex
 
 PATH_ROLE = Qt.ItemDataRole.UserRole
-"""The entry's Path."""
+"""The Path of the image that a line stands for."""
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 """The muted second line: what it holds, or why it cannot be shown."""
 LOOK_ROLE = Qt.ItemDataRole.UserRole + 2
-"""The `Look` of the entry."""
+"""The `Look` of the line."""
 
 
-class Look(enum.Enum):
-    """Which picture stands for an entry; the value is the icon's name."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A disk of a machine, by the machine's key and its place there."""
 
-    IMAGE = "image"
-    STREAM = "stream"
-    FOLDER = "folder"
-    READING = "reading"
-    IN_USE = "in-use"
-    PROBLEM = "problem"
-    FAILED = "failed"
+    machine: str
+    at: int
+
+
+_Key = Group | Path | str | _Part
+"""What a line stands for: a group, an entry (Path), a machine (its key), or a disk of one."""
 
 
 @dataclass(slots=True)
 class _Node:
-    path: Path | None
+    key: _Key | None
     parent: int
     children: list[int] = field(default_factory=list)
 
 
 class LibraryModel(QAbstractItemModel):
-    """Follows a `Library` line by line. Indexes carry the ids of nodes, never pointers."""
+    """Follows a `Library` and `Machines` line by line. Indexes carry the ids of nodes, never pointers.
 
-    def __init__(self, library: Library, parent: QObject | None = None) -> None:
+    A group is there as long as something is in it.
+    """
+
+    def __init__(self, library: Library, machines: Machines, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._library = library
+        self._machines = machines
         self._nodes: dict[int, _Node] = {0: _Node(None, 0)}
-        self._ids: dict[Path, int] = {}
+        self._ids: dict[_Key, int] = {}
+        self._vms: dict[str, Vm] = {}
         self._next = 1
         for entry in library.entries:
             self._add(entry.path)
+        self._follow_machines()
         library.entry_added.connect(self._add)
         library.entry_changed.connect(self._change)
         library.entry_removed.connect(self._remove)
+        machines.changed.connect(self._follow_machines)
 
     def index_of(self, path: Path | None) -> QModelIndex:
-        """Return the index of an entry; invalid where there is none."""
-        number = self._ids.get(path) if path is not None else None
+        """Return the index of an image's or a folder's line; that of its machine if nobody opened it itself."""
+        if path is None:
+            return QModelIndex()
+        number = self._ids.get(path)
+        if number is None:
+            mains = (self._ids[key] for key, vm in self._vms.items() if _main(vm) == path)
+            disks = (self._ids[key] for key in list(self._ids) if isinstance(key, _Part) and self._path(key) == path)
+            number = next(mains, None) or next(disks, None)
         return QModelIndex() if number is None else self._index(number)
 
     def path_of(self, index: Index) -> Path | None:
-        """Return the path of the entry at an index."""
-        return self._nodes[index.internalId()].path if index.isValid() else None
+        """Return the path of the image or folder that a line stands for; None for a group."""
+        return self._path(self._nodes[index.internalId()].key) if index.isValid() else None
+
+    def vm_of(self, index: Index) -> Vm | None:
+        """Return the machine at an index."""
+        key = self._nodes[index.internalId()].key if index.isValid() else None
+        return self._vms.get(key) if isinstance(key, str) else None
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
         """Override QAbstractItemModel::rowCount."""
@@ -95,25 +117,55 @@ class LibraryModel(QAbstractItemModel):
             return super().parent()
         return self._index(self._nodes[child.internalId()].parent) if child.isValid() else QModelIndex()
 
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Override QAbstractItemModel::flags: what stands for no image cannot be selected."""
+        flags = super().flags(index)
+        return flags if self.path_of(index) is not None else flags & ~Qt.ItemFlag.ItemIsSelectable
+
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
-        path = self.path_of(index)
-        entry = self._library.entries.get(path)
-        if entry is None:
+        key = self._nodes[index.internalId()].key if index.isValid() else None
+        if key is None:
             return None
         if role == PATH_ROLE:
-            return entry.path
-        if role == LOOK_ROLE:
-            return look_of(entry)
-        if role == Qt.ItemDataRole.DisplayRole:
-            return name_of(entry)
-        if role == DETAIL_ROLE:
-            return self._detail(entry)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tool_tip(entry)
+            return self._path(key)
+        name, detail, look, tip = self._shown(key)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{name_of(entry)}, {self._detail(entry)}"
-        return None
+            return f"{name}, {detail}" if detail else name
+        return {
+            Qt.ItemDataRole.DisplayRole: name,
+            DETAIL_ROLE: detail,
+            LOOK_ROLE: look,
+            Qt.ItemDataRole.ToolTipRole: tip,
+        }.get(role)
+
+    def _shown(self, key: _Key) -> tuple[str, str, Look, str]:
+        """Return name, second line, picture and tool tip."""
+        if isinstance(key, Group):
+            return texts.group_name(key), "", Look.GROUP, ""
+        if isinstance(key, str):
+            vm = self._vms[key]
+            name = words.visible(vm.machine.name)
+            return name, texts.machine_detail(vm), texts.machine_look(vm), texts.machine_tip(vm)
+        path = self._path(key)
+        entry = self._library.entries.get(path)
+        if isinstance(key, _Part) and (entry is None or entry.info is None):
+            disk = self._vms[key.machine].machine.disks[key.at]
+            name = words.name_text(disk.path) if disk.path is not None else words.visible(disk.node or "–")
+            return name, texts.disk_detail(disk), Look.STREAM, words.plain_tip([str(disk.path or ""), disk.unfit or ""])
+        if entry is None:
+            return "", "", Look.READING, ""
+        found = len(self._library.entries.children(entry.path)) if entry.is_folder else 0
+        name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
+        return name, texts.detail_of(entry, found), texts.look_of(entry), texts.tip_of(entry)
+
+    def _path(self, key: _Key | None) -> Path | None:
+        if isinstance(key, _Part):
+            path = self._vms[key.machine].machine.disks[key.at].path
+            return normal(path) if path is not None else None
+        if isinstance(key, str):
+            return _main(self._vms[key])
+        return key if isinstance(key, Path) else None
 
     def _index(self, number: int) -> QModelIndex:
         if number == 0:
@@ -121,100 +173,106 @@ class LibraryModel(QAbstractItemModel):
         siblings = self._nodes[self._nodes[number].parent].children
         return self.createIndex(siblings.index(number), 0, number)
 
+    # Entries
+
     def _add(self, path: Path) -> None:
         entry = self._library.entries.get(path)
-        if entry is None:
+        if entry is None or entry.attached or path in self._ids:
             return
-        above = self._ids.get(entry.parent, 0) if entry.parent is not None else 0
+        above = self._ids.get(entry.parent) if entry.parent is not None else None
+        if above is None:
+            self._insert(path, self._group(Group.FILES))
+            return
         siblings = self._nodes[above].children
-        row = bisect(siblings, _order(path), key=lambda number: _order(self._nodes[number].path)) if above else None
-        row = len(siblings) if row is None else row
-        self.beginInsertRows(self._index(above), row, row)
-        self._nodes[self._next] = _Node(path, above)
-        self._ids[path] = self._next
-        siblings.insert(row, self._next)
-        self._next += 1
-        self.endInsertRows()
-        if above:
-            self._tell_changed(above)
+        row = bisect(siblings, _order(path), key=lambda number: _order(self._nodes[number].key))
+        self._insert(path, above, row)
+        self._tell_changed(above)
 
     def _change(self, path: Path) -> None:
-        if path in self._ids:
-            self._tell_changed(self._ids[path])
+        for key, number in self._ids.items():
+            if key == path or (isinstance(key, _Part) and self._path(key) == path):
+                self._tell_changed(number)
 
     def _remove(self, path: Path) -> None:
         number = self._ids.get(path)
-        if number is None:
-            return
+        if number is not None:
+            above = self._nodes[number].parent
+            self._take_out(path)
+            if above in self._nodes:
+                self._tell_changed(above)
+
+    # Machines
+
+    def _follow_machines(self) -> None:
+        vms = self._machines.vms
+        there = {vm.key: vm for vm in (*vms.running, *vms.stopped)}
+        for key, vm in list(self._vms.items()):
+            if key not in there or len(there[key].machine.disks) != len(vm.machine.disks):
+                self._take_out(key)
+                del self._vms[key]
+        for group, members in ((Group.RUNNING, vms.running), (Group.PROFILES, vms.stopped)):
+            for vm in members:
+                new = vm.key not in self._vms
+                self._vms[vm.key] = vm
+                if new:
+                    self._put_in(vm, self._group(group))
+                number = self._ids[vm.key]
+                for one in (number, *self._nodes[number].children):
+                    self._tell_changed(one)
+
+    def _put_in(self, vm: Vm, group: int) -> None:
+        number = self._insert(vm.key, group)
+        disks = range(len(vm.machine.disks)) if len(vm.machine.disks) > 1 else ()
+        for at in disks:
+            self._insert(_Part(vm.key, at), number)
+
+    # Lines
+
+    def _group(self, group: Group) -> int:
+        """Return the node of a group; it is made if it is not there."""
+        if group not in self._ids:
+            there = [key for key in Group if key in self._ids]
+            self._insert(group, 0, sum(key < group for key in there))
+        return self._ids[group]
+
+    def _insert(self, key: _Key, above: int, row: int | None = None) -> int:
+        siblings = self._nodes[above].children
+        row = len(siblings) if row is None else row
+        number, self._next = self._next, self._next + 1
+        self.beginInsertRows(self._index(above), row, row)
+        self._nodes[number] = _Node(key, above)
+        self._ids[key] = number
+        siblings.insert(row, number)
+        self.endInsertRows()
+        return number
+
+    def _take_out(self, key: _Key) -> None:
+        """Take a line out, with all below it, and with its group if that is empty then."""
+        number = self._ids[key]
         for child in list(self._nodes[number].children):
-            below = self._nodes[child].path
+            below = self._nodes[child].key
             if below is not None:
-                self._remove(below)
+                self._take_out(below)
         above = self._nodes[number].parent
         row = self._nodes[above].children.index(number)
         self.beginRemoveRows(self._index(above), row, row)
         del self._nodes[above].children[row]
         del self._nodes[number]
-        del self._ids[path]
+        del self._ids[key]
         self.endRemoveRows()
-        if above:
-            self._tell_changed(above)
+        group = self._nodes[above].key
+        if isinstance(group, Group) and not self._nodes[above].children:
+            self._take_out(group)
 
     def _tell_changed(self, number: int) -> None:
         index = self._index(number)
         self.dataChanged.emit(index, index)
 
-    def _detail(self, entry: Entry) -> str:
-        if entry.state is EntryState.FAILED:
-            return words.visible(getattr(entry.error, "message", "") or str(entry.error))
-        if entry.is_folder:
-            found = words.images(len(self._library.entries.children(entry.path)))
-            return found if entry.state is EntryState.READY else self.tr("looking for images… %1").replace("%1", found)
-        if entry.info is None:
-            return self.tr("reading…")
-        parts = [
-            words.snapshots(len(entry.info.snapshots)) if entry.info.format == "qcow2" else self.tr("saved state"),
-            numbers.size(entry.info.stamp.size),
-        ]
-        if entry.info.in_use:
-            parts.insert(0, self.tr("in use"))
-        if entry.info.problems:
-            parts.append(words.problems(len(entry.info.problems)))
-        return " · ".join(parts)
 
-    def _tool_tip(self, entry: Entry) -> str:
-        lines = [str(entry.path)]
-        if entry.error is not None:
-            lines.append(str(getattr(entry.error, "message", "") or entry.error))
-        if entry.in_use:
-            lines.append(self.tr("In use by a running machine: it may be changing while you look at it."))
-        if entry.info is not None:
-            lines.append(numbers.exact_size(entry.info.stamp.size))
-            lines += [str(problem) for problem in entry.info.problems[:10]]
-        return words.plain_tip(lines)
+def _main(vm: Vm) -> Path | None:
+    path = vm.main_image
+    return normal(path) if path is not None else None
 
 
-def name_of(entry: Entry) -> str:
-    """Return what an entry is called in the library: its name, or its way below the folder it was found in."""
-    if entry.parent is not None and entry.path.is_relative_to(entry.parent):
-        return words.visible(str(entry.path.relative_to(entry.parent)))
-    return words.name_text(entry.path)
-
-
-def look_of(entry: Entry) -> Look:
-    """Return which picture stands for an entry."""
-    if entry.state is EntryState.FAILED:
-        return Look.FAILED
-    if entry.is_folder:
-        return Look.FOLDER
-    if entry.info is None:
-        return Look.READING
-    if entry.info.in_use:
-        return Look.IN_USE
-    if entry.info.problems:
-        return Look.PROBLEM
-    return Look.IMAGE if entry.info.format == "qcow2" else Look.STREAM
-
-
-def _order(path: Path | None) -> tuple[str, str]:
-    return (str(path).casefold(), str(path))
+def _order(key: _Key | None) -> tuple[str, str]:
+    return (str(key).casefold(), str(key))

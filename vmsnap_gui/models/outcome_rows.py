@@ -23,7 +23,7 @@ def heading_of(outcome: Outcome) -> str:
         Verb.TAKE: _tr("Snapshot %1 of %2 was not taken"),
         Verb.RESTORE: _tr("%1 of %2 was not restored"),
         Verb.DELETE: _tr("%1 of %2 was not deleted"),
-        Verb.START: _tr("%2 was not started from %1"),
+        Verb.START: _tr("%2 was not started %1"),
         Verb.REPAIR: _tr("%2 was not repaired"),
     }
     return _named(texts[outcome.plan.verb], outcome)
@@ -35,7 +35,7 @@ def done_text(outcome: Outcome) -> str:
         Verb.TAKE: _tr("Snapshot %1 of %2 was taken"),
         Verb.RESTORE: _tr("%2 is back at %1"),
         Verb.DELETE: _tr("%1 of %2 was deleted"),
-        Verb.START: _tr("%2 was started from %1"),
+        Verb.START: _tr("%2 was started %1"),
         Verb.REPAIR: _tr("%2 was checked"),
     }
     return _named(texts[outcome.plan.verb], outcome)

@@ -187,7 +187,7 @@ def job_name(plan: Plan) -> str:
         Verb.TAKE: _tr("Taking %1 of %2"),
         Verb.RESTORE: _tr("Restoring %1 of %2"),
         Verb.DELETE: _tr("Deleting %1 of %2"),
-        Verb.START: _tr("Starting %2 from %1"),
+        Verb.START: _tr("Starting %2 %1"),
         Verb.REPAIR: _tr("Checking and repairing %2"),
     }
     return placed(texts[plan.verb], words.visible(plan.subject), words.visible(plan.machine.name))
@@ -254,9 +254,12 @@ def _what(step: Step, target: Target, *, first: bool) -> str:
         if first
         else _tr("The disk goes back to '%1'"),
         StepKind.LIVE_DELETE: _tr("Snapshot '%1' (id %2) is deleted"),
-        StepKind.START: _tr("The machine is started from '%1'"),
+        StepKind.START: _tr("The machine is started from '%1'")
+        if target.id is not None
+        else _tr("The machine is started"),
         StepKind.CHECK: _tr("Is checked; nothing is written"),
         StepKind.REPAIR: _tr("Is repaired where the check found it damaged"),
+        StepKind.RELEASE: _tr("Comes out of quarantine as it is"),
     }
     return placed(texts[step.kind], words.visible(target.tag), words.visible(target.id or "–"))
 

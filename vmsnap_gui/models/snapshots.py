@@ -21,10 +21,19 @@ Index = QModelIndex | QPersistentModelIndex
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True where the text stands for something that is not there, and is to be shown muted."""
+INCOMPLETE_ROLE = Qt.ItemDataRole.UserRole + 1
+"""True where a disk of the machine lacks the snapshot."""
+
+
+Disks = tuple[tuple[str, frozenset[str | None]], ...]
+"""The disks of a machine, each by its name with the tags of the snapshots on it."""
 
 
 class Column(enum.IntEnum):
-    """The table's columns. ICOUNT is last: it is left out where no snapshot has one."""
+    """The table's columns. ICOUNT is last: it is left out where no snapshot has one.
+
+    DISKS is hidden by the view where the image is no part of a machine with more than one.
+    """
 
     TAG = 0
     ID = 1
@@ -32,7 +41,8 @@ class Column(enum.IntEnum):
     CLOCK = 3
     STATE_SIZE = 4
     DISK_SIZE = 5
-    ICOUNT = 6
+    DISKS = 6
+    ICOUNT = 7
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +73,15 @@ class SnapshotModel(QAbstractTableModel):
         self._sorted_by: Column | _Extra = Column.DATE
         self._direction = Qt.SortOrder.AscendingOrder
         self._extra: list[_Extra] = []
+        self._disks: Disks = ()
+
+    def show_disks(self, disks: Disks) -> None:
+        """Say which disks of the machine have each snapshot: the disks' names, each with the tags that are on it."""
+        if disks == self._disks:
+            return
+        self._disks = disks
+        if self._order:
+            self.dataChanged.emit(self.index(0, Column.TAG), self.index(len(self._order) - 1, Column.DISKS))
 
     def show(self, snapshots: Sequence[Snapshot]) -> None:
         """Show these snapshots."""
@@ -158,6 +177,8 @@ class SnapshotModel(QAbstractTableModel):
             return _alignment(column)
         if role == MUTED_ROLE:
             return column is Column.TAG and not snapshot.tag
+        if role == INCOMPLETE_ROLE:
+            return column is Column.DISKS and bool(self._missing(snapshot))
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -181,6 +202,8 @@ class SnapshotModel(QAbstractTableModel):
         return sorted(range(len(self._snapshots)), key=self._key, reverse=backwards)
 
     def _key(self, position: int) -> tuple[object, ...]:
+        if self._sorted_by is Column.DISKS:
+            return (-len(self._missing(self._snapshots[position])),)
         if isinstance(self._sorted_by, Column):
             return _KEYS[self._sorted_by](self._snapshots[position])
         cell = self._sorted_by.cell(position)
@@ -194,6 +217,7 @@ class SnapshotModel(QAbstractTableModel):
             self.tr("VM clock"),
             self.tr("State size"),
             self.tr("Disk size"),
+            self.tr("Disks"),
             self.tr("Instructions"),
         )
 
@@ -207,6 +231,7 @@ class SnapshotModel(QAbstractTableModel):
             self.tr("How long the machine had been running (h:m:s)"),
             self.tr("Bytes of saved state: memory and devices"),
             self.tr("Virtual size of the disk at that time"),
+            self.tr("How many of the machine's disks have it"),
             self.tr("Instructions that the machine had executed"),
         )
 
@@ -225,6 +250,9 @@ class SnapshotModel(QAbstractTableModel):
             return numbers.size(snapshot.vm_state_size) if snapshot.vm_state_size else self.tr("disk only")
         if column is Column.DISK_SIZE:
             return numbers.size(snapshot.disk_size)
+        if column is Column.DISKS:
+            there = len(self._disks) - len(self._missing(snapshot))
+            return f"{there}/{len(self._disks)}" if self._disks else numbers.NO_VALUE
         return numbers.NO_VALUE if snapshot.icount is None else numbers.count(snapshot.icount)
 
     def _tool_tip(self, snapshot: Snapshot, column: Column) -> str | None:
@@ -243,7 +271,19 @@ class SnapshotModel(QAbstractTableModel):
             return numbers.exact_size(snapshot.vm_state_size)
         if column is Column.DISK_SIZE:
             return numbers.exact_size(snapshot.disk_size)
-        return None
+        return self._tell_missing(snapshot) if column is Column.DISKS else None
+
+    def _missing(self, snapshot: Snapshot) -> list[str]:
+        """Return the disks that lack a snapshot."""
+        return [name for name, tags in self._disks if snapshot.tag not in tags]
+
+    def _tell_missing(self, snapshot: Snapshot) -> str | None:
+        missing = self._missing(snapshot)
+        if not missing:
+            return None
+        names = ", ".join(missing)
+        text = self.tr("Cannot be restored as a whole: %1 lacks it").replace("%1", words.visible(names))
+        return words.plain_tip([text])
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, object]:

@@ -28,7 +28,7 @@ class ActingActions(QObject):
         undo_wanted: The last restore is to be taken back.
 
     Attributes:
-        take, restore, delete, repair: The verbs.
+        take, restore, start, delete, repair: The verbs.
         undo: Take the last restore back.
     """
 
@@ -47,11 +47,13 @@ class ActingActions(QObject):
         self.delete = self._make("delete", self.tr("&Delete…"), "Delete", "delete")
         self.delete.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         table.table.addAction(self.delete)  # the key deletes where the snapshots are, not in a text box
+        self.start = self._make("start", self.tr("&Start from it…"), "Ctrl+Shift+S", "start")
         self.undo = self._make("undo_restore", self.tr("&Undo restore…"), "Ctrl+Alt+Z", "undo")
         self.repair = self._make("repair", self.tr("&Check and repair…"), None, "repair")
         for action, verb in (
             (self.take, Verb.TAKE),
             (self.restore, Verb.RESTORE),
+            (self.start, Verb.START),
             (self.delete, Verb.DELETE),
             (self.repair, Verb.REPAIR),
         ):
@@ -60,6 +62,7 @@ class ActingActions(QObject):
         acting.changed.connect(self._enable)
         session.selection_changed.connect(self._enable)
         session.library.entry_changed.connect(self._enable)
+        session.machines.changed.connect(self._enable)
         table.selection_changed.connect(self._enable)
         table.menu_wanted.connect(self._fill_menu)
         self._enable()
@@ -68,7 +71,7 @@ class ActingActions(QObject):
         """Return the actions in the order of the Snapshot menu."""
         line = QAction(self)
         line.setSeparator(True)
-        return [self.take, self.restore, self.delete, self.undo, line, self.repair]
+        return [self.take, self.restore, self.start, self.delete, self.undo, line, self.repair]
 
     def selected(self) -> list[Snapshot]:
         """Return the selected snapshots, the earliest first."""
@@ -92,7 +95,7 @@ class ActingActions(QObject):
         """Put the verbs on top of the context menu of a snapshot: they are what it is opened for."""
         line = QAction(menu)
         line.setSeparator(True)
-        menu.insertActions(menu.actions()[0], [self.restore, self.delete, line])
+        menu.insertActions(menu.actions()[0], [self.restore, self.start, self.delete, line])
 
     def _enable(self, *_: object) -> None:
         chosen, why_not = self.selected(), self._why_not()
@@ -101,11 +104,24 @@ class ActingActions(QObject):
         self._set(self.take, why_not, self.tr("Take a snapshot of the machine as it is now"))
         self._set(self.restore, why_not or ("" if len(chosen) == 1 else one), self.tr("Go back to this snapshot"))
         self._set(self.delete, why_not or ("" if chosen else some), self.tr("Delete the selected snapshots"))
+        self._enable_start(chosen, why_not)
         self._enable_repair()
         undo = self._acting.undo
         subject = words.visible(undo.subject) if undo is not None else ""
         text = self.tr("Go back to the state before '%1' was restored").replace("%1", subject)
         self._set(self.undo, self._busy() or ("" if undo else self.tr("Nothing was restored yet")), text)
+
+    def _enable_start(self, chosen: list[Snapshot], why_not: str) -> None:
+        vm = self._session.machines.of(self._session.image)
+        if why_not or len(chosen) != 1:
+            why_not = why_not or self.tr("Select one snapshot first")
+        elif vm is not None and vm.profile is None:
+            why_not = self.tr("The machine runs: restore the snapshot instead")
+        elif vm is None:
+            why_not = self.tr("No launch profile says how this machine is started: make one in the Tools menu")
+        elif not chosen[0].vm_state_size:
+            why_not = self.tr("This snapshot holds the disk only, no state that could go on")
+        self._set(self.start, why_not, self.tr("Start the machine as it was at that moment"))
 
     def _enable_repair(self) -> None:
         entry = self._session.entry()

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QDateTime, QObject, Signal
 
 from vmsnap_gui.acting import ActingSession
+from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.plan import Verb
 from vmsnap_gui.models import words
+from vmsnap_gui.operating import profile_of_process
 from vmsnap_gui.session import Report
+from vmsnap_gui.views import theme
 from vmsnap_gui.views.acting_actions import ActingActions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtWidgets import QMainWindow
+    from PySide6.QtWidgets import QMainWindow, QMenu
 
     from vmsnap_gui.control.plan import Outcome
     from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.jobs import Jobs
-    from vmsnap_gui.operating import Interrupted, Whom
+    from vmsnap_gui.operating import Interrupted, Vm, Whom
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.plan_dialog import PlanDialog
+    from vmsnap_gui.views.profile_dialog import ProfileDialog
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
 
@@ -44,6 +48,7 @@ class ActingDesk(QObject):
         self.session = ActingSession(jobs, session, self)
         self.actions = ActingActions(window, session, self.session, snapshots)
         self._window = window
+        self._jobs = jobs
         self._session = session
         self._snapshots = snapshots
         snapshots.result.add_button(self.actions.undo)
@@ -55,6 +60,7 @@ class ActingDesk(QObject):
         self.session.problem.connect(self.problem)
         self.session.changed.connect(self._follow)
         session.selection_changed.connect(self._follow)
+        session.machines.changed.connect(self._follow)
 
     def ask(self, verb: Verb) -> None:
         """Open the dialog of a verb, for what is selected."""
@@ -68,6 +74,8 @@ class ActingDesk(QObject):
             self._ask_restore(whom, selector_of(chosen[0]), self._title(verb, words.snapshot_name(chosen[0])))
         elif verb is Verb.DELETE and chosen:
             self._ask_delete(whom, chosen)
+        elif verb is Verb.START and len(chosen) == 1:
+            self.ask_start(whom, selector_of(chosen[0]))
         elif verb is Verb.REPAIR:
             self.ask_repair(whom)
 
@@ -81,6 +89,30 @@ class ActingDesk(QObject):
         dialog.finished.connect(lambda _result: self.session.look_again(whom.paths))
         self._open(dialog)
 
+    def show_profiles(self) -> ProfileDialog:
+        """Open the dialog for launch profiles."""
+        from vmsnap_gui.views.profile_dialog import ProfileDialog
+
+        dialog = ProfileDialog(self._session.machines, self._jobs, self._window)
+        dialog.saved.connect(self.session.keep_profile)
+        dialog.removed.connect(self.session.forget_profile)
+        dialog.open()
+        return dialog
+
+    def fill_machine_menu(self, menu: QMenu, vm: Vm) -> None:
+        """Offer what can be done with a machine of the library."""
+        if vm.main_image is not None and vm.machine.reach in (Reach.QMP, Reach.FILES):
+            take = menu.addAction(theme.icon("take"), self.actions.take.text(), lambda: self._ask_take(vm.whom))
+            take.setObjectName("machine_take")
+        if vm.profile is not None:
+            start = menu.addAction(theme.icon("start"), self.tr("&Start…"), lambda: self.ask_start(vm.whom))
+            start.setObjectName("machine_start")
+            menu.addAction(self.tr("&Edit the launch profile…"), self.show_profiles)
+        elif vm.machine.pid is not None:
+            pid = vm.machine.pid
+            text = self.tr("Make a &launch profile…")
+            menu.addAction(text, lambda: self.show_profiles().begin(lambda: profile_of_process(pid)))
+
     def _ask_take(self, whom: Whom) -> None:
         from vmsnap_gui.views.plan_dialog import TakeDialog
 
@@ -91,7 +123,19 @@ class ActingDesk(QObject):
         from vmsnap_gui.views.plan_dialog import RestoreDialog
 
         draft = self.session.draft(Verb.RESTORE, whom, selector)
-        self._open(RestoreDialog(draft, title, self._window, can_start=False))
+        dialog = RestoreDialog(draft, title, self._window, can_start=whom.profile is not None)
+        dialog.start_wanted.connect(lambda: self.ask_start(whom, selector))
+        self._open(dialog)
+
+    def ask_start(self, whom: Whom, *selector: str) -> None:
+        """Open the dialog that starts a machine from a snapshot, or without one as its disks are."""
+        from vmsnap_gui.views.start_dialog import StartDialog
+
+        if whom.profile is not None:
+            draft = self.session.draft(Verb.START, whom, *selector)
+            dialog = StartDialog(draft, self._title(Verb.START, self._name(whom)), whom.profile, self._window)
+            dialog.profile_confirmed.connect(self.session.keep_profile)
+            self._open(dialog)
 
     def _ask_delete(self, whom: Whom, chosen: Sequence[Snapshot]) -> None:
         from vmsnap_gui.views.plan_dialog import plain_dialog
@@ -117,6 +161,7 @@ class ActingDesk(QObject):
         texts = {
             Verb.TAKE: self.tr("Take a snapshot of %1"),
             Verb.RESTORE: self.tr("Restore '%1'"),
+            Verb.START: self.tr("Start %1"),
             Verb.REPAIR: self.tr("Check and repair %1"),
         }
         return texts[verb].replace("%1", name)
@@ -158,6 +203,8 @@ class ActingDesk(QObject):
     def _follow(self) -> None:
         """Show the quarantine of the selected image above its snapshots."""
         image = self._session.image
+        vm = self._session.machines.of(image)
+        self._snapshots.show_machine(vm.machine.name if vm is not None else "", vm.tags if vm is not None else ())
         why = self.session.quarantined.get(image, "") if image is not None else ""
         self._snapshots.quarantine.show_message("problem", words.sentence(why))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPalette
+from PySide6.QtGui import QFont, QFontMetrics, QPalette
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
@@ -37,16 +37,35 @@ class RowDelegate(QStyledItemDelegate):
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
 
 
+class MarkDelegate(RowDelegate):
+    """Cells for which the model's `mark_role` is true have a warning sign beside their text."""
+
+    def __init__(self, mark_role: int, parent: QObject | None = None) -> None:
+        super().__init__(None, parent)
+        self._mark_role = mark_role
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::initStyleOption."""
+        super().initStyleOption(option, index)
+        if index.data(self._mark_role):
+            selected = bool(option.state & QStyle.StateFlag.State_Selected)
+            option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
+            option.icon = theme.icon("problem", selected=selected)
+            option.decorationSize = QSize(16, 16)
+            option.decorationAlignment = Qt.AlignmentFlag.AlignCenter
+
+
 class LibraryDelegate(QStyledItemDelegate):
-    """Two lines: the name, and below it what it holds or why it cannot be shown; an icon at the left."""
+    """Two lines: the name, and below it what it holds or why it cannot be shown; an icon at the left. Groups: one."""
 
     _MARGIN = 4
     _ICON = 24
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Override QStyledItemDelegate::sizeHint."""
-        height = 2 * QFontMetrics(option.font).lineSpacing() + 2 * self._MARGIN
-        return QSize(60, height)
+        if index.data(LOOK_ROLE) is Look.GROUP:
+            return QSize(60, theme.row_height(option.font))
+        return QSize(60, 2 * QFontMetrics(option.font).lineSpacing() + 2 * self._MARGIN)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::paint."""
@@ -54,12 +73,25 @@ class LibraryDelegate(QStyledItemDelegate):
         style = option.widget.style() if option.widget is not None else QApplication.style()
         style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget)
         look = index.data(LOOK_ROLE)
+        if look is Look.GROUP:
+            self._paint_group(painter, option)
+            return
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         area = option.rect.adjusted(self._MARGIN, self._MARGIN, -self._MARGIN, -self._MARGIN)
         picture = QRect(area.left(), area.top() + (area.height() - self._ICON) // 2, self._ICON, self._ICON)
         theme.icon(look.value, selected=selected).paint(painter, picture)
         area.setLeft(picture.right() + 2 * self._MARGIN)
         self._paint_lines(painter, option, area, index.data(DETAIL_ROLE), look, selected=selected)
+
+    def _paint_group(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        painter.save()
+        font = QFont(option.font)
+        font.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(font)
+        painter.setPen(theme.muted(option.palette))
+        area = option.rect.adjusted(self._MARGIN, 0, -self._MARGIN, 0)
+        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, option.text)
+        painter.restore()
 
     def _paint_lines(
         self,

@@ -24,15 +24,17 @@ class LibraryView(QWidget):
 
     Signals:
         menu_wanted: (QMenu, Path) A context menu is about to be shown for this entry: put actions into it.
+        machine_menu_wanted: (QMenu, Vm) The same for a machine.
     """
 
     menu_wanted = Signal(object, object)
+    machine_menu_wanted = Signal(object, object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("library")
         self._session = session
-        self._model = LibraryModel(session.library, self)
+        self._model = LibraryModel(session.library, session.machines, self)
         self._following = False
         self.tree = self._make_tree()
         layout = QVBoxLayout(self)
@@ -63,11 +65,11 @@ class LibraryView(QWidget):
         tree = QTreeView(self)
         tree.setObjectName("library_tree")
         tree.setAccessibleName(self.tr("Library"))
-        tree.setAccessibleDescription(self.tr("Open images and folders"))
+        tree.setAccessibleDescription(self.tr("Machines, open images and folders"))
         tree.setModel(self._model)
         tree.setItemDelegate(LibraryDelegate(tree))
         tree.setHeaderHidden(True)
-        tree.setUniformRowHeights(True)
+        tree.setUniformRowHeights(False)  # groups have one line, all others two
         tree.setIndentation(12)
         tree.setTabKeyNavigation(False)
         tree.setFrameShape(QTreeView.Shape.NoFrame)
@@ -83,8 +85,10 @@ class LibraryView(QWidget):
 
     def _follow(self) -> None:
         """Show the session's selection."""
-        index = self._model.index_of(self._session.image)
-        selection = self.tree.selectionModel()
+        index, selection = self._model.index_of(self._session.image), self.tree.selectionModel()
+        current = self.tree.currentIndex()
+        if self._session.image is not None and self._model.path_of(current) == self._session.image:
+            index = current  # an image may have two lines: its own, and that as a machine's disk
         # A view that gets the focus makes its first row current without selecting it, so ask for both.
         if index == self.tree.currentIndex() and (selection.isSelected(index) or not index.isValid()):
             return
@@ -97,17 +101,20 @@ class LibraryView(QWidget):
             self._following = False
 
     def _arrived(self, parent: QModelIndex) -> None:
-        """Open a folder when its first image is found."""
+        """Open a folder when its first image is found, and so a group and a machine."""
         if parent.isValid() and self._model.rowCount(parent) == 1:
             self.tree.expand(parent)
         self._follow()
 
     def _show_menu(self, place: QPoint) -> None:
         index = self.tree.indexAt(place)
-        path = self._model.path_of(index)
+        vm = self._model.vm_of(index)
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.menu_wanted.emit(menu, path)
+        if vm is not None:
+            self.machine_menu_wanted.emit(menu, vm)
+        else:
+            self.menu_wanted.emit(menu, self._model.path_of(index))
         if menu.actions():
             menu.popup(self.tree.viewport().mapToGlobal(place))
         else:

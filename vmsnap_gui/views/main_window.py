@@ -189,12 +189,17 @@ class MainWindow(QMainWindow):
         verbs.go_inspector.triggered.connect(lambda: self._go_in(self.inspector.currentWidget()))
         verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
+        verbs.find_machines.triggered.connect(session.machines.refresh)
+        verbs.profiles.triggered.connect(self.desk.show_profiles)
+        verbs.notify.setChecked(self._settings.notify)
+        verbs.notify.toggled.connect(self._choose_notify)
         verbs.about.triggered.connect(self._show_about)
         verbs.schemes.triggered.connect(self._choose_scheme)
 
     def _connect_session(self) -> None:
         session = self._session
         self.library.menu_wanted.connect(self._fill_library_menu)
+        self.library.machine_menu_wanted.connect(self.desk.fill_machine_menu)
         self.inspector.made.connect(self._made)
         session.selection_changed.connect(self._follow)
         session.library.entry_added.connect(self._follow)
@@ -320,12 +325,19 @@ class MainWindow(QMainWindow):
             self.jobs_panel.show()
         self._jobs_dock.setVisible(shown)
 
+    def _choose_notify(self, on: bool) -> None:
+        self._settings.notify = on
+
     def _choose_scheme(self, action: QAction) -> None:
         self._settings.scheme = action.data()
         theme.set_scheme(action.data())
 
     def _fill_library_menu(self, menu: QMenu, path: Path | None) -> None:
         verbs = self.verbs
+        entry = self._session.library.entries.get(path)
+        if entry is not None and entry.attached:
+            menu.addActions([verbs.reload, verbs.copy_file])
+            return
         if path is None:
             menu.addActions([verbs.open, verbs.open_folder])
             return
@@ -338,13 +350,15 @@ class MainWindow(QMainWindow):
     def _follow(self, *_: object) -> None:
         """Show the welcome page while nothing is open; name what is selected in the title."""
         entry, snapshot = self._session.entry(), self._session.selected_snapshot()
-        self._centre.setCurrentWidget(self.tabs if len(self._session.library.entries) else self.welcome)
+        something = bool(self._session.library.entries.opened()) or entry is not None
+        self._centre.setCurrentWidget(self.tabs if something else self.welcome)
         # What cannot be opened, and a folder, have nothing to inspect: their page gets the room.
         self.inspector.setVisible(entry is not None and entry.info is not None)
-        for action in (self.verbs.reload, self.verbs.close_image, self.verbs.copy_file):
+        for action in (self.verbs.reload, self.verbs.copy_file):
             action.setEnabled(entry is not None)
-        self.verbs.close_all.setEnabled(len(self._session.library.entries) > 0)
-        self.filter_box.setEnabled(len(self._session.library.entries) > 0)
+        self.verbs.close_image.setEnabled(entry is not None and not entry.attached)
+        self.verbs.close_all.setEnabled(bool(self._session.library.entries.opened()))
+        self.filter_box.setEnabled(something)
         parts = [words.snapshot_name(snapshot)] if snapshot is not None else []
         parts += [words.name_text(entry.path)] if entry is not None else []
         # Doubled, what Qt takes for the place of a mark for unsaved changes stands for itself.

@@ -186,6 +186,7 @@ class PlanDialog(QDialog):
         texts = {
             Choice.REPLACE: self.tr("&Replace: the snapshot that has this tag now is deleted"),
             Choice.LEAVE_OUT: self.tr("&Leave out the disks that lack it: they stay as they are"),
+            Choice.ACCEPT: self.tr("&Accept it as it is: what changed stays changed"),
             Choice.RESIZE: self.tr("Let the disk have the si&ze that it had then"),
         }
         tick = QCheckBox(texts[choice])
@@ -204,7 +205,7 @@ class TakeDialog(PlanDialog):
 
     def __init__(self, draft: Draft, title: str, parent: QWidget) -> None:
         self._typing = QTimer(singleShot=True, interval=_TYPING_MS)
-        super().__init__(draft, title, _words_of(Verb.TAKE, 1), parent, safe=True)
+        super().__init__(draft, title, verb_text(Verb.TAKE, 1), parent, safe=True)
         self._typing.setParent(self)
         self._typing.timeout.connect(self._ask_tag)
         label = QLabel(self.tr("&Tag"))
@@ -255,7 +256,7 @@ class RestoreDialog(PlanDialog):
 
     def __init__(self, draft: Draft, title: str, parent: QWidget, *, can_start: bool) -> None:
         self._can_start = can_start
-        super().__init__(draft, title, _words_of(Verb.RESTORE, 1), parent, safe=False)
+        super().__init__(draft, title, verb_text(Verb.RESTORE, 1), parent, safe=False)
         self.safety = QCheckBox(self.tr("Take a &safety snapshot first, so that this can be undone"))
         self.safety.setObjectName("restore_safety")
         self.safety.setChecked(draft.wish.options.safety)
@@ -280,10 +281,11 @@ class RestoreDialog(PlanDialog):
 def plain_dialog(draft: Draft, title: str, parent: QWidget) -> PlanDialog:
     """Return the dialog of a verb without options of its own."""
     verb = draft.wish.verb
-    return PlanDialog(draft, title, _words_of(verb, len(draft.wish.words)), parent, safe=verb is not Verb.DELETE)
+    return PlanDialog(draft, title, verb_text(verb, len(draft.wish.words)), parent, safe=verb is not Verb.DELETE)
 
 
-def _words_of(verb: Verb, number: int) -> str:
+def verb_text(verb: Verb, number: int) -> str:
+    """Return what stands on the button."""
     if verb is Verb.DELETE:
         return _tr("Delete snapshot") if number == 1 else _tr("Delete %1 snapshots").replace("%1", str(number))
     return {

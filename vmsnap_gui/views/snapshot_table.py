@@ -11,16 +11,17 @@ from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedW
 
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.snapshots import MUTED_ROLE, Column, SnapshotModel, snapshot_json
+from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, SnapshotModel, snapshot_json
 from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
-from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
     from vmsnap_gui.entries import Entry
+    from vmsnap_gui.models.snapshots import Disks
     from vmsnap_gui.session import Session
 
 
@@ -47,6 +48,7 @@ class SnapshotTable(QWidget):
         self.setObjectName("snapshots")
         self._session = session
         self._following = False
+        self._machine = ""
         self.model = SnapshotModel(self)
         self._title = QLabel(self.tr("Snapshots"))
         self._title.setObjectName("snapshots_title")
@@ -114,12 +116,13 @@ class SnapshotTable(QWidget):
         header.setFirstSectionMovable(True)
         table.setSortingEnabled(True)
         table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
+        table.setItemDelegateForColumn(Column.DISKS, MarkDelegate(INCOMPLETE_ROLE, table))
         self._size_columns(header)
         return table
 
     def _size_columns(self, header: QHeaderView) -> None:
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 20), strict=True):
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 9, 20), strict=True):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
@@ -157,6 +160,13 @@ class SnapshotTable(QWidget):
         dated = [(one.date_sec or 0, one.date_nsec, at) for one, at in snapshots if one is not None and at is not None]
         return [at for _, _, at in sorted(dated)]
 
+    def show_machine(self, name: str, disks: Disks) -> None:
+        """Say which machine the image belongs to ("" for none), and which of its disks have each snapshot."""
+        self._machine = name
+        self.model.show_disks(disks)
+        self.table.header().setSectionHidden(Column.DISKS, len(disks) < 2)
+        self._say(self._session.entry())
+
     def _chosen(self) -> None:
         positions, image = self.selected(), self._session.image
         if not self._following and positions and image is not None and self._session.snapshot not in positions:
@@ -188,7 +198,8 @@ class SnapshotTable(QWidget):
         """Show the title, what must not be overlooked, and the page where there is no table."""
         info = entry.info if entry is not None else None
         name = words.name_text(entry.path) if entry is not None else ""
-        self._title.setText(self.tr("Snapshots of %1").replace("%1", name) if name else self.tr("Snapshots"))
+        of = f"{self._machine} ({name})" if self._machine and name else name
+        self._title.setText(self.tr("Snapshots of %1").replace("%1", of) if of else self.tr("Snapshots"))
         about = f"{info.format} · {numbers.size(info.virtual_size)}" if info and info.virtual_size else ""
         self._about.setText(about)
         if info is not None and info.problems:
@@ -236,7 +247,8 @@ class SnapshotTable(QWidget):
     def _copy_row(self) -> None:
         row = self.table.currentIndex().row()
         if row >= 0:
-            cells = [str(self.model.index(row, column).data()) for column in range(self.model.columnCount())]
+            shown = [at for at in range(self.model.columnCount()) if not self.table.isColumnHidden(at)]
+            cells = [str(self.model.index(row, column).data()) for column in shown]
             QGuiApplication.clipboard().setText("\t".join(cells))
 
     def _copy_json(self) -> None:
