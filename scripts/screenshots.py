@@ -47,6 +47,7 @@ def main() -> int:
             "QT_SCALE_FACTOR": str(scale),
             "XDG_CONFIG_HOME": str(home / "config"),
             "XDG_CACHE_HOME": str(home / "cache"),
+            "XDG_STATE_HOME": str(home / "state"),
             "PYTHONPATH": str(ROOT),
         }
         try:
@@ -143,6 +144,9 @@ def take_views(camera: Camera) -> None:
     about.close()
     with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
         take_states(camera, Path(scratch))
+    session.close_all()
+    with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
+        take_acting(camera, Path(scratch))
 
 
 def take_devices(camera: Camera) -> None:
@@ -291,6 +295,164 @@ def take_states(camera: Camera, scratch: Path) -> None:
         camera.take("in-use")
     finally:
         os.kill(int((scratch / "pid").read_text()), signal.SIGKILL)
+
+
+def take_acting(camera: Camera, scratch: Path) -> None:
+    """Everything that changes images: dialogs, what blocks them, results, running machines, launch profiles."""
+    session = camera.parts.session
+    web = scratch / "web.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", web, "64M")
+    for tag in ("clean", "updated", "infected"):
+        fill(web, len(tag))
+        qemu_img("snapshot", "-c", tag, web)
+    session.open_paths([web])
+    camera.settle()
+    choose_rows(camera, 0)
+    take_dialogs(camera, web)
+    take_quarantine(camera, web)
+    take_machines(camera, scratch)
+
+
+def fill(image: Path, byte: int) -> None:
+    """Write to an image's disk."""
+    command = ["qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 0 4M", str(image)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def choose_rows(camera: Camera, *rows: int) -> None:
+    """Select rows of the snapshot table."""
+    from PySide6.QtCore import QItemSelectionModel
+
+    table, flags = camera.parts.window.snapshots.table, QItemSelectionModel.SelectionFlag
+    for number, row in enumerate(rows):
+        flag = flags.Select if number else flags.ClearAndSelect
+        table.selectionModel().select(table.model().index(row, 0), flag | flags.Rows)
+    camera.settle()
+
+
+def take_dialogs(camera: Camera, web: Path) -> None:
+    from vmsnap_gui.views.plan_dialog import PlanDialog, TakeDialog
+
+    window = camera.parts.window
+    actions = window.desk.actions
+
+    def shown(name: str) -> PlanDialog:
+        (dialog,) = [one for one in window.findChildren(PlanDialog) if one.isVisible()]
+        camera.wait(lambda: not dialog.is_waiting())
+        camera.take(name, dialog)
+        return dialog
+
+    actions.take.trigger()
+    dialog = shown("act-take")
+    assert isinstance(dialog, TakeDialog)
+    for tag, name in (("clean", "act-take-exists"), ("12", "act-take-wrong")):
+        dialog.tag.setText(tag)
+        shown(name)
+    dialog.reject()
+    choose_rows(camera, 0, 2)
+    actions.delete.trigger()
+    shown("act-delete").reject()
+    choose_rows(camera, 0)
+    actions.repair.trigger()
+    shown("act-repair-nothing").reject()
+    actions.restore.trigger()
+    shown("act-restore").confirm.click()
+    camera.take("act-restored")
+    actions.restore.trigger()
+    dialog = shown("act-restore-again")
+    qemu_img("snapshot", "-c", "meanwhile", web)
+    dialog.confirm.click()
+    camera.settle()
+    take_and_close(camera, "act-failed", "outcome_dialog")
+
+
+def take_and_close(camera: Camera, name: str, dialog: str) -> None:
+    """Take a picture of the dialog of this object name, and close it."""
+    from PySide6.QtWidgets import QWidget
+
+    camera.wait(lambda: camera.parts.window.findChild(QWidget, dialog) is not None)
+    widget = camera.parts.window.findChild(QWidget, dialog)
+    camera.take(name, widget)
+    widget.close()
+    camera.settle()
+
+
+def take_quarantine(camera: Camera, web: Path) -> None:
+    from tests.views.interrupting import interrupt
+
+    window = camera.parts.window
+    fill(web, 9)
+    interrupt(web, damage=True)
+    window.desk.session.look_for_interrupted()
+    take_and_close(camera, "act-interrupted", "report")
+    camera.take("act-quarantine")
+    window.desk.actions.repair.trigger()
+    take_and_close(camera, "act-repair", "repair_dialog")
+    window.desk.actions.repair.trigger()
+    camera.settle()
+    (dialog,) = [one for one in window.children() if one.objectName() == "repair_dialog"]
+    dialog.confirm.click()
+    camera.settle()
+    take_and_close(camera, "act-repaired", "outcome_dialog")
+
+
+def take_machines(camera: Camera, scratch: Path) -> None:
+    from vmsnap_gui.control.profile import LaunchProfile
+    from vmsnap_gui.control.profile_store import ProfileStore
+
+    window, session = camera.parts.window, camera.parts.session
+    disks = [scratch / "lab.qcow2", scratch / "lab-data.qcow2"]
+    for disk in disks:
+        qemu_img("create", "-q", "-f", "qcow2", disk, "64M")
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "64", "-display", "none", "-name", "lab"]
+    drives = [word for disk in disks for word in ("-drive", f"file={disk},format=qcow2,if=virtio")]
+    profile = LaunchProfile(
+        name="web", arguments=(*command[:-1], "web", "-hda", str(scratch / "web.qcow2")), directory=scratch
+    )
+    ProfileStore().put(profile)
+    with subprocess.Popen([*command, *drives, "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off"]) as machine:
+        camera.wait((scratch / "qmp").exists)
+        try:
+            take_running(camera, machine.pid, disks)
+        finally:
+            machine.kill()
+    session.machines.refresh()
+    window.verbs.profiles.trigger()
+    camera.settle()
+    take_and_close(camera, "act-profiles", "profile_dialog")
+    ProfileStore().remove("web")
+    session.machines.refresh()
+    camera.settle()
+
+
+def take_running(camera: Camera, pid: int, disks: list[Path]) -> None:
+    window, session = camera.parts.window, camera.parts.session
+
+    def vm() -> bool:
+        session.machines.refresh()
+        return any(one.machine.pid == pid for one in session.machines.vms.running)
+
+    camera.wait(vm)
+    camera.settle()
+    session.select_image(disks[0])
+    camera.settle()
+    window.desk.actions.take.trigger()
+    take_and_close(camera, "act-take-live", "take_dialog")
+    window.desk.actions.take.trigger()
+    camera.settle()
+    (dialog,) = [one for one in window.children() if one.objectName() == "take_dialog"]
+    dialog.confirm.click()
+    window.verbs.show_jobs.setChecked(True)
+    camera.settle()
+    session.machines.refresh()
+    camera.take("act-running")
+    window.verbs.show_jobs.setChecked(False)
+    choose_rows(camera, 0)
+    window.desk.actions.restore.trigger()
+    take_and_close(camera, "act-restore-live", "restore_dialog")
+    (stopped,) = session.machines.vms.stopped
+    window.desk.ask_start(stopped.whom)
+    take_and_close(camera, "act-start", "start_dialog")
 
 
 def qemu_img(*arguments: str | Path) -> None:

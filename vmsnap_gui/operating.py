@@ -306,13 +306,9 @@ async def _judged(operation: Operation) -> Interrupted:
     from vmsnap_gui.control import journal
     from vmsnap_gui.control.quarantine import judge
 
-    steps = [str(step["text"]) for step in operation.plan["steps"]]
+    number = len(operation.plan["steps"])
     text = f"{operation.plan['verb']} {operation.plan['subject']} of {operation.plan['machine']} was interrupted"
-    lines = [
-        f"{text} at step {operation.step} of {len(steps)}: {steps[operation.step - 1]}."
-        if operation.step
-        else f"{text}."
-    ]
+    lines = [f"{text} at step {operation.step} of {number}." if operation.step else f"{text}."]
     held = {one.path: await judge(one.path) for one in operation.images}
     for path, quarantine in held.items():
         lines.append(f"{path}: {quarantine.why if quarantine is not None else 'nothing is wrong with it'}.")

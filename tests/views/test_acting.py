@@ -280,7 +280,8 @@ def test_the_context_menu_has_the_verbs_first(qtbot: QtBot, parts: Parts, window
     menu = QMenu(window)
     menu.addAction("Copy")
     window.snapshots.menu_wanted.emit(menu)
-    assert menu.actions()[:2] == [window.desk.actions.restore, window.desk.actions.delete]
+    actions = window.desk.actions
+    assert menu.actions()[:3] == [actions.restore, actions.start, actions.delete]
     menu.deleteLater()
 
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 
 from vmsnap_gui.control.plan import Ending, Verb
 from vmsnap_gui.models import words
-from vmsnap_gui.models.plan_rows import Note, Row, Tone, placed
+from vmsnap_gui.models.plan_rows import Note, Row, Tone, ended, placed
 
 if TYPE_CHECKING:
     from vmsnap_gui.control.plan import Outcome
@@ -52,7 +52,7 @@ def notes_of(outcome: Outcome) -> list[Note]:
     """Return what went wrong, what state things are in, and what to do next."""
     notes = []
     if outcome.error is not None:
-        notes.append(Note(Tone.BLOCKER, words.sentence(outcome.error), _state(outcome.ending)))
+        notes.append(Note(Tone.BLOCKER, ended(outcome.error), _state(outcome.ending)))
     if outcome.status is not None:
         text = _tr("The machine is %1 now").replace("%1", words.visible(outcome.status))
         notes.append(Note(Tone.COST, words.sentence(text)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vmsnap_gui.control.machine import Machine
+    from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 
 Index = QModelIndex | QPersistentModelIndex
@@ -142,18 +142,19 @@ def rows_of(plan: Plan) -> list[Row]:
         alike = step.kind is StepKind.CHECK  # nothing is written: one row tells enough
         rows += [_row(step, at, number) for at in range(1 if alike else max(1, len(step.targets)))]
     touched = {target.path for step in plan.steps for target in step.targets}
-    for disk in plan.machine.disks:
+    for disk in shown_disks(plan.machine):
         if disk.path is None or disk.path not in touched:
             why = _tr("Stays as it is: %1") if disk.unfit else _tr("Stays as it is")
-            rows.append(Row("", disk.path, why.replace("%1", words.visible(disk.unfit or "")), muted=True))
+            text = why.replace("%1", words.visible(disk.unfit or ""))
+            rows.append(Row("", disk.path, text, muted=True, name="" if disk.path else words.visible(disk.node or "")))
     return rows
 
 
 def notes_of(plan: Plan) -> list[Note]:
     """Return what must be known: first what is in the way, then warnings, what is lost, and what it costs."""
-    notes = [Note(Tone.BLOCKER, _about(one), words.sentence(one.remedy)) for one in plan.blockers]
-    notes += [Note(Tone.WARNING, words.sentence(text)) for text in plan.warnings]
-    notes += [Note(Tone.LOSS, _tr("Lost: %1").replace("%1", _lower(words.sentence(text)))) for text in plan.losses]
+    notes = [Note(Tone.BLOCKER, _about(one), ended(one.remedy)) for one in plan.blockers]
+    notes += [Note(Tone.WARNING, ended(text)) for text in plan.warnings]
+    notes += [Note(Tone.LOSS, _tr("Lost: %1").replace("%1", _lower(ended(text)))) for text in plan.losses]
     cost = cost_text(plan.cost)
     return [*notes, Note(Tone.COST, cost)] if cost else notes
 
@@ -163,7 +164,7 @@ def cost_text(cost: Cost) -> str:
     parts = []
     if cost.vm_state:
         parts.append(_tr("About %1 of VM state is written").replace("%1", numbers.size(cost.vm_state)))
-    if cost.frees is not None:
+    if cost.frees:
         parts.append(_tr("Frees %1 inside the image").replace("%1", numbers.size(cost.frees)))
     if cost.free is not None:
         parts.append(_tr("%1 are free on the file system").replace("%1", numbers.size(cost.free)))
@@ -206,24 +207,36 @@ def reach_text(machine: Machine) -> str:
     """Return how a machine is reached, and what it consists of: "Running, reached over QMP · 2 disks"."""
     texts = {
         Reach.FILES: _tr("Not running: QEMU's tools work on its files"),
-        Reach.QMP: _tr("Running: QEMU is asked over QMP"),
+        Reach.QMP: _tr("QEMU does it, asked over QMP"),
         Reach.BUSY: _tr("Running; its monitor is busy with another client"),
         Reach.LIBVIRT: _tr("Running under libvirt, and left alone"),
         Reach.UNREACHABLE: _tr("Running, without a monitor that answers"),
     }
     parts = [texts[machine.reach]]
     if machine.reach is Reach.QMP and machine.status:
-        parts[0] = _tr("QEMU is asked over QMP; the machine is %1").replace("%1", words.visible(machine.status))
+        parts[0] = _tr("QEMU does it, asked over QMP; the machine is %1").replace("%1", words.visible(machine.status))
     if machine.reach is Reach.FILES and machine.holders:
         parts[0] = _tr("In use by %1").replace("%1", words.visible(", ".join(map(str, machine.holders))))
-    if len(machine.disks) != 1:
-        parts.append(words.disks(len(machine.disks)))
+    number = len(shown_disks(machine))
+    if number != 1:
+        parts.append(words.disks(number))
     return " · ".join(parts)
+
+
+def shown_disks(machine: Machine) -> list[Disk]:
+    """Return the disks worth a line: not an empty CD or floppy drive, which QEMU gives every machine."""
+    return [disk for disk in machine.disks if disk.path is not None or disk.format]
+
+
+def ended(text: str) -> str:
+    """Return a sentence that may begin with a file's name, with its full stop."""
+    shown = words.visible(text.strip())
+    return shown if not shown or shown[-1] in ".!?…" else f"{shown}."
 
 
 def _about(blocker: Blocker) -> str:
     """Return what is in the way, with the file that it is about."""
-    text = words.sentence(blocker.text)
+    text = ended(blocker.text)
     return f"{words.name_text(blocker.path)}: {text}" if blocker.path is not None else text
 
 

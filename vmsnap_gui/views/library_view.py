@@ -36,6 +36,8 @@ class LibraryView(QWidget):
         self._session = session
         self._model = LibraryModel(session.library, session.machines, self)
         self._following = False
+        # Before the view hears of it: it would select another line, and nobody chose that.
+        self._model.rowsAboutToBeRemoved.connect(self._line_goes)
         self.tree = self._make_tree()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -45,6 +47,7 @@ class LibraryView(QWidget):
         self.tree.selectionModel().selectionChanged.connect(self._chosen)
         self.tree.customContextMenuRequested.connect(self._show_menu)
         self._model.rowsInserted.connect(self._arrived)
+        self._model.rowsRemoved.connect(self._line_went)
         session.selection_changed.connect(self._follow)
         self._follow()
 
@@ -104,6 +107,13 @@ class LibraryView(QWidget):
         """Open a folder when its first image is found, and so a group and a machine."""
         if parent.isValid() and self._model.rowCount(parent) == 1:
             self.tree.expand(parent)
+        self._follow()
+
+    def _line_goes(self) -> None:
+        self._following = True
+
+    def _line_went(self) -> None:
+        self._following = False
         self._follow()
 
     def _show_menu(self, place: QPoint) -> None:

@@ -59,7 +59,7 @@ class OutcomeDialog(QDialog):
             layout.addStretch(1)
         layout.addLayout(self._make_buttons())
         wide = self.fontMetrics().averageCharWidth()
-        self.resize(wide * 104, self.fontMetrics().height() * (24 if outcome.details else 16))
+        self.resize(wide * 112, self.fontMetrics().height() * (24 if outcome.details else 16))
 
     def _make_details(self, text: str) -> QPlainTextEdit:
         details = QPlainTextEdit("\n".join(words.visible(line) for line in text.splitlines()))

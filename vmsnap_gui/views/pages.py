@@ -140,7 +140,7 @@ class Notice(QFrame):
         button = QPushButton(action.text().replace("&", "").replace("…", ""))
         button.setObjectName(f"{self.objectName()}_{action.objectName()}")
         button.clicked.connect(action.trigger)
-        self._layout.addWidget(button)
+        self._layout.insertWidget(2 + len(self._buttons), button)  # before that which closes the strip
         self._buttons[action] = button
         return button
 

@@ -80,7 +80,7 @@ class PlanDialog(QDialog):
         layout.addLayout(self._choices)
         layout.addLayout(self._make_buttons(verb, safe=safe))
         wide = self.fontMetrics().averageCharWidth()
-        self.resize(wide * 104, self.fontMetrics().height() * 30)
+        self.resize(wide * 112, self.fontMetrics().height() * 30)
         draft.changed.connect(self._follow)
         self._follow()
 

@@ -84,9 +84,7 @@ class FileTable(QTreeView):
         header.setObjectName("qt_file_columns")  # by this name it is not remembered: it fits what is shown
         header.setStretchLastSection(True)
         header.setSectionsMovable(False)
-        wide = self.fontMetrics().averageCharWidth()
-        header.resizeSection(Column.NUMBER, wide * 7)
-        header.resizeSection(Column.FILE, wide * 32)
+        header.resizeSection(Column.NUMBER, self.fontMetrics().averageCharWidth() * 7)
         header.setSectionResizeMode(Column.NUMBER, QHeaderView.ResizeMode.Fixed)
 
     def show_rows(self, rows: Sequence[Row]) -> None:
@@ -94,6 +92,8 @@ class FileTable(QTreeView):
         self._model.show(rows)
         self.setColumnHidden(Column.NUMBER, not any(row.number for row in rows))
         self.setVisible(bool(rows))
+        wide = self.fontMetrics().averageCharWidth()
+        self.header().resizeSection(Column.FILE, max(wide * 16, min(self.sizeHintForColumn(Column.FILE), wide * 36)))
         high = self.header().sizeHint().height() + min(len(rows), _MOST_ROWS) * theme.row_height(self.font())
         self.setFixedHeight(high + 2 * self.frameWidth() + 2)
 

@@ -28,6 +28,7 @@ from vmsnap_gui.models.plan_rows import Note, Row, Tone
 from vmsnap_gui.operating import profile_of_process, read_profile, read_script
 from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.plan_view import FileTable, NoteList, button_row
 from vmsnap_gui.views.start_dialog import command_text
 
@@ -68,6 +69,7 @@ class ProfileDialog(QDialog):
         self.list = QListWidget()
         self.list.setObjectName("profile_list")
         self.list.setAccessibleName(self.tr("Launch profiles"))
+        self.list.setItemDelegate(RowDelegate(parent=self.list))
         self.name = self._line("profile_name", self.tr("Name"))
         self.directory = self._line("profile_directory", self.tr("Working directory"))
         self.command = QPlainTextEdit()
@@ -131,7 +133,7 @@ class ProfileDialog(QDialog):
         self.script = self._button("profile_script", self.tr("From a script…"), self._ask_script)
         self.remove = self._button("profile_remove", self.tr("Remove"), self._remove)
         buttons = QDialogButtonBox()
-        self.save = buttons.addButton(self.tr("Save profile"), QDialogButtonBox.ButtonRole.ApplyRole)
+        self.save = buttons.addButton(self.tr("Save profile"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.save.setObjectName("profile_save")
         self.save.clicked.connect(self._save)
         buttons.addButton(QDialogButtonBox.StandardButton.Close)

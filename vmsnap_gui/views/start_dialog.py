@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.acting import Draft
     from vmsnap_gui.control.profile import LaunchProfile
 
+_MOST_LINES = 8
+
 
 class StartDialog(PlanDialog):
     """Asks whether a machine is to be started, from a snapshot or as its disks are.
@@ -38,7 +40,8 @@ class StartDialog(PlanDialog):
         self.command.setReadOnly(True)
         self.command.setTabChangesFocus(True)
         self.command.setFont(theme.monospaced())
-        self.command.setFixedHeight(self.fontMetrics().height() * 6)
+        lines = min(self.command.blockCount(), _MOST_LINES)
+        self.command.setFixedHeight(self.command.fontMetrics().lineSpacing() * (lines + 1))
         self.form.addWidget(self.command)
         if not profile.confirmed:
             seen = QCheckBox(self.tr("I know this command line, and want it to be &run"))
