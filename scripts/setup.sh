@@ -9,7 +9,7 @@ packages=(libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontcon
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-sync1
     libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core)
 if [ "$mode" = test ]; then
-    packages+=(qemu-system-x86 qemu-utils nasm xvfb)
+    packages+=(qemu-system-x86 qemu-utils dbus-daemon nasm xvfb)
 fi
 
 python=${PYTHON:-python3}

@@ -182,7 +182,7 @@ class ActingDesk(QObject):
         from vmsnap_gui.views.outcome_dialog import OutcomeDialog, is_worth_a_dialog
 
         if not self._window.isVisible():
-            return  # it was closed meanwhile; what went wrong is told in the next run
+            return  # it was closed meanwhile: the desktop tells
         if is_worth_a_dialog(outcome):
             dialog = OutcomeDialog(outcome, self._window)
             dialog.repair_wanted.connect(lambda: self.ask_repair(self.session.whom_of(outcome.plan)))

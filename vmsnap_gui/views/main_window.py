@@ -20,6 +20,7 @@ from vmsnap_gui.views.compare_tab import CompareTab
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
 from vmsnap_gui.views.library_view import LibraryView
+from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.status import JobStatus, StatusSummary
@@ -64,6 +65,7 @@ class MainWindow(QMainWindow):
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
+        self._notifier = Notifier(self, jobs, settings)
         self._jobs_panel: JobsPanel | None = None
         self._columns: FieldColumns | None = None
         self.tabs = _tabs()
@@ -438,7 +440,7 @@ class MainWindow(QMainWindow):
         self.close()
 
     def _leave_when_written(self, _job: Job) -> None:
-        if not self._jobs.writing():
+        if not self._jobs.writing() and not self._notifier.busy():
             self._jobs.changed.disconnect(self._leave_when_written)
             self.close()
 
