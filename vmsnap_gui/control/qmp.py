@@ -34,10 +34,10 @@ SCHEME = "qmp:"
 GREETING = 1.0
 """Seconds within which a monitor that is free greets, and takes its first command."""
 
-_PATIENCE = 30.0
+PATIENCE = 30.0
 """Seconds that a sign of life may take: its thread has nothing else to do."""
 
-_BEAT = 2.0
+BEAT = 2.0
 """Seconds between two signs of life, and until the first is asked for."""
 
 _POLL = 0.1
@@ -75,9 +75,8 @@ class QMP:
         commands: The names of the commands that it knows.
     """
 
-    def __init__(self, client: QMPClient, address: str, pid: int | None, patience: float) -> None:
+    def __init__(self, client: QMPClient, address: str, pid: int | None) -> None:
         self._client = client
-        self._patience = patience
         self.address = address
         self.pid = pid
         greeting = client.greeting
@@ -88,12 +87,8 @@ class QMP:
         self.commands: frozenset[str] = frozenset()
 
     @classmethod
-    async def connect(cls, address: str, *, patience: float = _PATIENCE) -> Self:
-        """Connect to a monitor and learn what it can do.
-
-        Args:
-            address: "qmp:PATH" or "qmp:HOST:PORT".
-            patience: Seconds without a sign of life after which QEMU is given up.
+    async def connect(cls, address: str) -> Self:
+        """Connect to the monitor at "qmp:PATH" or "qmp:HOST:PORT" and learn what it can do.
 
         Raises:
             Busy: it did not greet in time, because it serves somebody else.
@@ -110,7 +105,7 @@ class QMP:
         except (QMPError, OSError, EOFError) as error:
             connection.close()
             raise ControlError(f"the monitor {address} does not speak QMP: {error}") from error
-        made = cls(client, address, _process_at(connection), patience)
+        made = cls(client, address, _process_at(connection))
         try:
             made.commands = frozenset(one["name"] for one in await made.execute("query-commands"))
         except BaseException:
@@ -132,8 +127,8 @@ class QMP:
         Args:
             command: Its name.
             arguments: By name.
-            long: It takes as long as it takes; else it is given up after `patience`, too, where QEMU gives no signs
-                of life.
+            long: It takes as long as it takes; else it is given up after a while, too, where QEMU gives no signs of
+                life.
 
         Raises:
             Lost: QEMU did not answer.
@@ -145,7 +140,7 @@ class QMP:
         except ExecuteError as error:
             raise ControlError(str(error), command=line) from error
         except TimeoutError:  # is an OSError, too
-            message = f"QEMU has given no sign of life for {self._patience:.0f} seconds"
+            message = f"QEMU has given no sign of life for {PATIENCE:.0f} seconds"
             raise Lost(message, command=line) from None
         except (QMPError, OSError, EOFError) as error:
             raise Lost("the connection to QEMU was lost", command=line, details=str(error)) from error
@@ -199,7 +194,7 @@ class QMP:
         answer = asyncio.get_running_loop().create_task(work)
         try:
             while True:
-                wait = _BEAT if self._beats else None if long else self._patience
+                wait = BEAT if self._beats else None if long else PATIENCE
                 done, _ = await asyncio.wait((answer,), timeout=wait)
                 if done:
                     return answer.result()
@@ -211,7 +206,7 @@ class QMP:
             await asyncio.gather(answer, return_exceptions=True)
 
     async def _sign_of_life(self) -> None:
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ExecuteError):  # any answer will do; before QEMU 6.0 this is no command
                 await self._client.execute("query-yank", oob=True)
 
