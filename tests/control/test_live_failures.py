@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.control.live_machines import Live, failing, live
+from tests.control.live_machines import DISK, Live, failing, live
 from tests.machines.monitor import JobError
 from vmsnap_gui.control.plan import Choice, Ending, Hindrance, Plan, Step, StepKind, Target
 from vmsnap_gui.control.quarantine import quarantine_of
@@ -145,6 +145,9 @@ def test_a_dirty_bitmap_stops_a_load_half_way(tmp_path: Path) -> None:
         machine.done(machine.plan_restore(f"tag:{like.safety}"))
         machine.vm.resume()
         assert machine.seen() == second
+        machine.vm.qmp("block_resize", node_name="disk1", size=2 * DISK)
+        (blocker,) = machine.plan_restore("first").blockers
+        assert (blocker.kind, blocker.path) == (Hindrance.RESIZED, machine.paths["disk1"])
 
 
 def test_a_device_that_cannot_be_saved(tmp_path: Path) -> None:

@@ -71,7 +71,11 @@ def test_tags_that_are_there_twice_or_odd(tmp_path: Path) -> None:
     take(machine.paths["disk0"], "later")
     with live_again(machine.paths["disk0"], tmp_path) as machine:
         assert machine.snapshots() == {"disk0": [("3", 'a b"c\\d'), ("4", "later"), ("5", "later")]}
-        for word, kinds in {"id:4": {Hindrance.AMBIGUOUS}, "tag:later": {Hindrance.AMBIGUOUS}}.items():
+        for word, kinds in {
+            "id:4": {Hindrance.AMBIGUOUS},
+            "id:5": {Hindrance.AMBIGUOUS, Hindrance.EMPTY_STATE},
+            "tag:later": {Hindrance.AMBIGUOUS},
+        }.items():
             assert {one.kind for one in machine.plan_restore(word).blockers} == kinds
         before = machine.everything("disk0")
         machine.done(machine.plan_delete("id:5"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,11 @@ from tests.image.tools import MIB, create
 from vmsnap_gui.control import planning, qmp
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
+from vmsnap_gui.control.live_blockers import save_blockers
+from vmsnap_gui.control.look import Look, look_at
 from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.plan import Ending, Hindrance
-from vmsnap_gui.control.qmp import QMP, Busy, Lost, endpoint, quoted
+from vmsnap_gui.control.qmp import QMP, Busy, endpoint, quoted
 from vmsnap_gui.control.quarantine import quarantine_of
 from vmsnap_gui.control.running import Process, find_machines, is_libvirts, monitors_of
 from vmsnap_gui.control.survey_live import survey_qmp
@@ -108,9 +112,10 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 
 def test_something_else_is_there(tmp_path: Path) -> None:
-    with Proxy(tmp_path / "other", None) as other, pytest.raises(ControlError, match="does not speak QMP"):
+    with Proxy(tmp_path / "other", None) as other:
         other.answers = b"220 mail\n"
-        asyncio.run(survey_qmp(f"qmp:{other.path}"))
+        with pytest.raises(ControlError, match="does not speak QMP"):
+            asyncio.run(survey_qmp(f"qmp:{other.path}"))
 
 
 class Proxy:
@@ -144,10 +149,8 @@ class Proxy:
     def close(self) -> None:
         """End all connections, and take no new ones."""
         for one in self._open:
-            try:
+            with contextlib.suppress(OSError):  # it was closed from the other end
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it was closed from the other end
             one.close()
         self._flows.set()
 
@@ -201,6 +204,11 @@ def by(machine: Live, pid: int) -> Machine:
     return found
 
 
+async def looked(address: str) -> Look:
+    async with await QMP.connect(address) as session:
+        return await look_at(session)
+
+
 @pytest.mark.qemu
 def test_found_busy_and_free_again(tmp_path: Path) -> None:
     with live(tmp_path, 1, "-name", "web") as machine:
@@ -223,6 +231,15 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
             assert [one.kind for one in asyncio.run(planning.plan_take(busy, "two")).blockers] == [Hindrance.MONITOR]
         assert by(machine, machine.vm.pid).reach is Reach.QMP
 
+        machine.vm.qmp("migrate-set-parameters", max_bandwidth=1)
+        machine.vm.qmp("migrate", uri="exec:cat > /dev/null")
+        (blocker,) = machine.plan_take("two").blockers
+        assert (blocker.kind, blocker.text) == (Hindrance.MONITOR, "QEMU is at work already: a migration.")
+        machine.vm.qmp("migrate_cancel")
+        no_room = replace(asyncio.run(looked(machine.address)), memory=1 << 60)
+        (blocker,) = save_blockers(found, no_room)
+        assert (blocker.kind, blocker.path) == (Hindrance.SPACE, machine.paths["disk0"])
+
 
 @pytest.mark.qemu
 def test_a_socket_that_closes_or_stops_answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,9 +253,10 @@ def test_a_socket_that_closes_or_stops_answering(tmp_path: Path, monkeypatch: py
                 plan = asyncio.run(planning.plan_take(there, f"lost{number}"))
                 outcome = asyncio.run(execute(plan, At(lambda proxy=proxy, fault=fault: fault(proxy))))
                 assert outcome.error is not None
-                assert outcome.error.startswith(
-                    ("the connection to QEMU was lost", "QEMU has given no sign of life for 1 seconds")[number]
-                )
+                words = ("the connection to QEMU was lost", "QEMU has given no sign of life for 1 seconds")[number]
+                left = f"QEMU (process {machine.vm.pid}) is still there, and may still be writing"
+                assert outcome.error == f"{words}; {left}"
+                assert outcome.disks[0].quarantined
         os.kill(machine.vm.pid, signal.SIGSTOP)
 
         async def ask() -> None:
@@ -263,6 +281,10 @@ def test_a_machine_that_is_stopped_while_it_saves(tmp_path: Path, monkeypatch: p
         assert outcome.error.startswith("QEMU has given no sign of life for 1 seconds; QEMU (process ")
         assert outcome.error.endswith("is still there, and may still be writing")
         assert outcome.disks[0].quarantined
+        assert quarantine_of(machine.paths["disk0"]) is not None
+        machine.done(machine.plan_take("two"))  # QEMU tells that it is done, so there is nothing to doubt any more
+        assert quarantine_of(machine.paths["disk0"]) is None
+        assert {tag for _, tag in machine.snapshots()["disk0"]} == {"one", "two"}
 
 
 @pytest.mark.qemu
@@ -271,7 +293,7 @@ def test_a_machine_that_is_killed_while_it_saves(tmp_path: Path) -> None:
         machine.done(machine.plan_take("one"))
         before = {node: machine.everything(node) for node in machine.paths}
         plan = machine.plan_take("two")
-        outcome = asyncio.run(execute(plan, At(machine.vm.kill)))
+        outcome = asyncio.run(execute(plan, At(lambda: os.kill(machine.vm.pid, signal.SIGKILL))))
         assert outcome.error == f"QEMU (process {plan.machine.pid}) has ended in the middle of it"
         assert outcome.ending in (Ending.FAILED, Ending.STUCK)
         for disk in outcome.disks:
@@ -336,7 +358,3 @@ def test_the_human_monitor_does_it_where_there_are_no_jobs(tmp_path: Path, monke
         assert again.error is not None
         assert "its snapshots were changed since this was planned" in again.error
         assert machine.snapshots() == {"disk0": [("1", 'a "b')]}
-
-
-def test_lost_is_a_control_error() -> None:
-    assert issubclass(Lost, ControlError)

@@ -42,6 +42,8 @@ BEAT = 2.0
 
 _POLL = 0.1
 
+_JOBS = "vmsnap-"
+
 _TCP = re.compile(r"(?:\[(?P<six>[^]]*)\]|(?P<host>[^/:]*)):(?P<port>\d{1,5})")
 _UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
@@ -164,7 +166,7 @@ class QMP:
             Lost: QEMU did not answer.
             ControlError: QEMU refused the job, or it failed; with QEMU's own words.
         """
-        job = f"vmsnap-{uuid.uuid4().hex[:12]}"
+        job = f"{_JOBS}{uuid.uuid4().hex[:12]}"
         line = (json.dumps({"execute": command, "arguments": {"job-id": job, **arguments}}),)
         await self.execute(command, {"job-id": job, **arguments}, long=True)
         while True:
@@ -177,6 +179,11 @@ class QMP:
         await self.execute("job-dismiss", {"id": job})
         if error := found.get("error"):
             raise ControlError(error, command=line)
+
+    async def works_for_us(self) -> bool:
+        """Whether a job of ours is not at its end; raises as `execute` does."""
+        jobs = await self.execute("query-jobs") if "query-jobs" in self.commands else ()
+        return any(one["id"].startswith(_JOBS) and one["status"] != "concluded" for one in jobs)
 
     async def _job(self, job: str) -> dict[str, Any] | None:
         """Return what query-jobs says of a job; the answer comes when QEMU has time."""
@@ -218,17 +225,29 @@ async def _connection(address: str) -> socket.socket:
     try:
         async with asyncio.timeout(GREETING):
             if isinstance(where, str):
-                return await _connected(socket.AF_UNIX, where)
+                return _connected_unix(where)
             found = await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
-            return await _connected(found[0][0], found[0][4])
-    except TimeoutError:
+            return await _connected_tcp(found[0][0], found[0][4])
+    except (TimeoutError, BlockingIOError):
         raise Busy(f"the monitor {address} is busy: it takes no connection") from None
     except OSError as error:
         why = error.strerror or str(error)
         raise ControlError(f"the monitor {address} cannot be reached: {why}") from error
 
 
-async def _connected(family: int, where: Any) -> socket.socket:  # noqa: ANN401 (as the family has it)
+def _connected_unix(path: str) -> socket.socket:
+    """Connect at once or not at all: asyncio takes a queue that is full (EAGAIN) for a connection."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.connect(path)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+async def _connected_tcp(family: int, where: Any) -> socket.socket:  # noqa: ANN401 (as getaddrinfo has it)
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
