@@ -102,7 +102,8 @@ class Live:
     def write(self, node: str, byte: int) -> None:
         """Write a cluster of one byte to a disk, as QEMU does it for the guest."""
         for command in (f"write -P {byte} 1M 64k", "flush"):
-            assert self.vm.hmp(f'qemu-io {node} "{command}"') == ""
+            backend = f"/machine/peripheral/{node}-device/virtio-backend"
+            assert self.vm.hmp(f'qemu-io -d {backend} "{command}"') == ""
         assert converted(self.paths[node])[MIB] == byte
 
     def snapshots(self) -> dict[str, list[tuple[str | None, str | None]]]:
@@ -142,23 +143,38 @@ def live(folder: Path, disks: int = 1, *more: str, options: Sequence[list[str] |
         options: In place of the usual options for a disk, by its number.
     """
     paths = {}
-    arguments = ["-M", "pc", "-m", str(RAM // MIB), "-nodefaults", "-vga", "none"]
     for number in range(disks):
-        node = f"disk{number}"
         start = changer() if number == 0 else bytes([0xB0 + number]) * MIB
-        paths[node] = create_disk(folder / f"{node}.qcow2", start, DISK)
+        paths[f"disk{number}"] = create_disk(folder / f"disk{number}.qcow2", start, DISK)
+    arguments: list[str] = []
+    for number, (node, path) in enumerate(paths.items()):
         own = options[number] if number < len(options) else None
-        arguments += own if own is not None else disk_options(paths[node], node)
+        arguments += own if own is not None else disk_options(path, node)
         device = "ide-hd,bus=ide.0" if number == 0 else "virtio-blk"
-        arguments += ["-device", f"{device},drive={node}"]
-    with Machine([*arguments, *more], qmp=folder / "qmp") as vm:
+        arguments += ["-device", f"{device},drive={node},id={node}-device"]
+    with _started(folder, [*arguments, *more], paths) as machine:
+        yield machine
+
+
+@contextlib.contextmanager
+def live_again(path: Path, folder: Path) -> Iterator[Live]:
+    """Start the machine of an image once more."""
+    arguments = [*disk_options(path, "disk0"), "-device", "ide-hd,bus=ide.0,drive=disk0,id=disk0-device"]
+    with _started(folder, arguments, {"disk0": path}) as machine:
+        yield machine
+
+
+@contextlib.contextmanager
+def _started(folder: Path, arguments: list[str], paths: dict[str, Path]) -> Iterator[Live]:
+    board = ["-M", "pc", "-m", str(RAM // MIB), "-nodefaults", "-vga", "none"]
+    with Machine([*board, *arguments], qmp=folder / "qmp") as vm:
         vm.wait_marks(b"1")
         yield Live(vm, f"qmp:{folder / 'qmp'}", paths)
 
 
-def failing(path: Path, node: str, event: str, errno: int = 5) -> list[str]:
-    """Return a disk's options with QEMU's own blkdebug under it, which fails once after `event`."""
-    error = {"event": event, "errno": errno, "once": True}
+def failing(path: Path, node: str, *events: str) -> list[str]:
+    """Return a disk's options with QEMU's own blkdebug under it, which fails once after each of `events`."""
+    errors = [{"event": event, "errno": 5, "once": True} for event in events]
     file = {"driver": "file", "filename": str(path)}
-    below = {"driver": "blkdebug", "image": file, "inject-error": [error]}
+    below = {"driver": "blkdebug", "image": file, "inject-error": errors}
     return ["-blockdev", json.dumps({"driver": "qcow2", "node-name": node, "file": below})]

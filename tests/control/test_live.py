@@ -69,6 +69,24 @@ def test_a_machine_that_stands_still_stays_so(tmp_path: Path) -> None:
         assert machine.seen() == first
         machine.vm.resume()
         machine.change()
+        second = machine.seen()
+
+        machine.vm.qmp("set-action", reboot="shutdown", shutdown="pause")
+        machine.vm.qmp("system_reset")
+        machine.vm.monitor.wait_named("SHUTDOWN")
+        plan = machine.plan_restore("first")
+        assert plan.warnings == (
+            "The guest has come to an end (shutdown): it is reset first, and stands still afterwards.",
+        )
+        outcome = machine.carry_out(plan)  # a reset is not what this machine does
+        assert outcome.error == "the guest has come to an end, and QEMU does not reset it"
+        assert (outcome.ending, machine.status()) == (Ending.FAILED, "shutdown")
+        machine.vm.qmp("set-action", reboot="reset")
+        assert machine.done(plan).status == "prelaunch"
+        assert machine.seen() == first
+        machine.vm.resume()
+        machine.change()
+        assert machine.seen() == second
 
 
 def test_three_disks_one_of_them_read_only(tmp_path: Path) -> None:
@@ -131,7 +149,9 @@ def test_three_disks_one_of_them_raw(tmp_path: Path) -> None:
 
 
 def test_replacing_deletes_the_old_one_first(tmp_path: Path) -> None:
-    with live(tmp_path, 2) as machine:
+    drive = ["-drive", f"file={tmp_path / 'disk1.qcow2'},if=none,id=disk1,format=qcow2"]  # node names of QEMU's own
+    with live(tmp_path, 2, options=[None, drive]) as machine:
+        assert {disk.node for disk in machine.survey().disks} > {"disk0"}
         machine.done(machine.plan_take("same"))
         machine.done(machine.plan_take("other"))
         machine.change()
@@ -145,3 +165,14 @@ def test_replacing_deletes_the_old_one_first(tmp_path: Path) -> None:
         machine.write("disk1", 9)
         machine.done(machine.plan_restore("same"))
         assert machine.seen() == second
+
+
+def test_memory_that_lies_on_another_disk(tmp_path: Path) -> None:
+    with live(tmp_path, 2) as machine:
+        first = machine.seen()
+        machine.vm.snapshot_save("first", vmstate="disk1", devices=["disk0", "disk1"])
+        machine.change()
+        plan = machine.plan_restore("first")
+        assert [target.node for target in plan.steps[0].targets] == ["disk1", "disk0"]
+        machine.done(plan)
+        assert machine.seen() == first

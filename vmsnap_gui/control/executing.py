@@ -66,7 +66,7 @@ async def _changed_since(plan: Plan) -> ControlError | None:
                 raise ControlError("vmsnap is working on it already", path=seen.path)
             if files:
                 _require_free(seen.path)
-            held = await judge(seen.path)
+            held = await judge(seen.path, plan.machine.address)
             if held is not None and plan.verb is not Verb.REPAIR:
                 raise ControlError(f"it is in quarantine: {held.why}", path=seen.path)
     except ImageError as error:

@@ -196,6 +196,13 @@ class Operation:
             return False
         return abs(begun - self.started) < 1
 
+    def tool_is_old(self) -> bool:
+        """Whether the process that writes ran before the operation began: a machine's QEMU, and no reused pid."""
+        try:
+            return self.tool is not None and psutil.Process(self.tool).create_time() < self.begun
+        except psutil.Error:
+            return False
+
     def tools(self) -> tuple[Holder, ...]:
         """Return the tools that still run for it: they hold their output open from their first moment."""
         found: dict[int, Holder] = {}

@@ -35,6 +35,9 @@ OVER = ("shutdown", "internal-error", "suspended")
 _LOOK_EVERY = 0.2
 """Seconds between two looks at how much was written."""
 
+_RESETS = 25
+"""Looks at whether a reset is over."""
+
 _ENDING = 10.0
 """Seconds that a process may take to end after its socket closed."""
 
@@ -51,7 +54,7 @@ async def _take(step: Step, run: Run) -> None:
             raise ControlError(f"there is a snapshot with the tag {tag!r} already")
         status = await _status(qmp)
         try:
-            async with _watched(step, run, qmp.pid):
+            async with _watched(step, run):
                 await _save(qmp, step)
         except Lost:
             raise
@@ -91,7 +94,7 @@ async def _restore(step: Step, run: Run) -> None:
         if run.resume:  # so that the disks can be compared before the guest writes to them
             await qmp.execute("stop")
         elif status in OVER:
-            await qmp.execute("system_reset")
+            await _reset(qmp)
         before = {target.path: fingerprints(target.path) for target in step.targets}
         try:
             await load(qmp, step.targets)
@@ -108,6 +111,16 @@ async def _restore(step: Step, run: Run) -> None:
     for target in step.targets:
         run.told[target.path] = f"the disk has gone back to {target.tag!r} (id {target.id}), as the memory has"
         _require_kept(run, target.path)
+
+
+async def _reset(qmp: QMP) -> None:
+    """Reset a guest that has come to an end, and wait until that is over: it must not hit what is loaded next."""
+    await qmp.execute("system_reset")
+    for _ in range(_RESETS):
+        if await _status(qmp) not in OVER:
+            return
+        await asyncio.sleep(_LOOK_EVERY)
+    raise ControlError("the guest has come to an end, and QEMU does not reset it")
 
 
 async def _not_loaded(
@@ -221,13 +234,13 @@ async def _session(step: Step, run: Run) -> AsyncIterator[QMP]:
     """Talk to the machine of a plan; an error within leaves the images in doubt only if QEMU is lost."""
     machine, paths = run.plan.machine, [target.path for target in step.targets]
     try:
+        if machine.pid is not None:
+            run.operation.tool_started(machine.pid)
         async with await QMP.connect(machine.address or "") as qmp:
-            if machine.pid is not None and qmp.pid not in (None, machine.pid):
-                raise ControlError(f"another QEMU (process {qmp.pid}) answers there now; plan it again")
             try:
                 yield qmp
             except Lost as error:
-                raise Lost(await _what_is_left(qmp.pid, error), command=error.command) from error
+                raise Lost(await _what_is_left(machine.pid, error), command=error.command) from error
     except Lost:
         raise
     except ControlError:
@@ -256,9 +269,9 @@ async def _what_is_left(pid: int | None, error: Lost) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _watched(step: Step, run: Run, pid: int | None) -> AsyncIterator[None]:
+async def _watched(step: Step, run: Run) -> AsyncIterator[None]:
     """Tell the observer how much is written while the monitor is silent."""
-    paths = [target.path for target in step.targets]
+    pid, paths = run.plan.machine.pid, [target.path for target in step.targets]
     start = _size(paths), _given(pid)
 
     async def report() -> None:

@@ -174,7 +174,7 @@ def _word_blockers(disk: Disk, wanted: Snapshot) -> Iterator[Blocker]:
         yield Blocker(kind=Hindrance.AMBIGUOUS, text=text, remedy=remedy, path=disk.path)
 
 
-async def disk_blockers(disks: Sequence[Disk]) -> AsyncIterator[Blocker]:
+async def disk_blockers(machine: Machine, disks: Sequence[Disk]) -> AsyncIterator[Blocker]:
     """Say what keeps these images from being written to; a running QEMU may well have marked them dirty."""
     for disk in disks:
         path = common.path_of(disk)
@@ -185,7 +185,7 @@ async def disk_blockers(disks: Sequence[Disk]) -> AsyncIterator[Blocker]:
                 remedy="Shut the machine down, then check and repair the image.",
                 path=path,
             )
-        held = await judge(path)
+        held = await judge(path, machine.address)
         if held is not None:
             yield Blocker(
                 kind=Hindrance.QUARANTINED,

@@ -232,6 +232,7 @@ class Plan:
         return {
             "verb": self.verb.value,
             "machine": self.machine.name,
+            "address": self.machine.address,
             "subject": self.subject,
             "ready": self.ready,
             "steps": [

@@ -45,7 +45,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         *common.tag_blockers(machine, tag, options.choices),
         *unfit_blockers(machine, told.look, options.choices),
         *save_blockers(machine, told.look),
-        *[blocker async for blocker in disk_blockers(disks)],
+        *[blocker async for blocker in disk_blockers(machine, disks)],
         *told_blockers(old),
     ]
     steps = [_delete(disk, one) for disk, one in old] + ([_take(disks, tag, told.look)] if disks else [])
@@ -77,7 +77,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
         *missing_blockers(machine, selection.missing, selection.snapshot, told.look, options.choices),
         *load_blockers(machine, held, told.look),
         *(save_blockers(machine, told.look) if options.safety else blocked(told.look)),
-        *[blocker async for blocker in disk_blockers(machine.fit_disks)],
+        *[blocker async for blocker in disk_blockers(machine, machine.fit_disks)],
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
@@ -109,7 +109,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
     blockers = [
         *told.blockers,
         *(blocker for selection in selections for blocker in selection.blockers),
-        *[blocker async for blocker in disk_blockers(disks)],
+        *[blocker async for blocker in disk_blockers(machine, disks)],
         *told_blockers(going),
     ]
     subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]

@@ -34,13 +34,15 @@ SCHEME = "qmp:"
 GREETING = 1.0
 """Seconds within which a monitor that is free greets, and takes its first command."""
 
-_PATIENCE = 30.0
+PATIENCE = 30.0
 """Seconds that a sign of life may take: its thread has nothing else to do."""
 
-_BEAT = 2.0
+BEAT = 2.0
 """Seconds between two signs of life, and until the first is asked for."""
 
 _POLL = 0.1
+
+_JOBS = "vmsnap-"
 
 _TCP = re.compile(r"(?:\[(?P<six>[^]]*)\]|(?P<host>[^/:]*)):(?P<port>\d{1,5})")
 _UCRED = struct.Struct("3i")
@@ -75,9 +77,8 @@ class QMP:
         commands: The names of the commands that it knows.
     """
 
-    def __init__(self, client: QMPClient, address: str, pid: int | None, patience: float) -> None:
+    def __init__(self, client: QMPClient, address: str, pid: int | None) -> None:
         self._client = client
-        self._patience = patience
         self.address = address
         self.pid = pid
         greeting = client.greeting
@@ -88,12 +89,8 @@ class QMP:
         self.commands: frozenset[str] = frozenset()
 
     @classmethod
-    async def connect(cls, address: str, *, patience: float = _PATIENCE) -> Self:
-        """Connect to a monitor and learn what it can do.
-
-        Args:
-            address: "qmp:PATH" or "qmp:HOST:PORT".
-            patience: Seconds without a sign of life after which QEMU is given up.
+    async def connect(cls, address: str) -> Self:
+        """Connect to the monitor at "qmp:PATH" or "qmp:HOST:PORT" and learn what it can do.
 
         Raises:
             Busy: it did not greet in time, because it serves somebody else.
@@ -110,7 +107,7 @@ class QMP:
         except (QMPError, OSError, EOFError) as error:
             connection.close()
             raise ControlError(f"the monitor {address} does not speak QMP: {error}") from error
-        made = cls(client, address, _process_at(connection), patience)
+        made = cls(client, address, _process_at(connection))
         try:
             made.commands = frozenset(one["name"] for one in await made.execute("query-commands"))
         except BaseException:
@@ -132,8 +129,8 @@ class QMP:
         Args:
             command: Its name.
             arguments: By name.
-            long: It takes as long as it takes; else it is given up after `patience`, too, where QEMU gives no signs
-                of life.
+            long: It takes as long as it takes; else it is given up after a while, too, where QEMU gives no signs of
+                life.
 
         Raises:
             Lost: QEMU did not answer.
@@ -145,7 +142,7 @@ class QMP:
         except ExecuteError as error:
             raise ControlError(str(error), command=line) from error
         except TimeoutError:  # is an OSError, too
-            message = f"QEMU has given no sign of life for {self._patience:.0f} seconds"
+            message = f"QEMU has given no sign of life for {PATIENCE:.0f} seconds"
             raise Lost(message, command=line) from None
         except (QMPError, OSError, EOFError) as error:
             raise Lost("the connection to QEMU was lost", command=line, details=str(error)) from error
@@ -169,7 +166,7 @@ class QMP:
             Lost: QEMU did not answer.
             ControlError: QEMU refused the job, or it failed; with QEMU's own words.
         """
-        job = f"vmsnap-{uuid.uuid4().hex[:12]}"
+        job = f"{_JOBS}{uuid.uuid4().hex[:12]}"
         line = (json.dumps({"execute": command, "arguments": {"job-id": job, **arguments}}),)
         await self.execute(command, {"job-id": job, **arguments}, long=True)
         while True:
@@ -182,6 +179,11 @@ class QMP:
         await self.execute("job-dismiss", {"id": job})
         if error := found.get("error"):
             raise ControlError(error, command=line)
+
+    async def works_for_us(self) -> bool:
+        """Whether a job of ours is not at its end; raises as `execute` does."""
+        jobs = await self.execute("query-jobs") if "query-jobs" in self.commands else ()
+        return any(one["id"].startswith(_JOBS) and one["status"] != "concluded" for one in jobs)
 
     async def _job(self, job: str) -> dict[str, Any] | None:
         """Return what query-jobs says of a job; the answer comes when QEMU has time."""
@@ -199,7 +201,7 @@ class QMP:
         answer = asyncio.get_running_loop().create_task(work)
         try:
             while True:
-                wait = _BEAT if self._beats else None if long else self._patience
+                wait = BEAT if self._beats else None if long else PATIENCE
                 done, _ = await asyncio.wait((answer,), timeout=wait)
                 if done:
                     return answer.result()
@@ -211,7 +213,7 @@ class QMP:
             await asyncio.gather(answer, return_exceptions=True)
 
     async def _sign_of_life(self) -> None:
-        async with asyncio.timeout(self._patience):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ExecuteError):  # any answer will do; before QEMU 6.0 this is no command
                 await self._client.execute("query-yank", oob=True)
 
@@ -223,17 +225,29 @@ async def _connection(address: str) -> socket.socket:
     try:
         async with asyncio.timeout(GREETING):
             if isinstance(where, str):
-                return await _connected(socket.AF_UNIX, where)
+                return _connected_unix(where)
             found = await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
-            return await _connected(found[0][0], found[0][4])
-    except TimeoutError:
+            return await _connected_tcp(found[0][0], found[0][4])
+    except (TimeoutError, BlockingIOError):
         raise Busy(f"the monitor {address} is busy: it takes no connection") from None
     except OSError as error:
         why = error.strerror or str(error)
         raise ControlError(f"the monitor {address} cannot be reached: {why}") from error
 
 
-async def _connected(family: int, where: Any) -> socket.socket:  # noqa: ANN401 (as the family has it)
+def _connected_unix(path: str) -> socket.socket:
+    """Connect at once or not at all: asyncio takes a queue that is full (EAGAIN) for a connection."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.connect(path)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+async def _connected_tcp(family: int, where: Any) -> socket.socket:  # noqa: ANN401 (as getaddrinfo has it)
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)

@@ -14,7 +14,8 @@ from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints, name_of
 from vmsnap_gui.control.journal import ACTIVE, Mark, Operation, operations
-from vmsnap_gui.control.locks import use_of
+from vmsnap_gui.control.locks import holders, use_of
+from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2 import Qcow2Image
@@ -70,8 +71,12 @@ def quarantine_of(path: Path) -> Quarantine | None:
     return _quarantine(path, held, "a write to it was interrupted or failed") if held else None
 
 
-async def judge(path: Path) -> Quarantine | None:
+async def judge(path: Path, address: str | None = None) -> Quarantine | None:
     """Look at an image that the journal holds in quarantine, and release it if nothing is wrong with it.
+
+    Args:
+        path: The image.
+        address: Where the QEMU that runs on it answers, if it is known; the journal knows where it did.
 
     Raises:
         ControlError: the journal cannot be written.
@@ -80,7 +85,7 @@ async def judge(path: Path) -> Quarantine | None:
     if not held:
         return None
     try:
-        why, changed = await _wrong(path, held)
+        why, changed = await _wrong(path, held, address)
     except (ControlError, ImageError) as error:
         why, changed = f"it cannot be checked: {error.message}", ()
     if why:
@@ -123,16 +128,36 @@ def _quarantine(path: Path, held: list[Operation], why: str, changed: tuple[str,
     return Quarantine(path=path, what=what, since=first.begun, why=why, changed=changed)
 
 
-async def _wrong(path: Path, held: list[Operation]) -> tuple[str, tuple[str, ...]]:
+async def _wrong(path: Path, held: list[Operation], address: str | None) -> tuple[str, tuple[str, ...]]:
     """Say what is wrong with an image, "" if nothing is; and which snapshots changed."""
     tools = [tool for operation in held for tool in operation.tools()]
     if tools:
         return f"{tools[0]} may still be writing to it", ()
-    damage = use_of(path) or (await examine(path)).text
+    damage = use_of(path)
+    if damage is None:
+        damage = (await examine(path)).text
+    elif await _goes_on(path, held, address):
+        damage = ""
     if damage:
         return damage, ()
     changed = changed_from(path, kept_by(path))
     return (f"{', '.join(changed)} no longer read as before" if changed else "", changed)
+
+
+async def _goes_on(path: Path, held: list[Operation], address: str | None) -> bool:
+    """Whether the QEMU that was at work still runs and has done with it: it knows its image, so nothing is damaged."""
+    users = {holder.pid for holder in holders(path) if holder.locking}
+    for operation in held:
+        where = address or operation.plan.get("address")
+        if where is None or users != {operation.tool} or not operation.tool_is_old():
+            return False
+        try:
+            async with await QMP.connect(where) as qmp:
+                if await qmp.works_for_us():
+                    return False
+        except ControlError:
+            return False
+    return True
 
 
 async def examine(path: Path) -> Examined:

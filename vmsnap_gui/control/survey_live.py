@@ -6,6 +6,7 @@ something else, is nothing that could be verified after a write, so it is left a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.machine import Disk, Machine, Reach
 from vmsnap_gui.control.qmp import QMP, SCHEME, endpoint, is_local
 from vmsnap_gui.control.survey import disk_at
@@ -56,15 +58,27 @@ async def survey(qmp: QMP) -> Machine:
     status = (await qmp.execute("query-status"))["status"]
     blocks: list[Answer] = await qmp.execute("query-block")
     local = is_local(qmp.address)
+    disks = tuple(_disk(block, qmp.pid, local) for block in blocks)
+    pid = _process_of(disks) or qmp.pid
     return Machine(
-        name=name or (f"QEMU (process {qmp.pid})" if qmp.pid is not None else qmp.address),
+        name=name or (f"QEMU (process {pid})" if pid is not None else qmp.address),
         reach=Reach.QMP,
-        disks=tuple(_disk(block, qmp.pid, local) for block in blocks),
+        disks=disks,
         address=qmp.address,
-        pid=qmp.pid,
+        pid=pid,
         version=qmp.version,
         status=status,
     )
+
+
+def _process_of(disks: Iterable[Disk]) -> int | None:
+    """Return the process that has the disks open for writing: a socket may be another program's, that forwards it."""
+    for disk in disks:
+        if disk.fit and disk.path is not None:
+            with contextlib.suppress(ImageError):
+                users = [holder.pid for holder in holders(disk.path) if holder.locking]
+                return users[0] if len(users) == 1 else None
+    return None
 
 
 def _disk(block: Answer, pid: int | None, local: bool) -> Disk:
