@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import select
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.control.live_machines import DISK, RAM
+from tests.control.live_machines import RAM
+from tests.control.stopped import Stopped, ending, make_stopped
 from tests.image.tools import MIB, converted, create, info, run, take
 from tests.machines import Machine
-from tests.machines.guests import changer, create_disk
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.plan import Ending, Hindrance, Options, Outcome, Plan
 from vmsnap_gui.control.planning_start import plan_start
-from vmsnap_gui.control.profile import LaunchProfile
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.quarantine import quarantine_of
 from vmsnap_gui.control.starting import log_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from vmsnap_gui.control.profile import LaunchProfile
+
 pytestmark = pytest.mark.qemu
-
-BOARD = ["-M", "pc", "-nodefaults", "-vga", "none"]
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """A machine that was shut down, and what it was when its snapshot was taken.
-
-    Attributes:
-        profile: It, confirmed.
-        paths: Its two disks; the guest is on the first, the VM state on the second.
-        memory: The guest's memory in the snapshot.
-        disks: What was on the disks in the snapshot.
-    """
-
-    profile: LaunchProfile
-    paths: tuple[Path, Path]
-    memory: bytes
-    disks: list[bytes]
-
-    def now(self) -> list[bytes]:
-        return [converted(path) for path in self.paths]
-
-    def tags(self) -> list[list[str]]:
-        return [[one["name"] for one in info(path).get("snapshots", [])] for path in self.paths]
 
 
 @pytest.fixture(autouse=True)
@@ -63,31 +36,14 @@ def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    return make_stopped(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
-def stopped(tmp_path: Path) -> Stopped:
-    paths = (
-        create_disk(tmp_path / "boot,1.qcow2", changer(), DISK),
-        create_disk(tmp_path / "data.qcow2", b"\xb1" * MIB, DISK),
-    )
-    drives: list[str] = []
-    for number, path in enumerate(paths):
-        name = path.name.replace(",", ",,")
-        drives += ["-drive", f"file={name},format=qcow2,if=none,id=disk{number}"]
-        drives += ["-device", f"{'virtio-blk' if number else 'ide-hd,bus=ide.0'},drive=disk{number}"]
-    with contextlib.chdir(tmp_path), Machine([*BOARD, "-m", str(RAM // MIB), *drives]) as vm:
-        vm.wait_marks(b"1")
-        vm.stop()
-        memory, disks = vm.memory(0, RAM), [converted(path) for path in paths]
-        nodes = [one["inserted"]["node-name"] for one in vm.qmp("query-block") if "inserted" in one]
-        vm.snapshot_save("clean", vmstate=nodes[1], devices=nodes)
-        vm.resume()
-        vm.qmp("inject-nmi")
-        vm.wait_marks(b"2")
-    words = ("qemu-system-x86_64", "-accel", "tcg", "-display", "none", *BOARD, "-m", str(RAM // MIB), *drives)
-    profile = LaunchProfile(name="lab", arguments=words, directory=tmp_path).confirm()
-    made = Stopped(profile, paths, memory, disks)
-    assert made.now()[0] != disks[0]
-    return made
+def stopped(made: Stopped, tmp_path: Path) -> Stopped:
+    return made.copied(tmp_path)
 
 
 def planned(profile: LaunchProfile, selector: str | None = "clean", **options: Any) -> Plan:  # noqa: ANN401
@@ -112,26 +68,6 @@ def memory_of(outcome: Outcome, folder: Path) -> bytes:
     return file.read_bytes()
 
 
-@contextlib.contextmanager
-def ending(outcome: Outcome) -> Iterator[None]:
-    """Have the machine that was started end afterwards, and wait for that."""
-    assert outcome.pid is not None, outcome.as_json()
-    watch = os.pidfd_open(outcome.pid)
-
-    async def quit_it() -> None:
-        async with await QMP.connect(outcome.address or "") as qmp:
-            await qmp.execute("quit")
-
-    try:
-        yield
-    finally:
-        asyncio.run(quit_it())
-        ended = select.poll()
-        ended.register(watch, select.POLLIN)
-        assert ended.poll(60_000)
-        os.close(watch)
-
-
 def test_from_a_snapshot_whose_vm_state_is_not_on_qemus_first_choice(stopped: Stopped, tmp_path: Path) -> None:
     refused = subprocess.run(
         [*stopped.profile.arguments, "-loadvm", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -144,7 +80,7 @@ def test_from_a_snapshot_whose_vm_state_is_not_on_qemus_first_choice(stopped: St
     assert plan.losses == ()
     outcome = carry_out(plan)
     assert (outcome.ending, outcome.status, outcome.error) == (Ending.DONE, "running", None)
-    with ending(outcome):
+    with ending(outcome.pid, outcome.address):
         assert memory_of(outcome, tmp_path) == stopped.memory
         assert stopped.now() == stopped.disks
         assert os.getsid(outcome.pid or 0) == outcome.pid
@@ -169,7 +105,7 @@ def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Pa
     assert len(plan.warnings) == 4
     assert plan.losses == ("What is on data.qcow2 now.", "What is on boot,1.qcow2 now.")
     outcome = carry_out(plan)
-    with ending(outcome):
+    with ending(outcome.pid, outcome.address):
         assert outcome.status == "running"
         assert stopped.tags() == [["clean"], ["clean"]]
 
@@ -185,7 +121,7 @@ def test_without_a_snapshot_the_guest_boots(stopped: Stopped) -> None:
     plan = planned(stopped.profile, None)
     assert [step.kind.value for step in plan.steps] == ["start"]
     outcome = carry_out(plan)
-    with ending(outcome):
+    with ending(outcome.pid, outcome.address):
         assert (outcome.ending, outcome.status) == (Ending.DONE, "running")
         assert stopped.tags() == [["clean"], ["clean"]]
 
@@ -212,7 +148,7 @@ def test_it_may_be_left_paused_then(stopped: Stopped) -> None:
     before = stopped.now()
     outcome = carry_out(planned(profile, keep_paused=True))
     assert (outcome.ending, outcome.status) == (Ending.STUCK, "paused")
-    with ending(outcome):
+    with ending(outcome.pid, outcome.address):
         for disk in outcome.disks:
             assert disk.finish[:2] == ("vmsnap", "restore")
             assert not disk.quarantined
