@@ -45,8 +45,7 @@ class ProgressLine:
             self._draw()
             handle[:] = [loop.call_later(_EVERY, draw)]
 
-        if self._terminal:
-            draw()
+        draw()
         try:
             yield
         finally:
@@ -65,6 +64,7 @@ class ProgressLine:
         self._writing = self._writing or step.kind not in _READING
         self._what = f"{number}/{count} {printable(step.text)}"
         self._begun, self._written, self._expected = time.monotonic(), 0, None
+        self._draw()
 
     def written(self, done: int, expected: int | None) -> None:
         """Hear how much a step has written; see Observer."""
@@ -81,7 +81,7 @@ class ProgressLine:
         print(f"vmsnap: {text}", file=sys.stderr, flush=True)
 
     def _draw(self) -> None:
-        if self._what:
+        if self._terminal and self._what:
             amount = f", {size_text(self._written)} written" if self._written else ""
             if self._expected:
                 amount += f" of about {size_text(self._expected)}"
