@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from vmsnap_gui.control.journal import Operation
     from vmsnap_gui.control.machine import Machine
     from vmsnap_gui.control.plan import Outcome, Plan, Step
     from vmsnap_gui.control.profile import LaunchProfile
+    from vmsnap_gui.control.reviewing import Review
     from vmsnap_gui.image.errors import Progress
 
 
@@ -298,25 +298,23 @@ def find_interrupted() -> list[Interrupted]:
     import asyncio
 
     from vmsnap_gui.control import journal
+    from vmsnap_gui.control.reviewing import review
 
-    return [asyncio.run(_judged(operation)) for operation in journal.interrupted()]
+    reviews = asyncio.run(review())
+    told = {one.operation.file for one in reviews}
+    for operation in journal.interrupted():  # read again: the review has released what is sound
+        if operation.file in told:
+            journal.settle(operation)
+    return [_interrupted(one) for one in reviews]
 
 
-async def _judged(operation: Operation) -> Interrupted:
-    from vmsnap_gui.control import journal
-    from vmsnap_gui.control.quarantine import judge
-
-    number = len(operation.plan["steps"])
-    text = f"{operation.plan['verb']} {operation.plan['subject']} of {operation.plan['machine']} was interrupted"
-    lines = [f"{text} at step {operation.step} of {number}." if operation.step else f"{text}."]
-    held = {one.path: await judge(one.path) for one in operation.images}
-    for path, quarantine in held.items():
-        lines.append(f"{path}: {quarantine.why if quarantine is not None else 'nothing is wrong with it'}.")
-    for one in journal.interrupted():  # read again: judging has released what is sound
-        if one.file == operation.file:
-            journal.settle(one)
-    doubtful = tuple(path for path, quarantine in held.items() if quarantine is not None)
-    return Interrupted("\n".join(lines), tuple(held), doubtful)
+def _interrupted(review: Review) -> Interrupted:
+    of = review.operation.plan["machine"]
+    at = f" at the step: {review.step}" if review.step else " before its first step"
+    lines = [f"{review.what} of {of} was interrupted{at}."]
+    lines += [f"{disk.path}: {disk.text}." for disk in review.disks]
+    doubtful = tuple(disk.path for disk in review.disks if disk.quarantined)
+    return Interrupted("\n".join(lines), tuple(disk.path for disk in review.disks), doubtful)
 
 
 def put_profile(profile: LaunchProfile) -> None:
