@@ -26,6 +26,7 @@ from PySide6.QtCore import (
     QObject,
     QSocketNotifier,
     Qt,
+    QTimer,
     QtMsgType,
     Signal,
     qFormatLogMessage,
@@ -51,6 +52,8 @@ APP_ID = "org.vmsnap.Vmsnap"
 _SCREENSHOT_PATIENCE = 120  # seconds
 _SWITCH_S = 0.001
 """Python's own 5 ms add up for the Qt thread, which gives its turn away in each call of Qt while a worker decodes."""
+_LATER_MS = 1000
+"""When machines and interrupted operations are looked for: the first paint and the first state go before."""
 _CALM = 8  # looks in a row, 50 ms apart, that must find nothing going on before a picture is taken
 
 
@@ -121,8 +124,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     signals = UnixSignals(app)
     signals.received.connect(parts.window.leave)
     parts.window.show()
-    parts.window.desk.session.look_for_interrupted()
-    parts.session.machines.start()
+    QTimer.singleShot(_LATER_MS, parts.window, parts.window.look_around)
     if shown is not None:
         shown(parts)
     sys.excepthook = _reporter(parts)

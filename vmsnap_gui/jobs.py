@@ -79,7 +79,7 @@ class Job:
         done: Units done (mostly bytes).
         total: Units in all; 0 while unknown.
         error: What it failed with, without its traceback.
-        details: The traceback as text, for reports.
+        details: What a tool said and the traceback as text, for reports.
     """
 
     def __init__(
@@ -330,7 +330,9 @@ class Jobs(QObject):
             self._set_state(job, JobState.DONE)
             success(future.result())
             return
-        job.details = "".join(traceback.format_exception(error))
+        # What a tool said tells more than where our code was.
+        said = getattr(error, "details", "")
+        job.details = "\n".join([*([said] if said else []), *traceback.format_exception(error)])
         # The traceback's frames would keep images and buffers alive.
         job.error = error.with_traceback(None)
         self._set_state(job, JobState.FAILED)

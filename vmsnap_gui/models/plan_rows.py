@@ -203,10 +203,13 @@ def placed(text: str, *parts: str) -> str:
     )
 
 
-def reach_text(machine: Machine) -> str:
-    """Return how a machine is reached, and what it consists of: "Running, reached over QMP · 2 disks"."""
+def reach_text(plan: Plan) -> str:
+    """Return how a plan's machine is reached, and what it consists of: "Not running: ... · 2 disks"."""
+    machine = plan.machine
     texts = {
-        Reach.FILES: _tr("Not running: QEMU's tools work on its files"),
+        Reach.FILES: _tr("Not running")
+        if plan.verb is Verb.START
+        else _tr("Not running: QEMU's tools work on its files"),
         Reach.QMP: _tr("QEMU does it, asked over QMP"),
         Reach.BUSY: _tr("Running; its monitor is busy with another client"),
         Reach.LIBVIRT: _tr("Running under libvirt, and left alone"),

@@ -190,7 +190,8 @@ class ActingDesk(QObject):
             return
         text = ". ".join(filter(None, (done_text(outcome), kept_text(outcome)))) + "."
         self._snapshots.result.show_message("done", text)
-        self._snapshots.result.show_button(self.actions.undo, outcome.plan.safety is not None)
+        can_undo = outcome.plan.verb is Verb.RESTORE and self.session.undo is not None
+        self._snapshots.result.show_button(self.actions.undo, can_undo)
 
     def _tell_interrupted(self, found: Sequence[Interrupted]) -> None:
         doubtful = [path for one in found for path in one.doubtful]

@@ -389,6 +389,12 @@ class MainWindow(QMainWindow):
             self.inspector.complete()
             self._forget_missing_recent()
 
+    def look_around(self) -> None:
+        """Look for running machines, and for operations that a former run did not bring to their end."""
+        if self.isVisible():
+            self.desk.session.look_for_interrupted()
+            self._session.machines.start()
+
     def sizeHint(self) -> QSize:
         """Override QWidget::sizeHint: what a first start shows."""
         return QSize(1280, 820)

@@ -26,8 +26,6 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.plan_view import PlanView, button_row, heading, quiet
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QCloseEvent
-
     from vmsnap_gui.acting import Draft
     from vmsnap_gui.control.plan import Plan
 
@@ -80,7 +78,7 @@ class PlanDialog(QDialog):
         layout.addLayout(self._choices)
         layout.addLayout(self._make_buttons(verb, safe=safe))
         wide = self.fontMetrics().averageCharWidth()
-        self.resize(wide * 112, self.fontMetrics().height() * 30)
+        self.resize(wide * 112, self.fontMetrics().height() * 28)
         draft.changed.connect(self._follow)
         self._follow()
 
@@ -97,11 +95,6 @@ class PlanDialog(QDialog):
         """Override QDialog::done: make no plan any more."""
         self.draft.stop()
         super().done(result)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Override QWidget::closeEvent."""
-        self.draft.stop()
-        super().closeEvent(event)
 
     def ask(self, **changes: object) -> None:
         """Have the plan made again with other options."""
@@ -147,7 +140,7 @@ class PlanDialog(QDialog):
         plan, failure = self.draft.plan, self.draft.failure
         if plan is not None:
             self.plan.show_plan(plan)
-            self.about.setText(reach_text(plan.machine))
+            self.about.setText(reach_text(plan))
         elif failure:
             self.plan.show_failure(words.sentence(failure))
         elif self.draft.busy:

@@ -170,6 +170,8 @@ class ProfileDialog(QDialog):
         self.list.blockSignals(blocked)
         if not self.command.toPlainText() and names:
             self.list.setCurrentRow(0)
+        if self._machines.vms.problem:
+            self.notes.show_notes([Note(Tone.BLOCKER, words.sentence(self._machines.vms.problem))])
         self._enable()
 
     def _chosen(self, row: int) -> None:

@@ -117,6 +117,7 @@ class SnapshotTable(QWidget):
         table.setSortingEnabled(True)
         table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
         table.setItemDelegateForColumn(Column.DISKS, MarkDelegate(INCOMPLETE_ROLE, table))
+        header.setSectionHidden(Column.DISKS, True)
         self._size_columns(header)
         return table
 
