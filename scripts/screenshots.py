@@ -22,6 +22,7 @@ KEPT = {
     "overview-light@1": "overview.png",
     "memory-dark@1": "memory.png",
     "welcome-light@1": "welcome.png",
+    "act-restore-light@1": "restore.png",
 }
 PATIENCE = 60
 

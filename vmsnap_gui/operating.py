@@ -217,8 +217,13 @@ async def _survey(whom: Whom) -> Machine:
         from vmsnap_gui.control.profile_disks import machine_of
 
         return machine_of(whom.profile)
-    if whom.unreached is not None and whom.unreached.pid in qemu_processes():
-        return whom.unreached
+    if whom.unreached is not None:
+        from vmsnap_gui.control.running import find_machines
+
+        # Perhaps its monitor is free by now, or it has ended.
+        for machine in await find_machines():
+            if machine.pid == whom.unreached.pid:
+                return machine
     return survey_files(whom.paths, whom.name)
 
 
