@@ -17,6 +17,7 @@ import pytest
 
 from tests.control.live_machines import live
 from tests.image.tools import MIB, create
+from vmsnap_gui.control import live as live_steps
 from vmsnap_gui.control import planning, qmp
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
@@ -125,6 +126,8 @@ class Proxy:
         self.path = path
         self.answers = b""
         self._monitor = monitor
+        self._lock = threading.Lock()
+        self._closed = False
         self._flows = threading.Event()
         self._flows.set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -148,6 +151,8 @@ class Proxy:
 
     def close(self) -> None:
         """End all connections, and take no new ones."""
+        with self._lock:
+            self._closed = True
         for one in self._open:
             with contextlib.suppress(OSError):  # it was closed from the other end
                 one.shutdown(socket.SHUT_RDWR)
@@ -160,17 +165,32 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            self._open.append(near)
-            if self._monitor is None:
-                near.sendall(self.answers)
-                continue
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(str(self._monitor))
-            self._open.append(far)
-            for pair in ((near, far), (far, near)):
+            ends = self._opened(near)
+            for pair in (ends, ends[::-1]) if ends else ():
                 thread = threading.Thread(target=self._forward, args=pair)
                 self._threads.append(thread)
                 thread.start()
+
+    def _opened(self, near: socket.socket) -> tuple[socket.socket, ...]:
+        """Connect a client to the monitor, and return both ends; none where that cannot be, or is over."""
+        with self._lock:
+            if self._closed:
+                near.close()
+                return ()
+            self._open.append(near)
+            if self._monitor is None:
+                near.sendall(self.answers)
+                return ()
+            far = socket.socket(socket.AF_UNIX)
+            self._open.append(far)
+            far.setblocking(False)
+            try:
+                far.connect(str(self._monitor))
+            except BlockingIOError:  # its queue is full
+                near.close()
+                return ()
+            far.setblocking(True)
+            return near, far
 
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         try:
@@ -231,11 +251,12 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
             assert [one.kind for one in asyncio.run(planning.plan_take(busy, "two")).blockers] == [Hindrance.MONITOR]
         assert by(machine, machine.vm.pid).reach is Reach.QMP
 
-        machine.vm.qmp("migrate-set-parameters", max_bandwidth=1)
-        machine.vm.qmp("migrate", uri="exec:cat > /dev/null")
-        (blocker,) = machine.plan_take("two").blockers
-        assert (blocker.kind, blocker.text) == (Hindrance.MONITOR, "QEMU is at work already: a migration.")
-        machine.vm.qmp("migrate_cancel")
+        with socket.socket(socket.AF_UNIX) as nobody_reads:
+            nobody_reads.bind(str(tmp_path / "target"))
+            nobody_reads.listen()
+            machine.vm.qmp("migrate", uri=f"unix:{tmp_path / 'target'}")
+            (blocker,) = machine.plan_take("two").blockers
+            assert (blocker.kind, blocker.text) == (Hindrance.MONITOR, "QEMU is at work already: a migration.")
         no_room = replace(asyncio.run(looked(machine.address)), memory=1 << 60)
         (blocker,) = save_blockers(found, no_room)
         assert (blocker.kind, blocker.path) == (Hindrance.SPACE, machine.paths["disk0"])
@@ -245,6 +266,7 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
 def test_a_socket_that_closes_or_stops_answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qmp, "PATIENCE", 1.0)
     monkeypatch.setattr(qmp, "BEAT", 0.1)
+    monkeypatch.setattr(live_steps, "_ENDING", 0.5)
     with live(tmp_path) as machine:
         machine.done(machine.plan_take("one"))
         for number, fault in enumerate((Proxy.close, Proxy.stall)):
@@ -266,7 +288,11 @@ def test_a_socket_that_closes_or_stops_answering(tmp_path: Path, monkeypatch: py
         with pytest.raises(Busy):
             asyncio.run(ask())
         os.kill(machine.vm.pid, signal.SIGCONT)
-        asyncio.run(ask())
+        free = False
+        while not free:  # it serves those first who gave up meanwhile
+            with contextlib.suppress(Busy):
+                asyncio.run(ask())
+                free = True
 
 
 @pytest.mark.qemu
@@ -284,7 +310,8 @@ def test_a_machine_that_is_stopped_while_it_saves(tmp_path: Path, monkeypatch: p
         assert quarantine_of(machine.paths["disk0"]) is not None
         machine.done(machine.plan_take("two"))  # QEMU tells that it is done, so there is nothing to doubt any more
         assert quarantine_of(machine.paths["disk0"]) is None
-        assert {tag for _, tag in machine.snapshots()["disk0"]} == {"one", "two"}
+        tags = [tag for _, tag in machine.snapshots()["disk0"]]
+        assert tags in (["two"], ["one", "two"])  # QEMU drops a command whose sender is gone, unless it has begun
 
 
 @pytest.mark.qemu
