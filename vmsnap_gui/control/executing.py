@@ -96,7 +96,7 @@ async def _carry_out(run: Run) -> Outcome:
         worker = WORKERS[step.kind]
         _announce(run, step, number)
         try:
-            for target in step.targets if run.plan.machine.reach is Reach.FILES else ():
+            for target in step.targets if worker.writes and run.plan.machine.reach is Reach.FILES else ():
                 _require_free(target.path)
             run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)

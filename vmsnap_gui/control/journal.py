@@ -205,11 +205,11 @@ class Operation:
 
     def tools(self) -> tuple[Holder, ...]:
         """Return the tools that still run for it: they hold their output open from their first moment."""
-        found = []
+        found: dict[int, Holder] = {}
         for file in self.file.parent.glob(f"{self.file.stem}*.out"):
             with contextlib.suppress(ImageError):
-                found += [one for one in holders(file) if one.pid != self.pid]
-        return tuple(found)
+                found |= {one.pid: one for one in holders(file) if one.pid != self.pid}
+        return tuple(found.values())
 
     def image(self, path: Path) -> Marked | None:
         """Return the image at `path` if this operation touches it."""

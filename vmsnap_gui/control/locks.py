@@ -112,16 +112,15 @@ def holders(path: Path) -> tuple[Holder, ...]:
     except OSError as error:
         raise ImageError(f"it cannot be found: {error.strerror}", path=path) from error
     found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
+    for process in os.listdir("/proc"):  # noqa: PTH208 (strings: pathlib takes four times as long for thousands of files)
+        if process.isdigit() and int(process) != os.getpid():
             # A process may end, or belong to somebody else, at any of these steps.
             with contextlib.suppress(OSError):
-                held = [fd.name for fd in (process / "fd").iterdir() if _is_open_as(fd, wanted)]
-                if held:
-                    name = (process / "comm").read_text(errors="replace").strip()
-                    told = [(process / "fdinfo" / fd).read_text() for fd in held]
+                told = [Path(f"/proc/{process}/fdinfo/{fd}").read_text() for fd in _open_as(process, wanted)]
+                if told:
+                    name = Path(f"/proc/{process}/comm").read_text(errors="replace").strip()
                     locking = any("OFDLCK" in one for one in told)
-                    found.append(Holder(int(process.name), name, locking, any(map(_may_write, told))))
+                    found.append(Holder(int(process), name, locking, any(map(_may_write, told))))
     return tuple(found)
 
 
@@ -144,12 +143,15 @@ def use_of(path: Path) -> str | None:
     return f"it is in use by {', '.join(names) or 'a program of somebody else'}"
 
 
-def _is_open_as(descriptor: Path, wanted: os.stat_result) -> bool:
-    try:
-        there = descriptor.stat()
-    except OSError:
-        return False
-    return (there.st_dev, there.st_ino) == (wanted.st_dev, wanted.st_ino)
+def _open_as(process: str, wanted: os.stat_result) -> list[str]:
+    """Return those descriptors of a process that are of a file; raises OSError if nobody may look."""
+    found = []
+    for fd in os.listdir(f"/proc/{process}/fd"):  # noqa: PTH208
+        with contextlib.suppress(OSError):
+            there = os.stat(f"/proc/{process}/fd/{fd}")  # noqa: PTH116
+            if there.st_ino == wanted.st_ino and there.st_dev == wanted.st_dev:
+                found.append(fd)
+    return found
 
 
 def _held(handle: FileHandle, first_byte: int) -> Permission:

@@ -30,6 +30,8 @@ _MAX_TABLE = 8 << 20
 def freed_by(image: Qcow2Image, snapshots: Iterable[Snapshot]) -> int:
     """Return how many bytes an image gets back when these snapshots are deleted: the clusters that only they use.
 
+    The table of snapshots stays out: it is a cluster or two, written anew each time.
+
     Raises:
         ImageError: a table cannot be read, or lies where none can be.
     """
@@ -92,6 +94,8 @@ class _References:
                 yield within[within <= end >> bits]
 
     def _count(self, clusters: NDArray[np.int64], times: int) -> None:
+        if not len(clusters):
+            return
         blocks = clusters >> self._bits
         order = np.argsort(blocks, kind="stable")
         which, first = np.unique(blocks[order], return_index=True)
