@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import subprocess
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from vmsnap_gui.control import live, offline
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints
-from vmsnap_gui.control.monitor_socket import make_folder
+from vmsnap_gui.control.launch_files import log_file, make_folder
 from vmsnap_gui.control.plan import Step, StepKind
 from vmsnap_gui.control.planning_start import program_of
 from vmsnap_gui.control.profile import MONITOR
@@ -60,12 +57,6 @@ class _Started:
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - _MAX_SAID))
             return file.read().decode("utf-8", "backslashreplace").strip()
-
-
-def log_file(profile: LaunchProfile) -> Path:
-    """Return where the words of a profile's QEMU go; each start begins it anew."""
-    name = re.sub(r"[^\w.-]", "_", profile.name)
-    return platformdirs.user_log_path("vmsnap") / f"{name}.log"
 
 
 async def _start(step: Step, run: Run) -> None:
