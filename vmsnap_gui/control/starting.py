@@ -23,7 +23,7 @@ from vmsnap_gui.control.plan import Step, StepKind
 from vmsnap_gui.control.planning_start import program_of
 from vmsnap_gui.control.profile import MONITOR
 from vmsnap_gui.control.qemu_options import options_of
-from vmsnap_gui.control.qmp import QMP, Lost
+from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.survey_live import survey
 from vmsnap_gui.control.work import Run, Worker
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 300.0
 """Seconds until QEMU must greet; making a large machine ready takes some."""
+
+_ENDING = 30.0
+"""Seconds that QEMU may take to end when it was told to; its images are complete long before."""
 
 _POLL = 0.05
 
@@ -67,8 +70,8 @@ async def _start(step: Step, run: Run) -> None:
     socket = _socket_of(step)
     make_folder(socket)
     started = _launch(step, profile)
-    run.operation.tool_started(started.process.pid)
     try:
+        run.operation.tool_started(started.process.pid)
         qmp = await _greeted(started, f"qmp:{socket}")
     except BaseException:
         started.process.kill()
@@ -80,10 +83,10 @@ async def _start(step: Step, run: Run) -> None:
         try:
             if loads:
                 await _load(qmp, step)
+            await live.go_on(qmp, run, runs=True, announce=loads)
         except ControlError:
             await _give_up(qmp, started, run, step)
             raise
-        await live.go_on(qmp, run, runs=True, announce=loads)
     run.address, run.pid = qmp.address, started.process.pid
     run.said.append(started.said())
 
@@ -157,12 +160,13 @@ async def _give_up(qmp: QMP, started: _Started, run: Run, step: Step) -> None:
         run.status = "paused"
         run.address, run.pid = qmp.address, started.process.pid
         return
-    with contextlib.suppress(ControlError):
-        try:
-            await qmp.execute("quit")
-        except Lost:
-            started.process.kill()
-    await started.ended.wait()
+    with contextlib.suppress(ControlError):  # it may be gone before it answers
+        await qmp.execute("quit")
+    try:
+        await asyncio.wait_for(started.ended.wait(), _ENDING)
+    except TimeoutError:
+        started.process.kill()
+        await started.ended.wait()
 
 
 async def _undo(step: Step, run: Run) -> None:
