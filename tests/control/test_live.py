@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(autouse=True)
-def _journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 def test_one_disk_there_and_back(tmp_path: Path) -> None:
     with live(tmp_path) as machine:
         found = machine.survey()
@@ -167,6 +162,7 @@ def test_replacing_deletes_the_old_one_first(tmp_path: Path) -> None:
         assert machine.seen() == second
 
 
+@pytest.mark.verify
 def test_memory_that_lies_on_another_disk(tmp_path: Path) -> None:
     with live(tmp_path, 2) as machine:
         first = machine.seen()

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(autouse=True)
-def _journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 def nothing_held(machine: Live) -> bool:
     return all(quarantine_of(path) is None for path in machine.paths.values())
 
@@ -57,6 +52,7 @@ def test_a_failed_save_and_a_failed_load_are_taken_back(tmp_path: Path) -> None:
         assert machine.seen() == first
 
 
+@pytest.mark.verify
 def test_a_failed_load_without_a_safety_snapshot_stands_still(tmp_path: Path) -> None:
     options = [
         failing(tmp_path / "disk0.qcow2", "disk0", "vmstate_load"),
@@ -118,6 +114,7 @@ def test_a_snapshot_that_is_missing_on_one_disk(tmp_path: Path) -> None:
         assert now.disks == {"disk0": first.disks["disk0"], "disk1": second.disks["disk1"]}
 
 
+@pytest.mark.verify
 def test_a_dirty_bitmap_stops_a_load_half_way(tmp_path: Path) -> None:
     with live(tmp_path, 2) as machine:
         machine.done(machine.plan_take("first"))

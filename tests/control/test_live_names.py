@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(autouse=True)
-def _journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 def test_tags_that_are_ids_of_others(tmp_path: Path) -> None:
     with live(tmp_path, 2) as machine:
         nodes = list(machine.paths)
@@ -48,6 +43,7 @@ def test_tags_that_are_ids_of_others(tmp_path: Path) -> None:
         assert machine.seen() == second
 
 
+@pytest.mark.verify
 def test_tags_that_are_there_twice_or_odd(tmp_path: Path) -> None:
     with live(tmp_path) as machine:
         first = machine.seen()

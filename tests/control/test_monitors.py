@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import subprocess
-import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.control.live_machines import live
+from tests.control.proxy import Proxy
 from tests.image.tools import MIB, create
-from vmsnap_gui.control import planning, qmp
+from vmsnap_gui.control import planning
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.live_blockers import save_blockers
 from vmsnap_gui.control.look import Look, look_at
 from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Ending, Hindrance
+from vmsnap_gui.control.plan import Hindrance
 from vmsnap_gui.control.qmp import QMP, Busy, endpoint, quoted
-from vmsnap_gui.control.quarantine import quarantine_of
 from vmsnap_gui.control.running import Process, find_machines, is_libvirts, monitors_of
 from vmsnap_gui.control.survey_live import survey_qmp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.control.live_machines import Live
     from vmsnap_gui.control.machine import Machine
-
-
-@pytest.fixture(autouse=True)
-def _journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def of(*arguments: str, directory: Path | None = Path("/vm")) -> Process:
@@ -118,85 +108,6 @@ def test_something_else_is_there(tmp_path: Path) -> None:
             asyncio.run(survey_qmp(f"qmp:{other.path}"))
 
 
-class Proxy:
-    """A socket between a monitor and the program, which can close, or stop to forward, in the middle."""
-
-    def __init__(self, path: Path, monitor: Path | None) -> None:
-        self.path = path
-        self.answers = b""
-        self._monitor = monitor
-        self._flows = threading.Event()
-        self._flows.set()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._open: list[socket.socket] = [self._listener]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def __enter__(self) -> Proxy:
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        self.close()
-        for thread in self._threads:
-            thread.join()
-
-    def stall(self) -> None:
-        """Forward nothing more, in either direction."""
-        self._flows.clear()
-
-    def close(self) -> None:
-        """End all connections, and take no new ones."""
-        for one in self._open:
-            with contextlib.suppress(OSError):  # it was closed from the other end
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._flows.set()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            self._open.append(near)
-            if self._monitor is None:
-                near.sendall(self.answers)
-                continue
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(str(self._monitor))
-            self._open.append(far)
-            for pair in ((near, far), (far, near)):
-                thread = threading.Thread(target=self._forward, args=pair)
-                self._threads.append(thread)
-                thread.start()
-
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                self._flows.wait()
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # one of the ends is closed
-
-
-class At:
-    """An observer that does something once, at the first sign of a step's work."""
-
-    def __init__(self, what: Callable[[], object]) -> None:
-        self._what: Callable[[], object] | None = what
-
-    def step(self, step: Any, number: int, count: int) -> None:  # noqa: ANN401 (a Step)
-        """See Observer."""
-
-    def written(self, done: int, expected: int | None) -> None:
-        if self._what is not None:
-            what, self._what = self._what, None
-            what()
-
-
 def by(machine: Live, pid: int) -> Machine:
     """Return the one of the machines that are found running that has a pid."""
     (found,) = (one for one in asyncio.run(find_machines()) if one.pid == pid)
@@ -231,77 +142,18 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
             assert [one.kind for one in asyncio.run(planning.plan_take(busy, "two")).blockers] == [Hindrance.MONITOR]
         assert by(machine, machine.vm.pid).reach is Reach.QMP
 
-        machine.vm.qmp("migrate-set-parameters", max_bandwidth=1)
-        machine.vm.qmp("migrate", uri="exec:cat > /dev/null")
-        (blocker,) = machine.plan_take("two").blockers
-        assert (blocker.kind, blocker.text) == (Hindrance.MONITOR, "QEMU is at work already: a migration.")
-        machine.vm.qmp("migrate_cancel")
+        with socket.socket(socket.AF_UNIX) as nobody_reads:
+            nobody_reads.bind(str(tmp_path / "target"))
+            nobody_reads.listen()
+            machine.vm.qmp("migrate", uri=f"unix:{tmp_path / 'target'}")
+            (blocker,) = machine.plan_take("two").blockers
+            assert (blocker.kind, blocker.text) == (Hindrance.MONITOR, "QEMU is at work already: a migration.")
         no_room = replace(asyncio.run(looked(machine.address)), memory=1 << 60)
         (blocker,) = save_blockers(found, no_room)
         assert (blocker.kind, blocker.path) == (Hindrance.SPACE, machine.paths["disk0"])
 
 
-@pytest.mark.qemu
-def test_a_socket_that_closes_or_stops_answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmp, "PATIENCE", 1.0)
-    monkeypatch.setattr(qmp, "BEAT", 0.1)
-    with live(tmp_path) as machine:
-        machine.done(machine.plan_take("one"))
-        for number, fault in enumerate((Proxy.close, Proxy.stall)):
-            with Proxy(tmp_path / f"proxy{number}", tmp_path / "qmp") as proxy:
-                there = asyncio.run(survey_qmp(f"qmp:{proxy.path}"))
-                plan = asyncio.run(planning.plan_take(there, f"lost{number}"))
-                outcome = asyncio.run(execute(plan, At(lambda proxy=proxy, fault=fault: fault(proxy))))
-                assert outcome.error is not None
-                words = ("the connection to QEMU was lost", "QEMU has given no sign of life for 1 seconds")[number]
-                left = f"QEMU (process {machine.vm.pid}) is still there, and may still be writing"
-                assert outcome.error == f"{words}; {left}"
-                assert outcome.disks[0].quarantined
-        os.kill(machine.vm.pid, signal.SIGSTOP)
-
-        async def ask() -> None:
-            async with await QMP.connect(machine.address) as session:
-                await session.execute("query-status")
-
-        with pytest.raises(Busy):
-            asyncio.run(ask())
-        os.kill(machine.vm.pid, signal.SIGCONT)
-        asyncio.run(ask())
-
-
-@pytest.mark.qemu
-def test_a_machine_that_is_stopped_while_it_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qmp, "PATIENCE", 1.0)
-    monkeypatch.setattr(qmp, "BEAT", 0.1)
-    with live(tmp_path) as machine:
-        plan = machine.plan_take("one")
-        outcome = asyncio.run(execute(plan, At(lambda: os.kill(machine.vm.pid, signal.SIGSTOP))))
-        os.kill(machine.vm.pid, signal.SIGCONT)
-        assert outcome.error is not None
-        assert outcome.error.startswith("QEMU has given no sign of life for 1 seconds; QEMU (process ")
-        assert outcome.error.endswith("is still there, and may still be writing")
-        assert outcome.disks[0].quarantined
-        assert quarantine_of(machine.paths["disk0"]) is not None
-        machine.done(machine.plan_take("two"))  # QEMU tells that it is done, so there is nothing to doubt any more
-        assert quarantine_of(machine.paths["disk0"]) is None
-        assert {tag for _, tag in machine.snapshots()["disk0"]} == {"one", "two"}
-
-
-@pytest.mark.qemu
-def test_a_machine_that_is_killed_while_it_saves(tmp_path: Path) -> None:
-    with live(tmp_path, 2) as machine:
-        machine.done(machine.plan_take("one"))
-        before = {node: machine.everything(node) for node in machine.paths}
-        plan = machine.plan_take("two")
-        outcome = asyncio.run(execute(plan, At(lambda: os.kill(machine.vm.pid, signal.SIGKILL))))
-        assert outcome.error == f"QEMU (process {plan.machine.pid}) has ended in the middle of it"
-        assert outcome.ending in (Ending.FAILED, Ending.STUCK)
-        for disk in outcome.disks:
-            assert disk.quarantined == (quarantine_of(disk.path) is not None)
-        for node, snapshots in before.items():
-            assert machine.everything(node).items() >= snapshots.items()
-
-
+@pytest.mark.verify
 @pytest.mark.qemu
 def test_a_file_that_is_not_the_machines(tmp_path: Path) -> None:
     """A name may mean something else here than where QEMU runs: what cannot be read back is not written."""
@@ -336,6 +188,7 @@ def test_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         os.close(watch)
 
 
+@pytest.mark.verify
 @pytest.mark.qemu
 def test_the_human_monitor_does_it_where_there_are_no_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = QMP.connect.__func__  # type: ignore[attr-defined]

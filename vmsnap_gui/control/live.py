@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, Print, fingerprints, id_of, tag_of
 from vmsnap_gui.control.plan import StepKind
-from vmsnap_gui.control.qmp import QMP, Lost, quoted
+from vmsnap_gui.control.qmp import QMP, Lost, Silent, quoted
 from vmsnap_gui.control.quarantine import changed_from
 from vmsnap_gui.control.storage_daemon import fits
 from vmsnap_gui.control.work import Run, Worker
@@ -249,7 +249,7 @@ async def _session(step: Step, run: Run) -> AsyncIterator[QMP]:
 
 
 async def _what_is_left(pid: int | None, error: Lost) -> str:
-    """Wait until a QEMU that was lost has ended, and with it its locks; say so, or that it has not."""
+    """Wait until a QEMU whose monitor closed has ended, and with it its locks; say so, or that it has not."""
     if pid is None:
         return f"{error.message}; what has become of QEMU cannot be seen"
     try:
@@ -259,7 +259,7 @@ async def _what_is_left(pid: int | None, error: Lost) -> str:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(descriptor, ended.set)
     try:
-        await asyncio.wait_for(ended.wait(), _ENDING)
+        await asyncio.wait_for(ended.wait(), 0 if isinstance(error, Silent) else _ENDING)
     except TimeoutError:
         return f"{error.message}; QEMU (process {pid}) is still there, and may still be writing"
     finally:

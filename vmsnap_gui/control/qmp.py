@@ -57,6 +57,10 @@ class Lost(ControlError):
     """QEMU is gone, or does not answer any more: nobody knows how far it came with its last command."""
 
 
+class Silent(Lost):
+    """The connection stands, but QEMU does not answer any more."""
+
+
 def endpoint(address: str) -> str | tuple[str, int]:
     """Return the path, or the host and port, that "qmp:PATH" or "qmp:HOST:PORT" names; the scheme may be left out."""
     rest = address.removeprefix(SCHEME)
@@ -143,7 +147,7 @@ class QMP:
             raise ControlError(str(error), command=line) from error
         except TimeoutError:  # is an OSError, too
             message = f"QEMU has given no sign of life for {PATIENCE:.0f} seconds"
-            raise Lost(message, command=line) from None
+            raise Silent(message, command=line) from None
         except (QMPError, OSError, EOFError) as error:
             raise Lost("the connection to QEMU was lost", command=line, details=str(error)) from error
 
