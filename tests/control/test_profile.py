@@ -122,13 +122,14 @@ def test_what_is_told_of() -> None:
     )
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("disks")
     for name in ("a,b.qcow2", "b.qcow2", "c.qcow2", "d:1.qcow2"):
-        create(tmp_path / name, MIB)
-    take(tmp_path / "b.qcow2", "clean")
-    (tmp_path / "raw.img").write_bytes(bytes(MIB))
-    return tmp_path
+        create(made / name, MIB)
+    take(made / "b.qcow2", "clean")
+    (made / "raw.img").write_bytes(bytes(MIB))
+    return made
 
 
 RAW = "it is raw, and raw disks hold no snapshots"

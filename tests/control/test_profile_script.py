@@ -33,6 +33,7 @@ UNDERSTOOD = [
     'HERE=$(cd "$(dirname "$0")" && pwd)\nqemu-system-x86_64 -hda "${HERE}/x" -name $0',
     'HERE="$(dirname "$(readlink -f "$0")")"\nqemu-system-x86_64 -hda $HERE/x',
     "set -eu\nset -o pipefail\nNEW=\nexport QEMU_AUDIO_DRV=none NEW\nNEW='a b' && qemu-system-x86_64 --version ${@}",
+    "QEMU_AUDIO_DRV=wav\nqemu-system-x86_64",
     "NEW=1\nexport NEW\nQEMU_AUDIO_DRV=none qemu-system-x86_64 -hda ~/x -name x~y -m 1~",
     'qemu-system-x86_64 -name "a\\"b\\\\c\\d\\`e\\$f" \'{"driver": "qcow2", "file": "a*"}\' -x a#b#',
     "qemu-system-x86_64 \"a\\\nb\" c\\\nd 'e\\\nf'",
@@ -42,6 +43,7 @@ UNDERSTOOD = [
 @pytest.mark.parametrize("text", UNDERSTOOD)
 def test_what_the_shell_would_run(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEW", raising=False)
+    monkeypatch.setenv("QEMU_AUDIO_DRV", "alsa")
     tools, folder = tmp_path / "tools", tmp_path / "a folder"
     (folder / "sub").mkdir(parents=True)
     tools.mkdir()
@@ -57,7 +59,7 @@ def test_what_the_shell_would_run(text: str, tmp_path: Path, monkeypatch: pytest
     profile = from_script(text, script, directory=tmp_path)
     assert list(profile.arguments) == ["qemu-system-x86_64", *words[1:]]
     assert profile.directory.resolve() == Path(directory)
-    assert dict(profile.environment) == variables
+    assert {"QEMU_AUDIO_DRV": "alsa", **dict(profile.environment)} == variables
     assert not profile.confirmed
 
 
@@ -90,6 +92,9 @@ def test_what_the_shell_would_run(text: str, tmp_path: Path, monkeypatch: pytest
         ("cd x || echo no\nqemu-system-x86_64", 1, "'||' runs something only if"),
         ("export NONE\nqemu-system-x86_64", 1, "$NONE is not set"),
         ("set -f\nqemu-system-x86_64", 1, "'set' is not QEMU"),
+        ("IFS=,\nqemu-system-x86_64", 1, "IFS changes how the rest is read"),
+        ('qemu-system-x86_64 -hda "$(dirname "$0")/x"', 1, "only known when a shell runs it"),
+        ("qemu-system-x86_64 -name $0", 1, "$0 is not set in the script"),
         ("cd -\nqemu-system-x86_64", 1, "'cd' is not QEMU"),
         ("case x in\n;;", 1, "'case' is not a plain command"),
     ],

@@ -15,11 +15,11 @@ from tests.control.stopped import Stopped, ending, make_stopped
 from tests.image.tools import MIB, converted, create, info, run, take
 from tests.machines import Machine
 from vmsnap_gui.control.executing import execute
+from vmsnap_gui.control.launch_files import log_file
 from vmsnap_gui.control.plan import Ending, Hindrance, Options, Outcome, Plan
 from vmsnap_gui.control.planning_start import plan_start
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.quarantine import quarantine_of
-from vmsnap_gui.control.starting import log_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +102,7 @@ def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Pa
     words = (*stopped.profile.arguments, "-daemonize", "-S", "-loadvm", "clean", "-qmp", own, "-serial", "stdio")
     profile = replace(stopped.profile, arguments=words).confirm()
     plan = planned(profile, safety=False)
-    assert len(plan.warnings) == 4
+    assert len(plan.warnings) == 5
     assert plan.losses == ("What is on data.qcow2 now.", "What is on boot,1.qcow2 now.")
     outcome = carry_out(plan)
     with ending(outcome.pid, outcome.address):
@@ -118,12 +118,19 @@ def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Pa
 
 
 def test_without_a_snapshot_the_guest_boots(stopped: Stopped) -> None:
-    plan = planned(stopped.profile, None)
+    before = [path.read_bytes() for path in stopped.paths]
+    words = (*stopped.profile.arguments, "-snapshot")
+    plan = planned(replace(stopped.profile, arguments=words).confirm(), None)
+    assert plan.warnings[0] == "-snapshot: nothing that the guest writes is kept when it ends"
     assert [step.kind.value for step in plan.steps] == ["start"]
     outcome = carry_out(plan)
     with ending(outcome.pid, outcome.address):
         assert (outcome.ending, outcome.status) == (Ending.DONE, "running")
-        assert stopped.tags() == [["clean"], ["clean"]]
+    assert [path.read_bytes() for path in stopped.paths] == before
+    outcome = carry_out(planned(stopped.profile, None))
+    with ending(outcome.pid, outcome.address):
+        assert (outcome.ending, outcome.status) == (Ending.DONE, "running")
+        assert [disk.text for disk in outcome.disks] == ["no snapshot was changed"] * 2
 
 
 def test_a_state_that_does_not_fit_the_machine(stopped: Stopped) -> None:

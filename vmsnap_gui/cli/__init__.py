@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from vmsnap_gui import __version__
-from vmsnap_gui.cli import acting, checking, diff, listing, machines, ram, showing, starting
 from vmsnap_gui.cli.output import CommandError, complain
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.image.errors import ImageError
@@ -17,6 +17,22 @@ from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_MODULES = {
+    "list": "listing",
+    "show": "showing",
+    "ram": "ram",
+    "diff": "diff",
+    "take": "acting",
+    "restore": "acting",
+    "delete": "acting",
+    "check": "checking",
+    "machines": "machines",
+    "start": "starting",
+    "profile": "starting",
+}
+"""Which module of this package has a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a tag may hold letters that the terminal does not have
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser(words[0] if words else None).parse_args(words)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -46,13 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str | None) -> argparse.ArgumentParser:
+    """Return the parser; where the first word is a command, only with that one: the rest takes longer than some run."""
     parser = argparse.ArgumentParser(
         prog="vmsnap", description="See what the saved states of QEMU VMs hold; take, restore and delete them."
     )
     parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")
     # prog is named, or argparse would format a usage message now to learn it, for which it imports shutil
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="vmsnap")
-    for command in (listing, showing, ram, diff, acting, checking, machines, starting):
-        command.add(commands)
+    for name in [_MODULES[first]] if first in _MODULES else dict.fromkeys(_MODULES.values()):
+        importlib.import_module(f"{__name__}.{name}").add(commands)
     return parser

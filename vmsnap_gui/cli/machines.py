@@ -45,6 +45,7 @@ def machine_json(machine: Machine) -> dict[str, Any]:
         "pid": machine.pid,
         "version": ".".join(map(str, machine.version)) if machine.version is not None else None,
         "status": machine.status,
+        "note": machine.note,
         "disks": [_disk_json(disk) for disk in machine.disks],
     }
 
@@ -67,6 +68,7 @@ def machine_lines(machine: Machine) -> list[str]:
     facts += [f"QEMU {'.'.join(map(str, machine.version))}"] if machine.version is not None else []
     facts += [machine.address or machine.reach.value] if machine.status is not None else []
     lines = [printable(f"{machine.name}: {', '.join(facts)}")]
+    lines += [printable(f"  {machine.note}")] if machine.note is not None else []
     names = [printable(str(disk.path or disk.node or "a disk without a file")) for disk in machine.disks]
     width = max(map(len, names), default=0)
     for name, disk in zip(names, machine.disks, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -85,7 +86,9 @@ class ProgressLine:
             amount = f", {size_text(self._written)} written" if self._written else ""
             if self._expected:
                 amount += f" of about {size_text(self._expected)}"
-            sys.stderr.write(f"\r\x1b[K{self._what}: {time.monotonic() - self._begun:.0f} s{amount}")
+            line = f"{self._what}: {time.monotonic() - self._begun:.0f} s{amount}"
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # a longer line could not be overwritten
+            sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
             sys.stderr.flush()
 
     def _clear(self) -> None:

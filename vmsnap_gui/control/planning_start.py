@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import planning_files as files
-from vmsnap_gui.control.file_blockers import disk_blockers, missing_blockers, space_blockers
+from vmsnap_gui.control.file_blockers import bitmap_blockers, disk_blockers, missing_blockers, space_blockers
+from vmsnap_gui.control.launch_files import log_file, new_socket
 from vmsnap_gui.control.live_blockers import load_blockers
-from vmsnap_gui.control.monitor_socket import new_socket
 from vmsnap_gui.control.plan import Blocker, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
 from vmsnap_gui.control.profile import MONITOR, Launch, LaunchProfile, launch_of
 from vmsnap_gui.control.profile_disks import machine_of
@@ -50,6 +50,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         *load_blockers(machine, held, None),
         *[blocker async for blocker in disk_blockers(disks)],
         *space_blockers(disks, 1 if options.safety else 0),
+        *bitmap_blockers(disks),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
@@ -64,7 +65,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         # no check afterwards: the machine has the images then
         steps=(*checks, *takes, start) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
+        warnings=(*_notes(profile, launch), *selection.warnings, *_left_warnings(machine, selection)),
         losses=() if safety is not None else tuple(f"What is on {common.name_of(disk)} now." for disk in disks),
         cost=Cost(free=files.free_of(disks)),
         options=options,
@@ -83,7 +84,7 @@ async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, o
         subject="as its disks are",
         steps=(_start_step(profile, launch, (), None, disks),) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=launch.notes,
+        warnings=_notes(profile, launch),
         options=options,
         seen=common.seen_of(disks),
         profile=profile,
@@ -144,6 +145,10 @@ def program_of(profile: LaunchProfile) -> Path | None:
     path_variable = dict(profile.environment).get("PATH")
     found = shutil.which(program, path=path_variable)
     return Path(found) if found is not None else None
+
+
+def _notes(profile: LaunchProfile, launch: Launch) -> tuple[str, ...]:
+    return (*launch.notes, f"What QEMU says goes into {log_file(profile)}.")
 
 
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:

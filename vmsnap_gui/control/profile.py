@@ -17,7 +17,7 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.qemu_options import Option, is_on, options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +115,19 @@ def from_process(pid: int, name: str | None = None) -> LaunchProfile:
     if not words or not (is_qemu(words[0]) or is_qemu(program)):
         raise ControlError(f"process {pid} is no QEMU: {' '.join(words[:1]) or program or 'it has no command line'}")
     # What it was called as may mean nothing in our PATH; its program file is certain.
-    arguments = (program or words[0], *(w for one in options_of(words[1:]) if not _is_ours(one) for w in one.words))
+    arguments = (program or words[0], *_without_ours(words[1:]))
     return LaunchProfile(name=checked_name(name or guest_name(arguments)), arguments=arguments, directory=directory)
 
 
+def _without_ours(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command line without what vmsnap added when it started this QEMU."""
+    ours = False
+    for option in options_of(words):
+        ours = _is_ours(option) or (ours and option.name == "S")
+        yield from () if ours else option.words
+
+
 def _is_ours(option: Option) -> bool:
-    """Whether vmsnap added an option when it started this QEMU."""
     return (option.name == "chardev" and option.pairs.get("id") == MONITOR) or (
         option.name == "mon" and MONITOR in (option.pairs.get(""), option.pairs.get("chardev"))
     )

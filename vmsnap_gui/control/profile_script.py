@@ -8,6 +8,7 @@ POSIX shell (XCU 2.2, 2.6); nothing is ever given to a shell.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ _PWD = re.compile(r"\$\(\s*pwd\s*\)|`\s*pwd\s*`")
 _KEYWORDS = frozenset(
     ("if", "then", "else", "fi", "for", "while", "until", "do", "done", "case", "function", "!", "[", "[[")
 )
+_SPLITTING = frozenset(("IFS", "CDPATH"))
 _HARMLESS_SET = re.compile(r"[-+][eux]+$")
 
 _WHY_NOT = {
@@ -52,7 +54,7 @@ class _Reader:
     """Where in the script we are, and what is known there."""
 
     text: str
-    script: str
+    script: Path | None
     directory: Path
     variables: dict[str, str]
     exported: dict[str, str] = field(default_factory=dict)
@@ -170,8 +172,10 @@ class _Reader:
 
     def _expansion(self) -> str:
         """Return what a `$...` or a backquote stands for."""
-        own = Path(self.script)
-        for pattern, place in ((_OWN_FOLDER, own.parent), (_REAL_FOLDER, own.resolve().parent), (_PWD, self.directory)):
+        places = [(_PWD, self.directory)]
+        if self.script is not None:
+            places += [(_OWN_FOLDER, self.script.parent), (_REAL_FOLDER, self.script.resolve().parent)]
+        for pattern, place in places:
             found = pattern.match(self.text, self.at)
             if found is not None:
                 self.at = found.end()
@@ -185,8 +189,8 @@ class _Reader:
             self.at += 1
             return "$"
         name = found[1] or found[2]
-        known = {"@": "", "0": self.script, "BASH_SOURCE": self.script, "BASH_SOURCE[0]": self.script}
-        known |= {"PWD": str(self.directory), **self.variables}
+        own = {} if self.script is None else dict.fromkeys(("0", "BASH_SOURCE", "BASH_SOURCE[0]"), str(self.script))
+        known = {"@": "", "PWD": str(self.directory), **own, **self.variables}
         if name not in known:
             raise self.refuse(f"${name} is not set in the script; write its value instead")
         self.at = found.end()
@@ -205,8 +209,8 @@ def from_script(text: str, script: Path | None = None, *, name: str | None = Non
     Raises:
         ControlError: it holds something that cannot be told for certain; says the line and the reason.
     """
-    place = script.absolute() if script is not None else directory.absolute() / "sh"
-    reader = _Reader(text.replace("\r\n", "\n"), str(place), directory.absolute(), {"HOME": str(Path.home())})
+    place = script.absolute() if script is not None else None
+    reader = _Reader(text.replace("\r\n", "\n"), place, directory.absolute(), {"HOME": str(Path.home())})
     found: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     while reader.at < len(reader.text):
@@ -219,7 +223,8 @@ def from_script(text: str, script: Path | None = None, *, name: str | None = Non
             environment = {**reader.exported, **assigned}
         elif not words:
             reader.variables |= assigned
-            reader.exported |= {key: value for key, value in assigned.items() if key in reader.exported}
+            # what our own environment has is exported without a word
+            reader.exported |= {key: value for key, value in assigned.items() if key in {*reader.exported, *os.environ}}
     if not found:
         raise ControlError("nothing in it starts QEMU")
     return LaunchProfile(
@@ -243,6 +248,8 @@ def _command(reader: _Reader) -> tuple[dict[str, str], list[str]]:
         if match is None or (words and words != ["export"]):
             words += reader.word()
         else:
+            if match[1] in _SPLITTING:
+                raise reader.refuse(f"{match[1]} changes how the rest is read")
             reader.at = match.end()
             before = {**reader.variables, **assigned}.get(match[1], "") if match[2] else ""
             assigned[match[1]] = before + reader.word(value=True)[0]

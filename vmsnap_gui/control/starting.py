@@ -9,24 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import subprocess
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from vmsnap_gui.control import live, offline
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints
-from vmsnap_gui.control.monitor_socket import make_folder
+from vmsnap_gui.control.launch_files import log_file, make_folder
 from vmsnap_gui.control.plan import Step, StepKind
 from vmsnap_gui.control.planning_start import program_of
 from vmsnap_gui.control.profile import MONITOR
 from vmsnap_gui.control.qemu_options import options_of
-from vmsnap_gui.control.qmp import QMP, Lost
+from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.survey_live import survey
 from vmsnap_gui.control.work import Run, Worker
 
@@ -35,6 +32,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 300.0
 """Seconds until QEMU must greet; making a large machine ready takes some."""
+
+_ENDING = 30.0
+"""Seconds that QEMU may take to end when it was told to; its images are complete long before."""
 
 _POLL = 0.05
 
@@ -62,12 +62,6 @@ class _Started:
             return file.read().decode("utf-8", "backslashreplace").strip()
 
 
-def log_file(profile: LaunchProfile) -> Path:
-    """Return where the words of a profile's QEMU go; each start begins it anew."""
-    name = re.sub(r"[^\w.-]", "_", profile.name)
-    return platformdirs.user_log_path("vmsnap") / f"{name}.log"
-
-
 async def _start(step: Step, run: Run) -> None:
     """Start QEMU, load the snapshot that the step names, and let the machine go on."""
     profile = run.plan.profile
@@ -76,8 +70,8 @@ async def _start(step: Step, run: Run) -> None:
     socket = _socket_of(step)
     make_folder(socket)
     started = _launch(step, profile)
-    run.operation.tool_started(started.process.pid)
     try:
+        run.operation.tool_started(started.process.pid)
         qmp = await _greeted(started, f"qmp:{socket}")
     except BaseException:
         started.process.kill()
@@ -89,10 +83,10 @@ async def _start(step: Step, run: Run) -> None:
         try:
             if loads:
                 await _load(qmp, step)
+            await live.go_on(qmp, run, runs=True, announce=loads)
         except ControlError:
             await _give_up(qmp, started, run, step)
             raise
-        await live.go_on(qmp, run, runs=True, announce=loads)
     run.address, run.pid = qmp.address, started.process.pid
     run.said.append(started.said())
 
@@ -166,12 +160,13 @@ async def _give_up(qmp: QMP, started: _Started, run: Run, step: Step) -> None:
         run.status = "paused"
         run.address, run.pid = qmp.address, started.process.pid
         return
-    with contextlib.suppress(ControlError):
-        try:
-            await qmp.execute("quit")
-        except Lost:
-            started.process.kill()
-    await started.ended.wait()
+    with contextlib.suppress(ControlError):  # it may be gone before it answers
+        await qmp.execute("quit")
+    try:
+        await asyncio.wait_for(started.ended.wait(), _ENDING)
+    except TimeoutError:
+        started.process.kill()
+        await started.ended.wait()
 
 
 async def _undo(step: Step, run: Run) -> None:
