@@ -1,0 +1,15 @@
+"""The fault runs of 'make verify': at random moments, and none of them may show anything wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.verify
+def test_faults() -> None:
+    words = [sys.executable, "-m", "tests.faults", "--runs", "200", "--seed", "7"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
