@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
     from vmsnap_gui.compare.disk import DiskComparison
+    from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.comparing import Compared, MemoryCompared, Side
     from vmsnap_gui.jobs import Job, Jobs
@@ -139,7 +140,7 @@ class CompareHeader(QWidget):
             self._say()
 
     def _say(self) -> None:
-        """Show the comparison that is under way, or why there is none."""
+        """Show the comparison that is under way, why there is none, or what is wrong with the states."""
         comparison, text, icon = self._comparison, "", "in-use"
         if comparison.job is not None and comparison.sides is not None:
             text = self.tr("Comparing %1 with %2")
@@ -153,8 +154,18 @@ class CompareHeader(QWidget):
             if comparison.compared is None:
                 text = self.tr("The comparison failed: %1")
             text = text.replace("%1", words.sentence(comparison.failure))
+        elif comparison.compared is not None and comparison.compared.fields is not None:
+            icon, text = "problem", _what_is_wrong(comparison.compared.fields)
         self._cancel.setVisible(comparison.job is not None)
         self.notice.show_message(icon, text)
+
+
+def _what_is_wrong(fields: FieldComparison) -> str:
+    """Return what is wrong with the two states; a device that could not be read looks as if it were not there."""
+    sides = (("A", fields.a), ("B", fields.b))
+    found = [f"{letter}: {problem}" for letter, state in sides for problem in state.problems]
+    more = f" (+{numbers.count(len(found) - 1)})" if len(found) > 1 else ""
+    return words.sentence(found[0]) + more if found else ""
 
 
 class _Line(QLabel):
