@@ -12,6 +12,8 @@ from tests.image.tools import create, run, take
 from tests.models.states import NO_DESCRIPTION, Q35, loaded
 from tests.samples import sample
 from vmsnap_gui.entries import normal
+from vmsnap_gui.guest import names
+from vmsnap_gui.guest.rules_file import BUILT_IN, load_rules
 from vmsnap_gui.image.errors import Cancelled, ImageError
 from vmsnap_gui.reading import Changed, Reader, StateKey, look_at
 
@@ -45,7 +47,7 @@ def test_what_is_no_image_says_why(tmp_path: Path) -> None:
     words = {name: str(found.error) for name, found in reasons.items()}
     assert "neither" in words["text"]
     assert "pipe" in words["pipe"]
-    assert "o such file" in words["none"]
+    assert words["none"].endswith("none: there is no such file")
     assert reasons["none"].stamp is None
     assert words["loop"]
     assert words["nul\0"]
@@ -99,6 +101,16 @@ def test_problems_say_where_they_are() -> None:
         if one.section is not None and one.problem.offset is not None:
             section = state.vmstate.sections[one.section]
             assert section.offset <= one.problem.offset < section.end
+
+
+def test_mistakes_in_names_of_your_own_are_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "names.toml"
+    own.write_text("[[rule]]\ndevice = 5\n")
+    rules = load_rules([own, BUILT_IN])
+    monkeypatch.setattr(names, "default_rules", lambda: rules)
+    (problem,) = loaded.__wrapped__(Q35).problems
+    assert str(own) in problem.problem.message
+    assert problem.section is None
 
 
 def test_another_snapshot_in_its_place_is_noticed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.locks import in_use
-from vmsnap_gui.image.byteview import Stamp
+from vmsnap_gui.image.byteview import Stamp, cannot_open
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.vmstate.fields import Kind, join_path
@@ -214,8 +214,7 @@ def look_at(path: Path) -> Found:
     except ImageError as error:
         return Found(path, stamp, error=error, began=began)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Found(path, stamp, error=ImageError(f"cannot be opened: {reason}", path=path), began=began)
+        return Found(path, stamp, error=cannot_open(path, error), began=began)
 
 
 def _read_info(path: Path, stamp: Stamp) -> ImageInfo:
@@ -244,7 +243,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, torn: Callable[[], bool]) -> LoadedState:
-    from vmsnap_gui.guest.names import annotate
+    from vmsnap_gui.guest.names import annotate, default_rules
     from vmsnap_gui.vmstate.devices import open_state
 
     state = open_state(image.vm_state(snapshot, progress), progress=progress)
@@ -260,6 +259,7 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, t
         problems += found
         if section.type is SectionType.FULL:
             devices, fields, device_bytes = devices + 1, fields + leaves, device_bytes + section.size
+    problems += map(StateProblem, default_rules().problems)
     problems.sort(key=lambda one: one.problem.offset or 0)
     return LoadedState(
         key, snapshot, state, tuple(trees), tuple(labels), devices, fields, device_bytes, tuple(problems),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,11 +51,27 @@ def test_what_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str],
 
 
 def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["list"], ["show"], ["ram", "x", "--offset", "zz"], ["nonsense"]):
+    wrong = (["list"], ["show"], ["show", "x", "--spans"], ["ram", "x", "--offset", "zz"], ["nonsense"])
+    for arguments in wrong:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2
-    assert "'zz' is no number" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "--spans needs --json" in err
+    assert "'zz' is no number" in err
+
+
+def test_a_pipe_that_nobody_reads_says_nothing_about_the_states() -> None:
+    state = f"{sample(Q35)}@snap0"
+    command = [sys.executable, "-c", "from vmsnap_gui.cli import main; raise SystemExit(main())"]
+    with subprocess.Popen(
+        [*command, "diff", "--all", state, state], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141  # 1 would be: they differ
 
 
 def test_the_demo_stands_for_a_path(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +114,26 @@ def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFi
     status, _, err = run(capsys, "show", sample(DISK_ONLY), "-s", "snap0")
     assert status == 1
     assert err.count(str(sample(DISK_ONLY))) == 1
+
+
+def test_a_damaged_table_of_snapshots_is_not_called_empty(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    short = tmp_path / "short.qcow2"
+    short.write_bytes(sample(Q35).read_bytes()[:100_000])
+    _, _, err = run(capsys, "show", short)
+    assert "0 of 3 snapshots can be read" in err
+    assert err.endswith("no snapshots can be read\n")
+
+
+def test_mistakes_in_names_of_your_own_are_told(tmp_path: Path) -> None:
+    (tmp_path / "vmsnap").mkdir()
+    (tmp_path / "vmsnap" / "names.toml").write_text("[[rule]]\ndevice = 5\n")
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    state = f"{sample(Q35)}@snap0"
+    for arguments in (["show", str(sample(Q35)), "-s", "snap0", "--device", "port92"], ["diff", state, state]):
+        command = [sys.executable, "-c", "from vmsnap_gui.cli import main; raise SystemExit(main())", *arguments]
+        done = subprocess.run(command, capture_output=True, env=environment, text=True, check=True)
+        assert done.stderr.count("\n") == 1
+        assert f"In {tmp_path}/vmsnap/names.toml: rule 1" in done.stderr
 
 
 def test_one_device_of_several(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,10 +48,11 @@ def test_stream_samples(name: str) -> None:
     assert (view.size, view.base_offset) == (size, 0)
     assert view.read(0, 5) + view.read(size - 1, 1) == b"QEVM\0}"
     assert dict(image.facts)["Format"] == "VM state stream, version 3"
+    assert dict(image.facts)["File size"].endswith(f"iB ({size} bytes)")
     assert not image.changed()
     with pytest.raises(ImageError, match="holds a VM state but no disk"):
         image.disk(None)
-    with pytest.raises(ImageError, match="no snapshot is called 'x'; there are: the saved state"):
+    with pytest.raises(ImageError, match="no snapshot is called 'x': this is one saved state"):
         select_snapshot(image, "x")
     image.close()
     with pytest.raises(ImageError, match="the image was closed"):

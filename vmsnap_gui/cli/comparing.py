@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import CommandError, complain, open_output, print_json
+from vmsnap_gui.cli.output import CommandError, complain, complain_of_names, open_output, print_json
 from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay, comparison_json
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.fields import compare_fields
@@ -82,6 +82,7 @@ def _compare(options: argparse.Namespace, stack: ExitStack) -> int:
         print_json(comparison_json(comparison, unchanged=options.all))
     else:
         _print(comparison, options.all)
+        complain_of_names()
     incomplete = comparison.ram.problems if comparison.ram is not None else ()
     for text in incomplete:
         complain(CommandError(text))

@@ -29,6 +29,14 @@ def complain(error: Exception) -> None:
     print(f"vmsnap: {printable(str(error))}", file=sys.stderr)
 
 
+def complain_of_names() -> None:
+    """Tell what is wrong with the person's own names of fields, where names were printed."""
+    from vmsnap_gui.guest.names import default_rules  # takes longer to import than all that --json needs
+
+    for problem in default_rules().problems:
+        complain(CommandError(str(problem)))
+
+
 def print_json(document: object) -> None:
     """Print one JSON document, in ASCII, which is safe on any terminal."""
     sys.stdout.write(json.dumps(document) + "\n")

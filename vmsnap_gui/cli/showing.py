@@ -10,6 +10,7 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
+    complain_of_names,
     paths_of,
     print_json,
     problems_json,
@@ -42,12 +43,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
-    parser.add_argument("--spans", action="store_true", help="add the bytes of every leaf (to --json)")
+    parser.add_argument("--spans", action="store_true", help="with --json: add type, offset and size of every leaf")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_show)
 
 
 def _show(options: argparse.Namespace) -> int:
+    if options.spans and not options.json:
+        options.parser.error("--spans needs --json")
     documents = []
     status = 0
     for path in paths_of(options):
@@ -68,13 +71,16 @@ def _show(options: argparse.Namespace) -> int:
             status = 1
     if options.json:
         print_json(documents)
+    else:
+        complain_of_names()
     return status
 
 
 def _say_why_nothing(image: Image) -> None:
     for problem in image.problems:
         complain(CommandError(f"{image.path}: {problem}"))
-    what = "no snapshot holds a VM state" if image.snapshots else "there are no snapshots"
+    none = "no snapshots can be read" if image.problems else "there are no snapshots"
+    what = "no snapshot holds a VM state" if image.snapshots else none
     complain(CommandError(f"{image.path}: {what}"))
 
 

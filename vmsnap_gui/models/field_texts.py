@@ -86,7 +86,7 @@ def _label(root: Root, field: Field, path: str, problem: str | bool | None, *, t
     elif problem:
         parts.append(_tr("a problem inside"))
     if top and field.kind is Kind.RECORDS:
-        parts.append(_tr("shown on the Memory tab"))
+        parts.append(_tr("see Memory"))
     return short(" · ".join(parts))
 
 

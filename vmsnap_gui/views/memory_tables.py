@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QHeaderView, QTableView, QTreeView, QWidget
 
 from vmsnap_gui.models.ram import SHARE_ROLE, Column
@@ -60,6 +60,7 @@ def plain_table(name: str, title: str, model: QAbstractItemModel, parent: QWidge
     table.setAlternatingRowColors(True)
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # what tells names of blocks apart stands at their end
     table.header().setStretchLastSection(False)
     return table
 

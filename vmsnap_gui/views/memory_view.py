@@ -128,6 +128,7 @@ class MemoryView(QWidget):
         for place, stretch in enumerate((2, 3, 2)):
             left.setStretchFactor(place, stretch)
         left.setSizes([160, 260, 160])
+        left.setMinimumWidth(self.fontMetrics().averageCharWidth() * 56)
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
