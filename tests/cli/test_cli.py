@@ -90,6 +90,22 @@ def test_show_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "mc146818rtc" in err
 
 
+def test_one_broken_state_hides_no_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "broken.qcow2"
+    data = sample(Q35).read_bytes()
+    at = data.index(b"QEVM\0\0\0\3")
+    path.write_bytes(data[:at] + b"XXXX" + data[at + 4 :])
+    status, out, err = run(capsys, "show", "--json", path)
+    shown = {one["snapshot"]["tag"] for one in json.loads(out)}
+    (broken,) = {"snap0", "snap1", "snap2"} - shown
+    assert (status, len(shown), err.count("\n")) == (1, 2, 1)
+    assert err.startswith(f"vmsnap: {path}: id ")
+    assert f"tag '{broken}': this is no VM state" in err
+    status, out, _ = run(capsys, "show", path)
+    assert status == 1
+    assert all(f"'{tag}'" in out for tag in shown)
+
+
 def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "show", "--json", sample(DISK_ONLY))
     assert (status, json.loads(out)) == (0, [])

@@ -18,6 +18,7 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.snapshot import describe
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
@@ -48,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    documents = []
+    documents: list[dict[str, Any]] = []
     status = 0
     for path in paths_of(options):
         try:
@@ -57,18 +58,30 @@ def _show(options: argparse.Namespace) -> int:
                 if not found:
                     _say_why_nothing(image)
                 for snapshot in found:
-                    state = open_state(image.vm_state(snapshot), forward=options.forward)
-                    sections = _sections(state, options.device)
-                    if options.json:
-                        documents.append(_state_json(image, snapshot, state, sections, options.spans))
-                    else:
-                        _print_state(image, snapshot, state, sections)
-        except (ImageError, StreamError, CommandError) as error:
+                    status |= _show_one(options, image, snapshot, documents)
+        except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
     if options.json:
         print_json(documents)
     return status
+
+
+def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> int:
+    """Show one state, or complain about it: the others of the image are shown all the same. Returns the status."""
+    try:
+        state = open_state(image.vm_state(snapshot), forward=options.forward)
+        sections = _sections(state, options.device)
+        if options.json:
+            documents.append(_state_json(image, snapshot, state, sections, options.spans))
+        else:
+            _print_state(image, snapshot, state, sections)
+    except (ImageError, StreamError, CommandError) as error:
+        which = f"{describe(snapshot)}: " if len(image.snapshots) > 1 else ""
+        said = ImageError(error.message, offset=error.offset) if isinstance(error, ImageError) else error
+        complain(CommandError(f"{image.path}: {which}{said}"))
+        return 1
+    return 0
 
 
 def _say_why_nothing(image: Image) -> None:
