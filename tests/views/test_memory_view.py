@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QPushButton
 from tests.models.states import Q35, loaded
 from tests.samples import sample
 from tests.views.world import World, world
+from tests.vmstate.rams import with_broken_page
+from tests.vmstate.streams import pattern
+from vmsnap_gui.models.hits import Hit
 from vmsnap_gui.models.ram import Column
 from vmsnap_gui.views.memory_view import MemoryView
 
@@ -342,6 +345,53 @@ def test_a_search_can_be_cancelled_and_keeps_what_it_found(q35: MemoryView, here
     assert not cancel.isVisible()
     _search(q35, here, "QEMU")
     assert q35.search.hits.offsets == _places(b"QEMU")
+
+
+def test_a_search_that_was_cancelled_can_be_begun_again(q35: MemoryView, here: World) -> None:
+    q35.find_bar.text.setText("QEMU")
+    q35.find_next()
+    q35.search.cancel()
+    here.settle()
+    assert q35.find_bar.status.text() == "Cancelled · Nothing found"
+    q35.find_next()
+    here.settle()
+    places = _places(b"QEMU")
+    assert q35.search.hits.offsets == places
+    assert q35.find_bar.status.text() == f"1 of {len(places)} found"
+
+
+def test_behind_what_a_cancelled_search_found_it_is_begun_again(q35: MemoryView, here: World) -> None:
+    places = _places(b"QEMU")
+    _search(q35, here, "QEMU")
+    q35.find_bar.text.setText("no such text in this memory")
+    q35.find_next()
+    q35.search.hits.add([Hit(places[0], b"QEMU", 0), Hit(places[1], b"QEMU", 0)], 0)  # as if it had come so far
+    q35.search.cancel()
+    q35.bytes.hex.go_to(places[0])
+    q35.find_next()
+    assert not q35.search.running
+    assert q35.bytes.hex.selected.start == places[1]
+    q35.find_next(back=True)
+    assert q35.bytes.hex.selected.start == places[0]
+    q35.find_next(back=True)
+    assert q35.search.running
+    here.settle()
+    assert q35.find_bar.status.text() == "Nothing found"
+
+
+def test_what_a_search_could_not_look_at_is_said(here: World, view: MemoryView, tmp_path: Path) -> None:
+    path = tmp_path / "broken-page.vmstate"
+    path.write_bytes(with_broken_page(5))
+    here.open(path)
+    here.settle()
+    text = pattern(9)[8:16].decode()
+    _search(view, here, text)
+    assert view.find_bar.status.text() == f"1 of {view.search.hits.rowCount()} found · 1 page cannot be read"
+    assert view.search.hits.offsets[-1] > 60 * 4096
+    view.go_to("page 4")
+    here.settle()
+    assert view.bytes.hex.bytes_at(4 * 4096, 4096) == pattern(4)
+    assert view.bytes.hex.bytes_at(5 * 4096, 1) is None
 
 
 def test_what_cannot_be_looked_for_is_explained_and_changes_nothing(q35: MemoryView, here: World) -> None:

@@ -85,11 +85,13 @@ class MemoryView(QWidget):
         if index is None or state is None or block is None:
             return
         cursor = self.bytes.hex.selected.start
-        if self.search.is_for(query):
+        if self.search.leads_on(query, cursor, back=back):
             self.search.go(cursor, back=back)
             return
+        # A search that is begun again goes on behind the place that it showed last.
+        start = cursor + 1 if self.search.is_at(query, cursor) else cursor
         try:
-            self.search.start(lane_of(state.key.path, "search"), index, block, query, cursor)
+            self.search.start(lane_of(state.key.path, "search"), index, block, query, start)
         except ValueError as error:
             self.find_bar.say(str(error), wrong=True)
 
