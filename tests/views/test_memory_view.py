@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,6 +129,24 @@ def test_indexing_can_be_cancelled_and_begun_again(here: World, view: MemoryView
     qtbot.mouseClick(view.findChild(QPushButton, "index_page_start_index"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: view.block is not None)
     here.settle()
+
+
+def test_a_change_of_the_file_does_not_begin_again_what_was_cancelled(
+    here: World, view: MemoryView, tmp_path: Path
+) -> None:
+    path = tmp_path / "disk.qcow2"
+    shutil.copyfile(sample(Q35), path)
+    here.session.state_loaded.connect(lambda *_: here.session.ram_job and here.session.ram_job.cancel())
+    here.open(path, 0)
+    here.settle()
+    cancelled = here.session.ram_job
+    state = here.session.loaded
+    os.utime(path)
+    here.session.library.reload(path)
+    here.settle()
+    assert here.session.loaded is state
+    assert here.session.ram_job is cancelled
+    assert view.page.message()[0] == "The memory is not indexed"
 
 
 def test_another_snapshot_shows_its_own_memory_in_the_same_block(q35: MemoryView, here: World) -> None:

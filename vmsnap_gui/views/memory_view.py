@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.models.page_cells import BlockPages
+    from vmsnap_gui.reading import LoadedState
     from vmsnap_gui.session import Session
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
@@ -42,6 +43,7 @@ class MemoryView(QWidget):
         self.setAccessibleName(self.tr("Memory"))
         self._session = session
         self._jobs = jobs
+        self._loaded: LoadedState | None = None
         self._block: RamBlock | None = None
         self._name = ""
         self._failure = ""
@@ -193,6 +195,9 @@ class MemoryView(QWidget):
     def _follow(self, *_: object) -> None:
         """Show the blocks of the session's state, or why there are none."""
         loaded, index = self._session.loaded, self._session.ram
+        if loaded is not None and loaded is self._loaded:
+            return  # only the image around it changed: what was cancelled or failed is not begun again
+        self._loaded = loaded
         self._failure = ""
         if index is not None and loaded is not None and not self.model.blocks:
             self.model.show(loaded.vmstate.ram_blocks)  # this view was made later than the index
