@@ -138,6 +138,14 @@ def test_paths_are_made_absolute_but_keep_their_links(tmp_path: Path, monkeypatc
     assert str(normal(Path("//a//b"))) == "/a/b"
 
 
+def test_mistakes_in_a_persons_names_are_problems_of_what_is_shown(own_names: Path) -> None:
+    own_names.write_text("nonsense")
+    path = sample(Q35)
+    state = Reader(path).load(StateKey(path, 0, None, None, 1), info(path).snapshots[0], lambda _done, _total: None)
+    assert [str(one.problem).startswith(f"The names in {own_names} are not used") for one in state.problems] == [True]
+    assert any(state.labels)
+
+
 @pytest.mark.slow
 def test_as_many_problems_as_sections_take_no_longer_each(tmp_path: Path) -> None:
     stream = Stream()

@@ -139,7 +139,7 @@ class LoadedState:
         devices: How many sections hold the state of a device (not RAM, nor another iterative part).
         fields: How many described leaves those have.
         device_bytes: Bytes of those sections.
-        problems: Those of the stream, its sections and its fields, in stream order.
+        problems: Those of the files that the labels are from, of the stream, its sections and fields, in stream order.
         torn: The file changed while it was read, so the parts may not belong together.
     """
 
@@ -245,7 +245,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, torn: Callable[[], bool]) -> LoadedState:
-    from vmsnap_gui.guest.names import annotate
+    from vmsnap_gui.guest.names import annotate, default_rules
     from vmsnap_gui.vmstate.devices import open_state
 
     state = open_state(image.vm_state(snapshot, progress), progress=progress)
@@ -262,6 +262,7 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, t
         problems += found
         if section.type is SectionType.FULL:
             devices, fields, device_bytes = devices + 1, fields + leaves, device_bytes + section.size
+    problems += [StateProblem(wrong) for wrong in default_rules().problems]  # in a person's own file of names
     problems.sort(key=lambda one: one.problem.offset or 0)
     return LoadedState(
         key, snapshot, state, tuple(trees), tuple(labels), devices, fields, device_bytes, tuple(problems),

@@ -106,6 +106,23 @@ def test_one_broken_state_hides_no_other(capsys: pytest.CaptureFixture[str], tmp
     assert all(f"'{tag}'" in out for tag in shown)
 
 
+def test_a_device_that_no_state_has_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "show", "--json", sample(Q35), "--device", "nope")
+    assert (status, json.loads(out), err.count("\n")) == (1, [], 1)
+    assert err.startswith(f"vmsnap: {sample(Q35)}: there is no section 'nope'")
+
+
+def test_mistakes_in_a_persons_names_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own_names: Path
+) -> None:
+    own_names.write_text('[[rule]]\ndevice = "port92"\nfields = [{ path = "outport", bits = "none" }]\n')
+    status, out, err = run(capsys, "show", sample(Q35), "-s", "snap0", "--device", "port92")
+    assert status == 0
+    assert "outport = " in out
+    assert err == f"vmsnap: In {own_names}: rule 1, field 1: bits = 'none' is not known.\n"
+    assert run(capsys, "show", "--json", sample(Q35), "-s", "snap0", "--device", "port92")[2] == ""
+
+
 def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "show", "--json", sample(DISK_ONLY))
     assert (status, json.loads(out)) == (0, [])

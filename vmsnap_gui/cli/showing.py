@@ -57,31 +57,49 @@ def _show(options: argparse.Namespace) -> int:
                 found = states(image, options.snapshot)
                 if not found:
                     _say_why_nothing(image)
-                for snapshot in found:
-                    status |= _show_one(options, image, snapshot, documents)
+                status |= _show_states(options, image, found, documents)
         except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
     if options.json:
         print_json(documents)
+    else:
+        _say_what_is_wrong_with_names()
     return status
 
 
-def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> int:
-    """Show one state, or complain about it: the others of the image are shown all the same. Returns the status."""
-    try:
-        state = open_state(image.vm_state(snapshot), forward=options.forward)
-        sections = _sections(state, options.device)
-        if options.json:
-            documents.append(_state_json(image, snapshot, state, sections, options.spans))
-        else:
-            _print_state(image, snapshot, state, sections)
-    except (ImageError, StreamError, CommandError) as error:
-        which = f"{describe(snapshot)}: " if len(image.snapshots) > 1 else ""
-        said = ImageError(error.message, offset=error.offset) if isinstance(error, ImageError) else error
-        complain(CommandError(f"{image.path}: {which}{said}"))
-        return 1
-    return 0
+def _show_states(
+    options: argparse.Namespace, image: Image, found: list[Snapshot], documents: list[dict[str, Any]]
+) -> int:
+    """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
+    failed: dict[str, list[str]] = {}
+    for snapshot in found:
+        try:
+            _show_one(options, image, snapshot, documents)
+        except ImageError as error:
+            failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
+        except (StreamError, CommandError) as error:
+            failed.setdefault(str(error), []).append(describe(snapshot))
+    for message, which in failed.items():
+        some = f"{', '.join(which)}: " if len(which) < len(found) else ""
+        complain(CommandError(f"{image.path}: {some}{message}"))
+    return 1 if failed else 0
+
+
+def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> None:
+    state = open_state(image.vm_state(snapshot), forward=options.forward)
+    sections = _sections(state, options.device)
+    if options.json:
+        documents.append(_state_json(image, snapshot, state, sections, options.spans))
+    else:
+        _print_state(image, snapshot, state, sections)
+
+
+def _say_what_is_wrong_with_names() -> None:
+    from vmsnap_gui.guest.names import default_rules
+
+    for problem in default_rules().problems:
+        complain(CommandError(str(problem)))
 
 
 def _say_why_nothing(image: Image) -> None:
