@@ -47,9 +47,10 @@ def view(qtbot: QtBot, here: World) -> MemoryView:
 
 
 @pytest.fixture
-def q35(here: World, view: MemoryView) -> MemoryView:
+def q35(here: World, view: MemoryView, qtbot: QtBot) -> MemoryView:
     here.open(sample(Q35), 0)
     here.settle()
+    qtbot.waitUntil(lambda: view.map.map is not None, timeout=20_000)  # the first of a run imports pyqtgraph
     return view
 
 
@@ -273,6 +274,20 @@ def test_pages_are_drawn_by_kind_and_by_entropy(q35: MemoryView, here: World) ->
     assert q35.map.legend.accessibleName() == "0 bits – 8 bits per byte"
     q35.map.mode.setCurrentIndex(0)
     assert page_map.grab().toImage() == kinds
+
+
+def test_entropy_that_another_block_interrupted_is_computed_again(q35: MemoryView, here: World) -> None:
+    main, video = (q35.model.index(q35.model.row_of(name), 0) for name in ("pc.ram", "0000:00:01.0/vga.vram"))
+    q35.map.mode.setCurrentIndex(1)
+    q35.blocks.setCurrentIndex(video)
+    here.settle()
+    assert q35.map.describe(4000).endswith("zero · 0.00 bits per byte")
+    q35.blocks.setCurrentIndex(main)
+    here.settle()
+    assert q35.map.describe(16_000).endswith(" bits per byte")
+    done = len(here.jobs.jobs)
+    q35.blocks.setCurrentIndex(video)
+    assert len(here.jobs.jobs) == done  # that of the other block is still known
 
 
 def test_cancelling_the_entropy_goes_back_to_kinds(q35: MemoryView, here: World) -> None:
