@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.samples import sample
+from tests.vmstate.rams import with_broken_page
+from tests.vmstate.streams import pattern
 from vmsnap_gui.cli import main
 
 if TYPE_CHECKING:
@@ -153,6 +156,22 @@ def test_bytes_of_a_block(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert target.read_bytes() == bytes.fromhex("fa31c08ed88ed0bc007cfbbe5c7cac84")
     _, out, _ = run(capsys, "ram", sample(Q35), *options)
     assert out == "0000007c00  fa 31 c0 8e d8 8e d0 bc 00 7c fb be 5c 7c ac 84  .1.......|..\\|..\n"
+
+
+def test_one_page_that_cannot_be_unpacked_keeps_back_no_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, target = tmp_path / "broken.vmstate", tmp_path / "ram"
+    path.write_bytes(with_broken_page(20))
+    status, _, err = run(capsys, "ram", path, "--output", target)
+    memory = b"".join(bytes(4096) if i == 20 else pattern(i) for i in range(64))
+    said = "pages of block pc.ram that cannot be unpacked, and count as zeros: 1, the first is page 20"
+    assert (status, err) == (1, f"vmsnap: {path}: {said}\n")
+    assert target.read_bytes() == memory
+    status, out, err = run(capsys, "ram", path, "--json")
+    assert (status, err) == (1, f"vmsnap: {path}: {said}\n")
+    assert json.loads(out)[0]["sha256"] == hashlib.sha256(memory).hexdigest()
+    assert run(capsys, "ram", path, "--offset", 21 * 4096, "--length", "16")[0] == 0
 
 
 @pytest.mark.parametrize("name", [Q35, STREAM])
