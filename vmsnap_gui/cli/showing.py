@@ -19,6 +19,7 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.snapshot import describe
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
@@ -51,7 +52,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _show(options: argparse.Namespace) -> int:
     if options.spans and not options.json:
         options.parser.error("--spans needs --json")
-    documents = []
+    documents: list[dict[str, Any]] = []
     status = 0
     for path in paths_of(options):
         try:
@@ -59,14 +60,8 @@ def _show(options: argparse.Namespace) -> int:
                 found = states(image, options.snapshot)
                 if not found:
                     _say_why_nothing(image)
-                for snapshot in found:
-                    state = open_state(image.vm_state(snapshot), forward=options.forward)
-                    sections = _sections(state, options.device)
-                    if options.json:
-                        documents.append(_state_json(image, snapshot, state, sections, options.spans))
-                    else:
-                        _print_state(image, snapshot, state, sections)
-        except (ImageError, StreamError, CommandError) as error:
+                status |= _show_states(options, image, found, documents)
+        except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
     if options.json:
@@ -74,6 +69,33 @@ def _show(options: argparse.Namespace) -> int:
     else:
         complain_of_names()
     return status
+
+
+def _show_states(
+    options: argparse.Namespace, image: Image, found: list[Snapshot], documents: list[dict[str, Any]]
+) -> int:
+    """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
+    failed: dict[str, list[str]] = {}
+    for snapshot in found:
+        try:
+            _show_one(options, image, snapshot, documents)
+        except ImageError as error:
+            failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
+        except (StreamError, CommandError) as error:
+            failed.setdefault(str(error), []).append(describe(snapshot))
+    for message, which in failed.items():
+        some = f"{', '.join(which)}: " if len(which) < len(found) else ""
+        complain(CommandError(f"{image.path}: {some}{message}"))
+    return 1 if failed else 0
+
+
+def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> None:
+    state = open_state(image.vm_state(snapshot), forward=options.forward)
+    sections = _sections(state, options.device)
+    if options.json:
+        documents.append(_state_json(image, snapshot, state, sections, options.spans))
+    else:
+        _print_state(image, snapshot, state, sections)
 
 
 def _say_why_nothing(image: Image) -> None:

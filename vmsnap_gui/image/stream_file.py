@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
 
 
+_KEPT_HOLE = 16 << 20
+"""Bytes of a hole at the end that are kept: a state's last section may end with zeros that were made a hole."""
+
+
 class StreamFile:
     """An open stream file: one state without id and tag; see `Image` for what is common to all kinds."""
 
@@ -39,11 +43,14 @@ class StreamFile:
         return (("Format", f"VM state stream, version {version}"), ("File size", size_text(self._handle.size)))
 
     def vm_state(self, snapshot: Snapshot, progress: Progress | None = None) -> ByteView:
-        """See Image. Zeros after the stream's end stay in the view."""
+        """See Image. Zeros after the stream's end stay in the view, but for a hole that is far longer than any state's.
+
+        A state volume has twice the size of the machine's memory, and most of it may never have been written.
+        """
         del progress
         if snapshot not in self.snapshots:
             raise ImageError("this snapshot is not one of this file", path=self.path)
-        return FileView(self._handle)
+        return FileView(self._handle, 0, min(self._handle.size, self._handle.data_end() + _KEPT_HOLE))
 
     def disk(self, snapshot: Snapshot | None) -> ByteView:
         """See Image: there is no disk."""

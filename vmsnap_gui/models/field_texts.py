@@ -61,10 +61,10 @@ class FieldTexts:
         )
 
     @classmethod
-    def of_group(cls, first: Field, last: Field, count: int) -> FieldTexts:
-        """Make the texts of a group of rows."""
+    def of_group(cls, first: Field, last: Field, count: int, *, top: bool = False) -> FieldTexts:
+        """Make the texts of a group of rows; `top`: they are sections."""
         name = f"{short(first.name)} … {short(last.name)}"
-        what = _tr("%1 elements").replace("%1", numbers.count(count))
+        what = (_tr("%1 sections") if top else _tr("%1 elements")).replace("%1", numbers.count(count))
         size = numbers.count(last.offset + last.size - first.offset)
         return cls(
             (name, "", what, "", f"{first.offset:#x}", size),
