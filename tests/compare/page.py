@@ -29,7 +29,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.text = ""
+        self._texts: list[str] = []
         self.headings: list[tuple[int, str]] = []
         self.tables: list[int] = []
         self._open: list[str] = []
@@ -39,6 +39,7 @@ class Page(HTMLParser):
         assert html.startswith("<!DOCTYPE html>\n")
         self.feed(html)
         self.close()
+        self.text = "".join(self._texts)
         assert self._open == []
         assert len(set(self._ids)) == len(self._ids)
         assert set(self._links) <= set(self._ids)
@@ -87,7 +88,7 @@ class Page(HTMLParser):
         if "style" in self._open:
             self._style += data
             return
-        self.text += data
+        self._texts.append(data)
         if self._open and re.fullmatch("h[123]", self._open[-1]):
             level, before = self.headings[-1]
             self.headings[-1] = level, before + data

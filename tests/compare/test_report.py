@@ -105,7 +105,7 @@ def test_a_huge_comparison_makes_a_report_that_a_browser_opens(demo_fields: Fiel
     fields = tuple(changed(f"table[{n}]", n, n + 1) for n in range(MOST_ROWS + 5))
     full = MOST_IN_ALL // MOST_ROWS + 1
     many = tuple(section(f"device{n}", fields if n < full else fields[:3]) for n in range(MOST_ROWS + 7))
-    pages = np.arange(1 << 20, dtype=np.uint32).astype(np.uint8) % 4
+    pages = np.arange(1 << 18, dtype=np.uint32).astype(np.uint8) % 4
     blocks = tuple(block(f"block{n}", pages[n:]) for n in range(60))
     starts = np.arange(100_000, dtype=np.int64) * 2 * 65536
     ranges = Ranges(starts, np.full(len(starts), 65536), np.ones(len(starts), np.uint8))
