@@ -109,7 +109,10 @@ class Walk(QObject):
 
     def _fields(self) -> Iterator[Callable[[], bool]]:
         view = self._parts.window.compare_tab.view
-        yield from self._go("F7 and F8 in fields")
+        compared = self._parts.window.compare_tab.session.compared
+        assert compared is not None
+        # No further than the last field: behind it comes the memory, a phase of its own.
+        yield from self._go("F7 and F8 in fields", min(_STEPS, compared.counts.fields // 2))
         self._measure("all fields")
         view.fields.shown.setCurrentIndex(Shown.ALL)
         yield self._is_calm
@@ -128,12 +131,12 @@ class Walk(QObject):
         view.fields.shown.setCurrentIndex(Shown.CHANGED)
         yield self._is_calm
 
-    def _go(self, phase: str) -> Iterator[Callable[[], bool]]:
+    def _go(self, phase: str, steps: int = _STEPS) -> Iterator[Callable[[], bool]]:
         """Go to the next difference many times, and back."""
         self._measure(phase)
         actions = self._parts.window.compare_tab.actions
         for action in (actions.next, actions.previous):
-            for _ in range(_STEPS):
+            for _ in range(steps):
                 action.trigger()
                 yield self._at_once
         yield self._is_calm
