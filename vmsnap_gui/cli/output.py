@@ -47,16 +47,6 @@ def problems_json(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
     return [{"message": p.message, "offset": p.offset} for p in problems]
 
 
-def size_text(number: int) -> str:
-    """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
-    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
-
-
 def add_paths(parser: argparse.ArgumentParser, what: str, *, many: bool = True) -> None:
     """Add the PATH arguments and --demo, which can stand instead of them or beside them; `paths_of` gives them all."""
     parser.add_argument("paths", nargs="*" if many else "?", metavar="PATH", type=Path, help=what)

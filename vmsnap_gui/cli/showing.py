@@ -14,12 +14,12 @@ from vmsnap_gui.cli.output import (
     paths_of,
     print_json,
     problems_json,
-    size_text,
     states,
 )
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk

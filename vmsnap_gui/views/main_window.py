@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         session = self._session
         self.library.menu_wanted.connect(self._fill_library_menu)
         self.inspector.made.connect(self._made)
+        self.inspector.completed.connect(self.compare_tab.prepare)
         session.selection_changed.connect(self._follow)
         session.library.entry_added.connect(self._follow)
         session.library.entry_removed.connect(self._follow)
