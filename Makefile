@@ -24,14 +24,17 @@ test: check               ## all of check, plus samples, a part of the fuzz, GUI
 	$(PY) -m pytest -q -n 2 -m "slow and not gui and not qemu and not verify"
 	$(PY) -m pytest -q -m "(gui or qemu) and not verify"
 
+# Long tests without faulthandler's dumps: taken while a thread runs, one of them crashed its worker (Python 3.11).
 verify: test              ## device matrix, long fuzz, every sample: under 60 minutes
-	$(PY) -m pytest -q -n 2 -m verify
+	$(PY) -m pytest -q -n 2 -m verify -o faulthandler_timeout=0
 
 bench: setup-test         ## side-by-side comparisons in one run; prints ratios
 	$(PY) -m tests.bench
 
-screenshots: setup-test   ## the pictures of README and docs, from the real application
+screenshots:              ## the pictures of README and docs, from the real application, and the report, from a real browser
+	@scripts/setup.sh docs
 	$(PY) scripts/screenshots.py
+	$(PY) scripts/demo_report.py
 
 demo: setup-test          ## rebuild resources/demo with real QEMU
 	$(PY) scripts/make_demo.py

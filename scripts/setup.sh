@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what 'make run' (argument: run) or the developer commands (argument: test) need; does nothing that is done.
+# Sets up what 'make run' (argument: run), the developer commands (test) or the docs (docs) need; does nothing that is done.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:-run}
@@ -8,8 +8,11 @@ mode=${1:-run}
 packages=(libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0
     libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-sync1
     libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core)
-if [ "$mode" = test ]; then
+if [ "$mode" != run ]; then
     packages+=(qemu-system-x86 qemu-utils dbus-daemon nasm xvfb)
+fi
+if [ "$mode" = docs ]; then
+    packages+=(chromium)
 fi
 
 python=${PYTHON:-python3}

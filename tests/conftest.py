@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
 
@@ -55,6 +56,18 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not threads, f"worker threads are left: {threads}"
     windows = [widget.objectName() or repr(widget) for widget in QApplication.topLevelWidgets() if widget.isVisible()]
     assert not windows, f"windows are left: {windows}"
+
+
+@pytest.fixture
+def own_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a person's own names would be; read anew in this test."""
+    from vmsnap_gui.guest.names import default_rules, user_file
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    user_file().parent.mkdir(parents=True)
+    default_rules.cache_clear()
+    yield user_file()
+    default_rules.cache_clear()
 
 
 @pytest.fixture

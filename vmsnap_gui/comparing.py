@@ -231,7 +231,7 @@ def write_report(path: Path, compared: Compared, memory: MemoryCompared | None, 
     fields, sides = compared.fields, (compared.sides.a, compared.sides.b)
     states = (fields.a, fields.b) if fields is not None else (None, None)
     a, b = (
-        comparison.Side(str(side.path), side.snapshot.id, side.snapshot.tag, state.machine if state else None)
+        comparison.Side.of(side.path, side.snapshot, state.machine if state else None)
         for side, state in zip(sides, states, strict=True)
     )
     ram = memory.ram if memory is not None else None

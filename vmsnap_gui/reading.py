@@ -8,11 +8,12 @@ from __future__ import annotations
 import stat
 import threading
 import time
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.locks import in_use
-from vmsnap_gui.image.byteview import Stamp
+from vmsnap_gui.image.byteview import Stamp, cannot_open
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.vmstate.fields import Kind, join_path
@@ -138,7 +139,7 @@ class LoadedState:
         devices: How many sections hold the state of a device (not RAM, nor another iterative part).
         fields: How many described leaves those have.
         device_bytes: Bytes of those sections.
-        problems: Those of the stream, its sections and its fields, in stream order.
+        problems: Those of the files that the labels are from, of the stream, its sections and fields, in stream order.
         torn: The file changed while it was read, so the parts may not belong together.
     """
 
@@ -214,8 +215,7 @@ def look_at(path: Path) -> Found:
     except ImageError as error:
         return Found(path, stamp, error=error, began=began)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Found(path, stamp, error=ImageError(f"cannot be opened: {reason}", path=path), began=began)
+        return Found(path, stamp, error=cannot_open(path, error), began=began)
 
 
 def _read_info(path: Path, stamp: Stamp) -> ImageInfo:
@@ -244,12 +244,13 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, torn: Callable[[], bool]) -> LoadedState:
-    from vmsnap_gui.guest.names import annotate
+    from vmsnap_gui.guest.names import annotate, default_rules
     from vmsnap_gui.vmstate.devices import open_state
 
     state = open_state(image.vm_state(snapshot, progress), progress=progress)
     trees, labels = [], []
-    problems = [_place(problem, state.sections) for problem in state.problems]
+    offsets = [section.offset for section in state.sections]
+    problems = [_place(problem, state.sections, offsets) for problem in state.problems]
     devices = fields = device_bytes = 0
     for number, section in enumerate(state.sections):
         progress(section.offset, state.end)
@@ -260,6 +261,7 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, t
         problems += found
         if section.type is SectionType.FULL:
             devices, fields, device_bytes = devices + 1, fields + leaves, device_bytes + section.size
+    problems += map(StateProblem, default_rules().problems)  # in a person's own file of names
     problems.sort(key=lambda one: one.problem.offset or 0)
     return LoadedState(
         key, snapshot, state, tuple(trees), tuple(labels), devices, fields, device_bytes, tuple(problems),
@@ -267,12 +269,12 @@ def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, t
     )  # fmt: skip
 
 
-def _place(problem: Problem, sections: tuple[Section, ...]) -> StateProblem:
-    """Find the section that a problem of the whole stream lies in."""
-    if problem.offset is not None:
-        for number, section in enumerate(sections):
-            if section.offset <= problem.offset < section.end:
-                return StateProblem(problem, number)
+def _place(problem: Problem, sections: tuple[Section, ...], offsets: list[int]) -> StateProblem:
+    """Find the section that a problem of the whole stream lies in; `offsets` are those of the sections, ascending."""
+    # By bisection: a damaged stream can have as many problems as sections, and tens of thousands of both.
+    number = bisect_right(offsets, problem.offset) - 1 if problem.offset is not None else -1
+    if problem.offset is not None and number >= 0 and problem.offset < sections[number].end:
+        return StateProblem(problem, number)
     return StateProblem(problem)
 
 

@@ -10,15 +10,18 @@ import functools
 import os
 import subprocess
 import sys
-import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tests.bench.memory import peak_anonymous
 from tests.bench.registry import Result, alternate, case
 from tests.bench.streams import write_stream
 from tests.machines import Machine
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -90,13 +93,13 @@ def memory(scratch: Path) -> list[Result]:
     small, big = streams(scratch)
     results = []
     for command in (("show", "--json"), ("ram", "--json")):
-        of_small, of_big = (_peak_anonymous(command[0], path, *command[1:]) for path in (small, big))
+        of_small, of_big = (peak_anonymous(command_of(command[0], path, *command[1:]))[0] for path in (small, big))
         figures = f"4 GiB {of_big / MIB:.0f} MiB, 64 MiB {of_small / MIB:.0f} MiB of anonymous memory"
         results.append(Result(f"MiB above 64 MiB: vmsnap {' '.join(command)}", figures, (of_big - of_small) / MIB, 150))
     return results
 
 
-def _command(verb: str, path: Path, *options: str) -> list[str]:
+def command_of(verb: str, path: Path, *options: str) -> list[str]:
     return [
         sys.executable,
         "-c",
@@ -108,27 +111,4 @@ def _command(verb: str, path: Path, *options: str) -> list[str]:
 
 
 def _run(verb: str, path: Path, *options: str) -> None:
-    subprocess.run(_command(verb, path, *options), stdout=subprocess.DEVNULL, check=True)
-
-
-def _peak_anonymous(verb: str, path: Path, *options: str) -> int:
-    """Run a command and return the highest RssAnon that was seen, in bytes."""
-    process = subprocess.Popen(_command(verb, path, *options), stdout=subprocess.DEVNULL)
-    status = Path(f"/proc/{process.pid}/status")
-    peak, ended = 0, threading.Event()
-    waiter = threading.Thread(target=lambda: (process.wait(), ended.set()))
-    waiter.start()
-    while not ended.wait(0.002):
-        peak = max(peak, _anonymous(status))
-    waiter.join()
-    if process.returncode:
-        raise RuntimeError(f"vmsnap {verb} ended with {process.returncode}")
-    return peak
-
-
-def _anonymous(status: Path) -> int:
-    try:
-        lines = status.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon")), 0)
+    subprocess.run(command_of(verb, path, *options), stdout=subprocess.DEVNULL, check=True)

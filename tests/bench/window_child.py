@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 if sys.argv[1:2] != ["bare"]:
     import vmsnap_gui.app  # noqa: F401 (as the console script does: PySide6 slows down the imports after it)
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMainWindow
+
+from tests.bench.stall_meter import StallMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,25 +39,6 @@ class Painted(QObject):
             watched.removeEventFilter(self)
             QTimer.singleShot(0, self._then)  # after the painting itself
         return False
-
-
-class StallMeter(QObject):
-    """Ticks as often as the loop lets it, and keeps the longest gap between two ticks while it is `on`."""
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self.longest = 0.0
-        self.on = False
-        self._last = time.perf_counter()
-        self._timer = QTimer(self, interval=1, timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start()
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        if self.on:
-            self.longest = max(self.longest, now - self._last)
-        self._last = now
 
 
 def bare(start: float) -> None:

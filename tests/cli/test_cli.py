@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.samples import sample
+from tests.vmstate.rams import with_broken_page
+from tests.vmstate.streams import pattern
 from vmsnap_gui.cli import main
 
 if TYPE_CHECKING:
@@ -50,11 +53,27 @@ def test_what_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str],
 
 
 def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["list"], ["show"], ["ram", "x", "--offset", "zz"], ["nonsense"]):
+    wrong = (["list"], ["show"], ["show", "x", "--spans"], ["ram", "x", "--offset", "zz"], ["nonsense"])
+    for arguments in wrong:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2
-    assert "'zz' is no number" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "--spans needs --json" in err
+    assert "'zz' is no number" in err
+
+
+def test_a_pipe_that_nobody_reads_says_nothing_about_the_states() -> None:
+    state = f"{sample(Q35)}@snap0"
+    command = [sys.executable, "-c", "from vmsnap_gui.cli import main; raise SystemExit(main())"]
+    with subprocess.Popen(
+        [*command, "diff", "--all", state, state], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141  # 1 would be: they differ
 
 
 def test_the_demo_stands_for_a_path(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +109,41 @@ def test_show_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "mc146818rtc" in err
 
 
+def test_one_broken_state_hides_no_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "broken.qcow2"
+    data = sample(Q35).read_bytes()
+    at = data.index(b"QEVM\0\0\0\3")
+    path.write_bytes(data[:at] + b"XXXX" + data[at + 4 :])
+    status, out, err = run(capsys, "show", "--json", path)
+    shown = {one["snapshot"]["tag"] for one in json.loads(out)}
+    (broken,) = {"snap0", "snap1", "snap2"} - shown
+    assert (status, len(shown), err.count("\n")) == (1, 2, 1)
+    assert err.startswith(f"vmsnap: {path}: id ")
+    assert f"tag '{broken}': this is no VM state" in err
+    status, out, _ = run(capsys, "show", path)
+    assert status == 1
+    assert all(f"'{tag}'" in out for tag in shown)
+
+
+def test_a_device_that_no_state_has_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "show", "--json", sample(Q35), "--device", "nope")
+    assert (status, json.loads(out), err.count("\n")) == (1, [], 1)
+    assert err.startswith(f"vmsnap: {sample(Q35)}: there is no section 'nope'")
+
+
+def test_mistakes_in_a_persons_names_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own_names: Path
+) -> None:
+    own_names.write_text('[[rule]]\ndevice = "port92"\nfields = [{ path = "outport", bits = "none" }]\n')
+    status, out, err = run(capsys, "show", sample(Q35), "-s", "snap0", "--device", "port92")
+    assert status == 0
+    assert "outport = " in out
+    assert err == f"vmsnap: In {own_names}: rule 1, field 1: bits = 'none' is not known.\n"
+    assert run(capsys, "show", "--json", sample(Q35), "-s", "snap0", "--device", "port92")[2] == ""
+    state = f"{sample(Q35)}@snap0"
+    assert run(capsys, "diff", state, state)[2] == err
+
+
 def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "show", "--json", sample(DISK_ONLY))
     assert (status, json.loads(out)) == (0, [])
@@ -97,6 +151,14 @@ def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFi
     status, _, err = run(capsys, "show", sample(DISK_ONLY), "-s", "snap0")
     assert status == 1
     assert err.count(str(sample(DISK_ONLY))) == 1
+
+
+def test_a_damaged_table_of_snapshots_is_not_called_empty(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    short = tmp_path / "short.qcow2"
+    short.write_bytes(sample(Q35).read_bytes()[:100_000])
+    _, _, err = run(capsys, "show", short)
+    assert "0 of 3 snapshots can be read" in err
+    assert err.endswith("no snapshots can be read\n")
 
 
 def test_one_device_of_several(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,6 +182,22 @@ def test_bytes_of_a_block(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert target.read_bytes() == bytes.fromhex("fa31c08ed88ed0bc007cfbbe5c7cac84")
     _, out, _ = run(capsys, "ram", sample(Q35), *options)
     assert out == "0000007c00  fa 31 c0 8e d8 8e d0 bc 00 7c fb be 5c 7c ac 84  .1.......|..\\|..\n"
+
+
+def test_one_page_that_cannot_be_unpacked_keeps_back_no_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, target = tmp_path / "broken.vmstate", tmp_path / "ram"
+    path.write_bytes(with_broken_page(20))
+    status, _, err = run(capsys, "ram", path, "--output", target)
+    memory = b"".join(bytes(4096) if i == 20 else pattern(i) for i in range(64))
+    said = "pages of block pc.ram that cannot be unpacked, and count as zeros: 1, the first is page 20"
+    assert (status, err) == (1, f"vmsnap: {path}: {said}\n")
+    assert target.read_bytes() == memory
+    status, out, err = run(capsys, "ram", path, "--json")
+    assert (status, err) == (1, f"vmsnap: {path}: {said}\n")
+    assert json.loads(out)[0]["sha256"] == hashlib.sha256(memory).hexdigest()
+    assert run(capsys, "ram", path, "--offset", 21 * 4096, "--length", "16")[0] == 0
 
 
 @pytest.mark.parametrize("name", [Q35, STREAM])

@@ -139,6 +139,7 @@ def _resolved(machine: str) -> str:
 def running(model: Model, directory: Path) -> Iterator[Machine]:
     """Start the machine and its guest, wait until that has set up its processors, and stop it."""
     options = ["-M", _resolved(model.machine), "-m", str(MEMORY >> 20), "-smp", str(model.processors)]
+    options += ["-rtc", "clock=vm"]  # or it goes on by the host's clock while the machine stands still
     if model.firmware:
         (directory / "firmware.bin").write_bytes(worker_firmware())
         options += ["-bios", str(directory / "firmware.bin")]

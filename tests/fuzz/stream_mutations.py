@@ -29,8 +29,8 @@ JSON_VALUES = (
     '{"a": {}}',
 )
 TYPES = (
-    "struct", "vstruct", "tmp", "qtailq", "qlist", "gtree", "nullptr", "str", "capability", "bool", "timer",
-    "uint8", "int64", "float64", "buffer", "uint32 equal", "unheard-of", "",
+    "struct", "vstruct", "tmp", "qtailq", "qlist", "gtree", "nullptr", "ptr-marker", "str", "capability", "bool",
+    "timer", "uint8", "int64", "float64", "buffer", "uint32 equal", "unheard-of", "",
 )  # fmt: skip
 _NUMBER = re.compile(rb"(?<=: )-?\d+")
 _VALUE = re.compile(rb'(?<=: )("[^"]*"|-?\d+|\{\}|\[\])')

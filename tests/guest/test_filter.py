@@ -44,6 +44,7 @@ RUNNING = Row(device="globalstate", path="runstate", type="buffer", value=b"paus
 ENABLED = Row(device="serial:1", path="state.enabled", type="bool", value=True, size=1)
 OFF = Row(device="serial", path="state.enabled", type="bool", value=False, size=1)
 NULL = Row(device="css", path="css[0]", type="nullptr", value=None, size=1)
+NULL_11 = Row(device="css", path="css[1]", type="ptr-marker", value=None, size=1)
 TEXT = Row(device="configuration", path="capability", type="capability", value="x-colo", size=7)
 SIZE = Row(device="globalstate", path="size", type="uint32", value=7, size=4)
 RATE = Row(device="audio", path="rate", type="float64", value=0.5)
@@ -119,7 +120,7 @@ def found(text: str) -> set[str]:
         ("value == PAUSED", {"RUNNING"}),
         ("value ~ paus", {"RUNNING"}),
         ("value ~ 7c0", {"EIP", "OLD_EIP"}),
-        ("value == null", {"NULL"}),
+        ("value == null", {"NULL", "NULL_11"}),
         ("type == timer", {"TIMER"}),
         ("type ~ config", {"VENDOR"}),
         ('name ~ "^e.p$"', {"EIP", "EIP_1"}),

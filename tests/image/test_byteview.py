@@ -32,6 +32,22 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
+def test_where_data_ends(path: Path) -> None:
+    """Found without reading, never before the last byte that was written."""
+    handle = FileHandle.open(path)
+    assert handle.data_end() == len(DATA)
+    for written in (0, 5 << 20, (3 << 30) + 4096):
+        with path.open("r+b") as file:
+            file.truncate(written)
+            file.seek(written)
+            file.write(b"data")
+            file.truncate(1 << 36)
+        sparse = FileHandle.open(path)
+        assert written + 4 <= sparse.data_end() <= written + (2 << 20)
+        sparse.close()
+        assert sparse.data_end() == 1 << 36  # nobody can tell
+
+
 def test_reads_exactly(path: Path) -> None:
     view = FileView(FileHandle.open(path))
     assert view.size == len(DATA)

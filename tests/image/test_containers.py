@@ -8,6 +8,7 @@ import lzma
 import os
 import struct
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,8 @@ from vmsnap_gui.image.byteview import FileHandle
 from vmsnap_gui.image.containers import Image, open_image, select_snapshot
 from vmsnap_gui.image.errors import Cancelled, ImageError
 from vmsnap_gui.image.unpacking import Packing, unpack
+from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.sections import Located
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,10 +51,11 @@ def test_stream_samples(name: str) -> None:
     assert (view.size, view.base_offset) == (size, 0)
     assert view.read(0, 5) + view.read(size - 1, 1) == b"QEVM\0}"
     assert dict(image.facts)["Format"] == "VM state stream, version 3"
+    assert dict(image.facts)["File size"].endswith(f"iB ({size} bytes)")
     assert not image.changed()
     with pytest.raises(ImageError, match="holds a VM state but no disk"):
         image.disk(None)
-    with pytest.raises(ImageError, match="no snapshot is called 'x'; there are: the saved state"):
+    with pytest.raises(ImageError, match="no snapshot is called 'x': this is one saved state"):
         select_snapshot(image, "x")
     image.close()
     with pytest.raises(ImageError, match="the image was closed"):
@@ -63,6 +67,23 @@ def test_zeros_behind_a_stream_stay(tmp_path: Path) -> None:
     path.write_bytes(b"QEVM\0\0\0\3rest" + bytes(1000))
     image = open_image(path)
     assert image.vm_state(image.snapshots[0]).size == 1012
+
+
+def test_a_long_hole_behind_a_stream_is_left_out(tmp_path: Path) -> None:
+    """A state volume has twice the size of the machine's memory; reading a tebibyte of hole would take minutes."""
+    path = tmp_path / "vm-100-state-x.raw"
+    data = samples.sample(samples.STREAMS[0]).read_bytes()
+    path.write_bytes(data)
+    os.truncate(path, 1 << 40)
+    image = open_image(path)
+    view = image.vm_state(image.snapshots[0])
+    assert image.snapshots[0].vm_state_size == 1 << 40
+    assert len(data) < view.size < len(data) + 32 * MIB
+    assert view.read(0, len(data)) == data
+    began = time.process_time()
+    state = open_state(view)
+    assert time.process_time() - began < 2
+    assert (state.located, state.end, state.problems) == (Located.TAIL, len(data), ())
 
 
 @pytest.mark.parametrize("name", samples.SAVES)

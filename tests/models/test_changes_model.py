@@ -14,7 +14,7 @@ from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
 from vmsnap_gui.comparing import Compared, Counts
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.image.errors import Cancelled
-from vmsnap_gui.models.change_rows import Shown, choose_rows
+from vmsnap_gui.models.change_rows import Shown, choose_rows, let_go
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.changes import STATUS_ROLE, ChangesModel, Column
 from vmsnap_gui.models.compare_summary import summary
@@ -170,6 +170,15 @@ def test_very_many_changes_come_in_groups(model: ChangesModel, qtmodeltester: Mo
     assert model.where(model.step(model.index_of(0, 4_999), back=False)) == (0, 5_000)
     assert model.where(model.step(group, back=False)) == (0, 3_000)
     assert not model.step(last, back=False).isValid()
+
+
+def test_rows_that_are_let_go_leave_the_comparison_as_it_was(found: Compared) -> None:
+    for shown in Shown:
+        before = [len(section.rows) for section in chosen(found, shown).sections]
+        rows = chosen(found, shown)
+        let_go(rows)
+        assert not any(section.rows for section in rows.sections)
+        assert [len(section.rows) for section in chosen(found, shown).sections] == before
 
 
 def test_choosing_can_be_cancelled(found: Compared) -> None:

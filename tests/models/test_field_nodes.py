@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import random
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.models.states import NO_DESCRIPTION, PPC, Q35, loaded
+from tests.models.states import NO_DESCRIPTION, PPC, Q35, load, loaded
+from tests.vmstate.layouts import Body, scalars
+from tests.vmstate.streams import Stream
 from vmsnap_gui.models.field_nodes import DeviceTree, children_of, group_size
 from vmsnap_gui.models.field_parts import PART_TYPE
 from vmsnap_gui.vmstate.fields import Kind, walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +59,17 @@ def test_every_path_is_found_again(q35: DeviceTree) -> None:
             assert chain is not None
             assert q35.path(chain) == path
             assert q35.field(chain).offset <= field.offset  # the first, where fields share a path
+
+
+def test_an_element_that_is_not_there_is_not_sought_among_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "long.vmstate"
+    path.write_bytes(Stream().full(Body("d", (scalars("table", "uint32", list(range(200_000))),))).finish())
+    tree = DeviceTree(load(path))
+    assert tree.find(0, "table[199999]") == (0, 1, 199_999)
+    began = time.process_time()
+    assert tree.find(0, "table[200000]") is None
+    assert tree.find(0, "table.nothing") is None
+    assert time.process_time() - began < 0.1  # decoding all of them took a second
 
 
 def test_a_hint_tells_fields_with_the_same_path_apart(q35: DeviceTree) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
 
-from tests.models.states import NO_DESCRIPTION, PPC, Q35, loaded
+from tests.models.states import NO_DESCRIPTION, PPC, Q35, loaded, many_sections
 from vmsnap_gui.guest.filter import compile_filter
+from vmsnap_gui.models import numbers
 from vmsnap_gui.models.field_filter import apply_filter
 from vmsnap_gui.models.field_nodes import ROWS, DeviceTree
 from vmsnap_gui.models.field_texts import FieldTexts
@@ -17,6 +18,8 @@ from vmsnap_gui.models.words import plain_tip
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytestqt.modeltest import ModelTester
 
 pytestmark = pytest.mark.gui
@@ -101,6 +104,21 @@ def test_a_huge_array_is_shown_in_groups(model: FieldTreeModel) -> None:
     assert str(array.data()) == "mig_table"
     assert model.rowCount(array) == 263
     assert all(model.rowCount(model.index(row, 0, array)) <= ROWS for row in range(263))
+
+
+def test_very_many_sections_are_shown_in_groups(model: FieldTreeModel, tmp_path: Path) -> None:
+    tree = DeviceTree(many_sections(tmp_path / "many.vmstate", 2500))
+    model.show(tree)
+    assert [_texts(model, model.index(row, 0))[0] for row in range(model.rowCount())] == [
+        "part … part:999", "part:1000 … part:1999", "part:2000 … part:2499",
+    ]  # fmt: skip
+    second = model.index(1, 0)
+    assert model.is_group(second)
+    assert _texts(model, second)[Column.VALUE] == f"{numbers.count(1000)} sections"
+    span = model.bytes_of(second)
+    assert (span.start, span.stop) == (tree.roots[1000].field.offset, tree.roots[2000].field.offset)
+    assert str(model.index(7, 0, second).data()) == "part:1007"
+    assert model.index_of((1007,)) == model.index(7, 0, second)
 
 
 def test_a_filter_hides_rows_and_leads_to_the_nearest_one_that_stayed(model: FieldTreeModel) -> None:

@@ -221,12 +221,16 @@ def test_the_inspector_reads_both_byte_orders() -> None:
     assert interpret(bytes.fromhex("0000000000000440"), 5, little_endian=True) == "2.5"
     assert interpret(bytes.fromhex("7fc00000"), 4, little_endian=False) == "nan"
     assert interpret(b"QEMU\0\xff", 6, little_endian=False) == "QEMU··"
-    assert interpret("Hé".encode("utf-16-le"), 6, little_endian=True) == "Hé"
+    assert interpret(b"QEMU\0\xff", 6, little_endian=True) == "QEMU··"
+    assert interpret("Hé".encode("utf-16-le"), 7, little_endian=True) == "Hé"
+    assert interpret("Hé".encode("utf-16-be"), 7, little_endian=False) == "Hé"
 
 
 def test_what_the_bytes_do_not_suffice_for_is_a_dash() -> None:
-    assert [interpret(b"\1\2\3", row, little_endian=True) for row in range(7)] == ["1", "513", "–", "–", "–", "–", "ȁ"]
-    assert {interpret(b"", row, little_endian=False) for row in range(7)} == {"–"}
+    assert [interpret(b"\1\2\3", row, little_endian=True) for row in range(8)] == [
+        *("1", "513", "–", "–", "–", "–", "···", "ȁ")
+    ]
+    assert {interpret(b"", row, little_endian=False) for row in range(8)} == {"–"}
 
 
 @pytest.mark.gui

@@ -11,7 +11,7 @@ from tests.models.states import NO_DESCRIPTION, Q35, loaded
 from tests.samples import sample
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.models import facts
-from vmsnap_gui.models.problems import SHOWN, ProblemsModel
+from vmsnap_gui.models.problems import SHOWN, ProblemsModel, how_many
 from vmsnap_gui.models.sizes import BAR, NAME, SHARE_ROLE, SIZE, SizesModel
 from vmsnap_gui.reading import StateProblem, look_at
 
@@ -89,6 +89,7 @@ def test_too_many_problems_are_counted_not_listed() -> None:
     model.show(None, replace(loaded(Q35), problems=many))
     assert model.rowCount() == SHOWN + 1
     assert model.index(SHOWN, 2).data() == "7 more problems are not listed"
+    assert how_many(None, replace(loaded(Q35), problems=many, torn=True)) == SHOWN + 8
     line = model.line(model.index(3, 0))
     assert line is not None
     assert line.section == 3

@@ -242,10 +242,7 @@ def test_two_saved_states_that_are_dropped_are_compared(
         view = image.vm_state(snapshot)
         file.write_bytes(view.read(0, view.size))
     image.close()
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
-    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
-    window.dropEvent(QDropEvent(QPointF(9, 9), copy, data, left, Qt.KeyboardModifier.NoModifier))
+    _drop(window, *files)
     _settle(qtbot, parts)
     found = window.compare_tab.session.compared
     assert found is not None
@@ -253,7 +250,30 @@ def test_two_saved_states_that_are_dropped_are_compared(
     assert "env.eflags" in _paths(window)
     window.compare_tab.view.tabs.setCurrentWidget(window.compare_tab.view.disk)
     assert window.compare_tab.view.disk.page.message()[0] == "There is no disk to compare"
+    assert window.compare_tab.view.header.notice.text() == ""
     _settle(qtbot, parts)
+
+
+def test_a_side_that_is_cut_off_is_told_above_what_differs(
+    qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path
+) -> None:
+    whole = sample("q35-default@10.0/s-plain.vmstate")
+    short = tmp_path / "short.vmstate"
+    short.write_bytes(whole.read_bytes()[:100_000])
+    _drop(window, whole, short)
+    _settle(qtbot, parts)
+    notice = window.compare_tab.view.header.notice
+    assert notice.isVisible()
+    assert notice.text().startswith("B: the walk stopped: the stream ends without its end mark")
+    assert notice.text().endswith(" (+1)")
+    assert not notice.findChild(QPushButton).isVisible()
+
+
+def _drop(window: MainWindow, *files: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    window.dropEvent(QDropEvent(QPointF(9, 9), copy, data, left, Qt.KeyboardModifier.NoModifier))
 
 
 def test_a_row_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
 from tests.image.tools import MIB, create, take
-from tests.models.states import NO_DESCRIPTION, PPC, Q35
+from tests.models.states import NO_DESCRIPTION, PPC, Q35, many_sections
 from tests.samples import sample
 from tests.views.world import World, world
 from vmsnap_gui.models.fields import Column
@@ -396,3 +396,25 @@ def test_a_state_that_cannot_be_read_is_explained(here: World, view: DevicesView
     assert "savevm version 2" in text
     assert "The image was not changed" in text
     assert not view.bytes.hex.source.size
+
+
+def test_very_many_sections_can_be_walked_through(here: World, view: DevicesView, tmp_path: Path) -> None:
+    path = tmp_path / "many.vmstate"
+    many_sections(path, 2500)
+    here.open(path)
+    here.settle()
+    tree = view.tree
+    assert tree.isVisible()
+    group = tree.fields.index(2, 0)
+    tree.setCurrentIndex(group)
+    assert _selected(view) == ""
+    tree.expand(group)
+    _select(view, "part:2003", "number")
+    here.settle()
+    assert _selected(view) == "part:2003.number"
+    assert view.bytes.hex.bytes_at(view.bytes.hex.selected.start, 4) == (2003).to_bytes(4, "big")
+    here.session.reload(path)
+    here.open(path)
+    here.settle()
+    assert [tree.isExpanded(tree.fields.index(row, 0)) for row in range(3)] == [False, False, True]
+    assert _selected(view) == "part:2003.number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,6 +160,26 @@ def test_bytes_that_cannot_be_read_are_told_not_asked_for_again(view: HexView) -
     assert len(source.asked) == 1
 
 
+def test_a_page_that_cannot_be_read_hides_none_around_it(view: HexView) -> None:
+    class Holed(_Virtual):
+        def request(self, offset: int, length: int, callback: Callable[[bytes | Exception], object]) -> None:
+            self.error = OSError("a hole") if offset <= 3 * PAGE < offset + length else None
+            super().request(offset, length, callback)
+
+    source = Holed(TIB)
+    view.show_source(source)
+    view.go_to(2 * PAGE)
+    assert view.bytes_at(2 * PAGE, 16) == source.data(2 * PAGE, 16)
+    assert view.error is None
+    assert view.bytes_at(3 * PAGE, 1) is None
+    assert view.bytes_at(4 * PAGE, 16) == source.data(4 * PAGE, 16)
+    view.go_to(3 * PAGE)
+    assert str(view.error) == "a hole"
+    asked = len(source.asked)
+    view.viewport().repaint()
+    assert len(source.asked) == asked
+
+
 def test_keys_move_the_cursor(view: HexView, qtbot: QtBot) -> None:
     view.show_source(_Virtual(1000))
     moves = [
@@ -300,9 +321,22 @@ def test_too_much_is_not_copied(view: HexView, qtbot: QtBot) -> None:
     asked = len(source.asked)
     with qtbot.waitSignal(actions.refused) as refused:
         actions.copy_hex.trigger()
-    assert "At most 4.0 MiB" in refused.args[0]
+    assert "At most 1.0 MiB" in refused.args[0]
     assert len(source.asked) == asked
     assert QGuiApplication.clipboard().text() == "before"
+
+
+def test_as_much_as_can_be_copied_is_copied_at_once(view: HexView) -> None:
+    data = bytes(range(256)) * (MOST_COPIED // 256)
+    view.show_source(MemorySource(data))
+    view.select_all()
+    actions = HexActions(view)
+    began = time.process_time()
+    actions.copy_text.trigger()
+    assert time.process_time() - began < 0.1  # byte by byte it took 0.2 s of the Qt thread
+    text = QGuiApplication.clipboard().text()
+    assert len(text) == MOST_COPIED
+    assert text[:128] == "." * 9 + "\t\n" + "." * 21 + "".join(map(chr, range(32, 127))) + "."
 
 
 def test_highlights_and_hits_are_drawn_where_they_are(view: HexView, qtbot: QtBot) -> None:

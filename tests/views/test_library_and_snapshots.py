@@ -12,11 +12,13 @@ from PySide6.QtWidgets import QApplication, QMenu
 
 from tests.control.test_locks import exported
 from tests.image.tools import MIB, create, take
+from tests.samples import sample
 from tests.views.world import World, world
 from vmsnap_gui.models.snapshots import Column
 from vmsnap_gui.views.delegates import elided_path
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.snapshot_table import SnapshotTable
+from vmsnap_gui.views.state_message import why_no_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +193,8 @@ def test_pages_say_why_there_is_no_table(qtbot: QtBot, here: World, snapshots: S
     here.session.open_paths([lab])
     here.settle()
     assert snapshots.page.message()[0] == "lab"
-    assert "no images" in snapshots.page.message()[1]  # the only one in it was opened itself
+    only = snapshots.page.message()[1]  # the only one in it was opened itself
+    assert only == "No images were found in this folder that are not in the library already."
     text = tmp_path / "notes.txt"
     text.write_text("nothing to see here")
     here.session.open_paths([text])
@@ -201,6 +204,22 @@ def test_pages_say_why_there_is_no_table(qtbot: QtBot, here: World, snapshots: S
     assert words.startswith("This is neither")
     assert "not changed" in words
     assert snapshots.page.accessibleName() == heading
+    here.session.open_paths([tmp_path / "gone"])
+    here.settle()
+    assert snapshots.page.message()[1].startswith("There is no such file.")
+
+
+def test_a_damaged_table_of_snapshots_is_not_called_empty(
+    here: World, snapshots: SnapshotTable, tmp_path: Path
+) -> None:
+    short = tmp_path / "short.qcow2"
+    short.write_bytes(sample("q35-default@10.0/disk0.qcow2").read_bytes()[:100_000])
+    here.session.open_paths([short])
+    here.settle()
+    assert "0 of 3 snapshots can be read" in snapshots.notice.text()
+    assert snapshots.page.message()[0] == "No snapshots of short.qcow2 can be read"
+    assert "savevm" not in snapshots.page.message()[1]
+    assert why_no_state(here.session)[1] == "No saved state can be read"
 
 
 def test_use_by_a_machine_is_said_above_the_table(here: World, snapshots: SnapshotTable, images: list[Path]) -> None:

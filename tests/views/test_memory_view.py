@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,9 @@ from PySide6.QtWidgets import QPushButton
 from tests.models.states import Q35, loaded
 from tests.samples import sample
 from tests.views.world import World, world
+from tests.vmstate.rams import with_broken_page
+from tests.vmstate.streams import pattern
+from vmsnap_gui.models.hits import Hit
 from vmsnap_gui.models.ram import Column
 from vmsnap_gui.views.memory_view import MemoryView
 
@@ -42,9 +47,10 @@ def view(qtbot: QtBot, here: World) -> MemoryView:
 
 
 @pytest.fixture
-def q35(here: World, view: MemoryView) -> MemoryView:
+def q35(here: World, view: MemoryView, qtbot: QtBot) -> MemoryView:
     here.open(sample(Q35), 0)
     here.settle()
+    qtbot.waitUntil(lambda: view.map.map is not None, timeout=20_000)  # the first of a run imports pyqtgraph
     return view
 
 
@@ -124,6 +130,24 @@ def test_indexing_can_be_cancelled_and_begun_again(here: World, view: MemoryView
     qtbot.mouseClick(view.findChild(QPushButton, "index_page_start_index"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: view.block is not None)
     here.settle()
+
+
+def test_a_change_of_the_file_does_not_begin_again_what_was_cancelled(
+    here: World, view: MemoryView, tmp_path: Path
+) -> None:
+    path = tmp_path / "disk.qcow2"
+    shutil.copyfile(sample(Q35), path)
+    here.session.state_loaded.connect(lambda *_: here.session.ram_job and here.session.ram_job.cancel())
+    here.open(path, 0)
+    here.settle()
+    cancelled = here.session.ram_job
+    state = here.session.loaded
+    os.utime(path)
+    here.session.library.reload(path)
+    here.settle()
+    assert here.session.loaded is state
+    assert here.session.ram_job is cancelled
+    assert view.page.message()[0] == "The memory is not indexed"
 
 
 def test_another_snapshot_shows_its_own_memory_in_the_same_block(q35: MemoryView, here: World) -> None:
@@ -252,6 +276,20 @@ def test_pages_are_drawn_by_kind_and_by_entropy(q35: MemoryView, here: World) ->
     assert page_map.grab().toImage() == kinds
 
 
+def test_entropy_that_another_block_interrupted_is_computed_again(q35: MemoryView, here: World) -> None:
+    main, video = (q35.model.index(q35.model.row_of(name), 0) for name in ("pc.ram", "0000:00:01.0/vga.vram"))
+    q35.map.mode.setCurrentIndex(1)
+    q35.blocks.setCurrentIndex(video)
+    here.settle()
+    assert q35.map.describe(4000).endswith("zero · 0.00 bits per byte")
+    q35.blocks.setCurrentIndex(main)
+    here.settle()
+    assert q35.map.describe(16_000).endswith(" bits per byte")
+    done = len(here.jobs.jobs)
+    q35.blocks.setCurrentIndex(video)
+    assert len(here.jobs.jobs) == done  # that of the other block is still known
+
+
 def test_cancelling_the_entropy_goes_back_to_kinds(q35: MemoryView, here: World) -> None:
     q35.map.mode.setCurrentIndex(1)
     cancel = q35.findChild(QPushButton, "entropy_cancel")
@@ -342,6 +380,53 @@ def test_a_search_can_be_cancelled_and_keeps_what_it_found(q35: MemoryView, here
     assert not cancel.isVisible()
     _search(q35, here, "QEMU")
     assert q35.search.hits.offsets == _places(b"QEMU")
+
+
+def test_a_search_that_was_cancelled_can_be_begun_again(q35: MemoryView, here: World) -> None:
+    q35.find_bar.text.setText("QEMU")
+    q35.find_next()
+    q35.search.cancel()
+    here.settle()
+    assert q35.find_bar.status.text() == "Cancelled · Nothing found"
+    q35.find_next()
+    here.settle()
+    places = _places(b"QEMU")
+    assert q35.search.hits.offsets == places
+    assert q35.find_bar.status.text() == f"1 of {len(places)} found"
+
+
+def test_behind_what_a_cancelled_search_found_it_is_begun_again(q35: MemoryView, here: World) -> None:
+    places = _places(b"QEMU")
+    _search(q35, here, "QEMU")
+    q35.find_bar.text.setText("no such text in this memory")
+    q35.find_next()
+    q35.search.hits.add([Hit(places[0], b"QEMU", 0), Hit(places[1], b"QEMU", 0)], 0)  # as if it had come so far
+    q35.search.cancel()
+    q35.bytes.hex.go_to(places[0])
+    q35.find_next()
+    assert not q35.search.running
+    assert q35.bytes.hex.selected.start == places[1]
+    q35.find_next(back=True)
+    assert q35.bytes.hex.selected.start == places[0]
+    q35.find_next(back=True)
+    assert q35.search.running
+    here.settle()
+    assert q35.find_bar.status.text() == "Nothing found"
+
+
+def test_what_a_search_could_not_look_at_is_said(here: World, view: MemoryView, tmp_path: Path) -> None:
+    path = tmp_path / "broken-page.vmstate"
+    path.write_bytes(with_broken_page(5))
+    here.open(path)
+    here.settle()
+    text = pattern(9)[8:16].decode()
+    _search(view, here, text)
+    assert view.find_bar.status.text() == f"1 of {view.search.hits.rowCount()} found · 1 page cannot be read"
+    assert view.search.hits.offsets[-1] > 60 * 4096
+    view.go_to("page 4")
+    here.settle()
+    assert view.bytes.hex.bytes_at(4 * 4096, 4096) == pattern(4)
+    assert view.bytes.hex.bytes_at(5 * 4096, 1) is None
 
 
 def test_what_cannot_be_looked_for_is_explained_and_changes_nothing(q35: MemoryView, here: World) -> None:

@@ -52,6 +52,13 @@ def stream(
     return whole.finish(page_size=page_size)
 
 
+def with_broken_page(number: int, pages: int = 64) -> bytes:
+    """A stream whose pages, `pattern(0)` and so on, are compressed, one of them in a way that nobody can unpack."""
+    records = [compressed(i * 4096, pattern(i), "pc.ram" if i == 0 else None) for i in range(pages)]
+    records[number] = records[number][:-8] + b"\xff" * 8
+    return stream(b"".join(records), blocks=(("pc.ram", pages * 4096),))
+
+
 def content(index: RamIndex, block: RamBlock) -> bytes:
     """All of a block."""
     return index.read(block, 0, block.length)

@@ -221,6 +221,36 @@ def test_runs_of_one_pointer_have_neither_index_nor_length() -> None:
     assert to_json(root) == {"p": [None, INNER.value, None], "q": 1}
 
 
+def test_null_pointers_by_the_name_that_qemu_11_gives_them() -> None:
+    run = entry("p", "ptr-marker", 1, before=("array_len", 3))
+    assert decoded(Item("p", b"000", (run,), [None] * 3))[0] == [None] * 3
+    assert decoded(Item("p", b"0", (entry("p", "ptr-marker", 1),), None)) == (None, "NULL")
+
+
+def test_pointers_that_loading_allocates_have_a_marker_each() -> None:
+    """QEMU 11 describes each marker and each object by an entry of its own, all under one name without index."""
+    mark = entry("p", "ptr-marker", 1)
+    one = entry("p", "struct", 4, ("struct", INNER.pairs))
+    item = Item("p", b"1" + INNER.data + b"01" + INNER.data, (mark, one, mark, mark, one), None)
+    root = decode_one(body(item, scalar("q", "uint8", 1)))
+    assert to_json(root) == {"p": [INNER.value, None, INNER.value], "q": 1}
+    assert [(one.name, one.kind) for one in child(root, "p").children] == [
+        ("(marker)", Kind.FRAME), ("[0]", Kind.STRUCT), ("[1]", Kind.NULL),
+        ("(marker)", Kind.FRAME), ("[2]", Kind.STRUCT),
+    ]  # fmt: skip
+    assert child(root, "p").type == "struct"
+    assert problems(root) == []
+
+
+def test_int64_equal_is_unsigned() -> None:
+    """QEMU gives vmstate_info_uint64_equal the name "int64 equal"."""
+    value = (1 << 63) + 5
+    data = struct.pack(">Q", value)
+    assert decoded(Item("x", data, (entry("x", "int64 equal", 8),), value))[0] == value
+    run = entry("x", "int64 equal", 8, before=("array_len", 2))
+    assert decoded(Item("x", data * 2, (run,), [value] * 2))[0] == [value] * 2
+
+
 def test_null_pointers_described_as_empty_structs() -> None:
     """Before QEMU 9.2 an array of pointers whose first is NULL is described as structs of one byte."""
     one = entry("css", "struct", 1, ("struct", ()), before=("array_len", 4))

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vmstate.rams import Guest, content, index_of, stream
+from tests.vmstate.rams import Guest, content, index_of, stream, with_broken_page
 from tests.vmstate.streams import Memory, page, pattern, zero
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate import ram_search
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.ram_search import Pattern, search
+from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram import RamIndex
@@ -125,6 +126,24 @@ def test_as_bytes_find_would(seed: int, data: bytes, start: int, chunk: int) -> 
         patch.setattr(ram_search, "_CHUNK", chunk)
         assert found(index, data, start) == expected(memory, data, start)
     assert content(index, index.blocks[0]) == memory
+
+
+def test_a_page_that_cannot_be_unpacked_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ram_search, "_CHUNK", 16 * 4096)
+    index = open_state(Memory(with_broken_page(20))).index_ram()
+    unread: set[int] = set()
+    block = index.blocks[0]
+    places = list(search(index, block, Pattern(pattern(7)[8:16]), 0, None, unread))
+    memory = b"".join(bytes(4096) if i == 20 else pattern(i) for i in range(64))
+    assert places == [at for at in expected(memory, pattern(7)[8:16]) if at // 4096 != 20]
+    assert len(places) > 60
+    assert unread == {20}
+    zeros = {at // 4096 for at in found(index, bytes(3))}  # each page begins with three
+    assert zeros == set(range(64)) - {20}
+    assert index.read_leniently(block, 20 * 4096 - 3, 6) == (pattern(19)[-3:] + bytes(3), [20])
+    assert index.read_leniently(block, 21 * 4096, 6) == (pattern(21)[:6], [])
+    with pytest.raises(StreamError, match=r"^block pc\.ram has 0x40000 bytes"):
+        index.read_leniently(block, 64 * 4096 - 3, 6)
 
 
 def test_progress_and_cancel() -> None:

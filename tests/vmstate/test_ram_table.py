@@ -84,7 +84,11 @@ def test_addresses_with_x_ignore_shared() -> None:
         (u64(65536 | MEM_SIZE) + counted("ram") + u64(65537), "the table of RAM blocks does not add up"),
         (u64(65536 | MEM_SIZE) + counted("ram") + u64(1 << 63), "the table of RAM blocks does not add up"),
         (u64(65536 | MEM_SIZE) + counted("") + u64(65536), "the table of RAM blocks does not add up"),
-        (u64(65536 | MEM_SIZE) + (counted("x") + u64(0)) * 70_000, "the table of RAM blocks does not add up"),
+        (
+            u64(65536 | MEM_SIZE) + b"".join(counted(str(i)) + u64(0) for i in range(70_000)),
+            "the table of RAM blocks does not add up",
+        ),
+        (u64(8192 | MEM_SIZE) + (counted("ram") + u64(4096)) * 2, "the table of RAM blocks has 'ram' twice"),
         (u64(65536 | MEM_SIZE) + counted("ram") + u64(4096), "the stream ends within 1 bytes that should be here"),
         (u64((1 << 64) - 1) + counted("ram"), "the stream ends within 8 bytes that should be here"),
         (b"\0\0\0", "the stream ends within 8 bytes that should be here"),

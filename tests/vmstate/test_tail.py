@@ -9,6 +9,7 @@ import pytest
 from tests.vmstate.checks import check_state, open_both, problems
 from tests.vmstate.layouts import Body, Item, body, buffer, entry, nested, null, pointers, scalar, scalars
 from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table, u32, zero
+from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import to_json
 from vmsnap_gui.vmstate.sections import Located, SectionType
@@ -34,6 +35,20 @@ def names(state: VMState) -> list[str]:
 
 def values(state: VMState) -> dict[str, object]:
     return {s.key: to_json(state.decode(s)) for s in state.sections if s.type is SectionType.FULL}
+
+
+def test_reading_over_padding_can_be_cancelled() -> None:
+    data = machine().finish(padding=5 << 20)
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append((done, total))
+        if len(seen) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        open_state(Memory(data), progress=stop)
+    assert seen == [(mib << 20, len(data)) for mib in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("footers", [True, False])

@@ -38,7 +38,8 @@ _MODULES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0 done, 1 bad input or a failed operation, 2 usage.
 
-    `diff` has that of diff(1): 0 same, 1 different, 2 trouble.
+    `diff` has that of diff(1): 0 same, 1 different, 2 trouble. Any command that nobody reads to the end has that which
+    a shell gives for SIGPIPE, 141: it is none of those, since 1 would say that two states differ.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader went away ("| head"): not an error, but Python must not complain while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141
     except OSError as error:
         complain(error)
         return 1

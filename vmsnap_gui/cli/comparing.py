@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import CommandError, complain, open_output, print_json
+from vmsnap_gui.cli.output import CommandError, complain, complain_of_names, open_output, print_json
 from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay, comparison_json
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.fields import compare_fields
@@ -47,7 +47,7 @@ class _Opened:
         elif not disk:
             raise CommandError(f"{image.path}: the snapshot with {describe(snapshot)} holds no VM state, only the disk")
         machine = self.state.machine if self.state is not None else None
-        self.side = Side(str(image.path), snapshot.id, snapshot.tag, machine)
+        self.side = Side.of(image.path, snapshot, machine)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,6 +82,7 @@ def _compare(options: argparse.Namespace, stack: ExitStack) -> int:
         print_json(comparison_json(comparison, unchanged=options.all))
     else:
         _print(comparison, options.all)
+        complain_of_names()
     incomplete = comparison.ram.problems if comparison.ram is not None else ()
     for text in incomplete:
         complain(CommandError(text))
@@ -175,7 +176,7 @@ def _write_report(comparison: Comparison, path: Path, images: list[Path]) -> Non
 
 
 def _print(comparison: Comparison, unchanged: bool) -> None:
-    from vmsnap_gui.compare.report_rows import WORDS, block_lines, changed_rows, disk_lines, outcome_counts
+    from vmsnap_gui.compare.report_rows import MOST_ROWS, WORDS, changed_rows, outcome_lines
 
     sides = [("A", comparison.a), ("B", comparison.b)]
     for what, side in sides + ([("base", comparison.three.base)] if comparison.three is not None else []):
@@ -183,7 +184,7 @@ def _print(comparison: Comparison, unchanged: bool) -> None:
     for problem in comparison.problems:
         print(f"  ! {printable(problem)}")
     print(comparison.summary)
-    for line in outcome_counts(comparison):
+    for line in outcome_lines(comparison):
         print(f"  since the base, {line}")
     for section in comparison.fields.sections if comparison.fields is not None else ():
         if not (section.fields or section.status.differs or unchanged):
@@ -197,12 +198,24 @@ def _print(comparison: Comparison, unchanged: bool) -> None:
             how = f"  [{row.how}]" if row.how else ""
             noise = "  (noise)" if row.noise else ""
             print(f"  {name}: {row.a or '-'} → {row.b or '-'}{how}{noise}")
+        if len(section.fields) > MOST_ROWS:
+            print(f"  and {len(section.fields) - MOST_ROWS:,} more; --json has all of them")
         for path, field in comparison.fields.unchanged(section) if unchanged else ():
             print(f"  {printable(path)} = {_shown(field)}")
-    for name, what, _ in block_lines(comparison):
-        print(f"\nRAM {name}: {what}")
+    if comparison.ram is not None or comparison.disk is not None:
+        _print_planes(comparison)
+
+
+def _print_planes(comparison: Comparison) -> None:
+    from vmsnap_gui.compare.report_planes import disk_facts, disk_plane, memory_planes, plane_line
+
+    blocks, left = memory_planes(comparison)
+    for block in blocks:
+        print(f"\nRAM {block.name}: {plane_line(block)}")
+    if left:
+        print(f"\nand {left:,} more blocks of RAM; --json has all of them")
     if comparison.disk is not None:
-        print(f"\nDisk: {disk_lines(comparison)[0]}")
+        print(f"\nDisk: {plane_line(disk_plane(comparison.disk))}\n{disk_facts(comparison.disk)}")
 
 
 def _shown(field: Field) -> str:

@@ -7,11 +7,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, problems_json, size_text
+from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, problems_json
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.finding import find_images
+from vmsnap_gui.image.texts import clock_text, date_text, size_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -107,13 +108,12 @@ def _print_image(image: Image) -> None:
         print(f"  ! {printable(str(problem))}")
     rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
     for s in image.snapshots:
-        date = _date(s)
         rows.append(
             (
                 printable(s.id or "-"),
                 "(one state)" if s.tag is None else printable(s.tag) or '""',
-                date.strftime("%Y-%m-%d %H:%M:%S") if date is not None else "-",
-                _clock(s.vm_clock_ns),
+                date_text(s.date_sec),
+                clock_text(s.vm_clock_ns),
                 size_text(s.vm_state_size) if s.vm_state_size else "-",
                 size_text(s.disk_size) if s.disk_size is not None else "-",
             )
@@ -123,10 +123,3 @@ def _print_image(image: Image) -> None:
         for row in rows:
             left = f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}"
             print(f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {row[5]:>{widths[5]}}")
-
-
-def _clock(nanoseconds: int | None) -> str:
-    if nanoseconds is None:
-        return "-"
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest // 1_000_000:03}"

@@ -29,6 +29,14 @@ def complain(error: Exception) -> None:
     print(f"vmsnap: {printable(str(error))}", file=sys.stderr)
 
 
+def complain_of_names() -> None:
+    """Tell what is wrong with the person's own names of fields, where names were printed."""
+    from vmsnap_gui.guest.names import default_rules  # takes longer to import than all that --json needs
+
+    for problem in default_rules().problems:
+        complain(CommandError(str(problem)))
+
+
 def print_json(document: object) -> None:
     """Print one JSON document, in ASCII, which is safe on any terminal."""
     sys.stdout.write(json.dumps(document) + "\n")
@@ -37,16 +45,6 @@ def print_json(document: object) -> None:
 def problems_json(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
     """Return problems as JSON has them."""
     return [{"message": p.message, "offset": p.offset} for p in problems]
-
-
-def size_text(number: int) -> str:
-    """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
-    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
 
 
 def add_paths(parser: argparse.ArgumentParser, what: str, *, many: bool = True) -> None:

@@ -74,10 +74,13 @@ def _ram(options: argparse.Namespace) -> int:
             raise CommandError(f"{image.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
         try:
             index = open_state(image.vm_state(found[0])).index_ram()
-            _write_ram(options, image, index)
+            unread = _write_ram(options, image, index)
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
-    return 0 if index.complete else 1
+    for name, pages in unread.items():
+        what = f"pages of block {name} that cannot be unpacked, and count as zeros"
+        complain(CommandError(f"{image.path}: {what}: {len(pages)}, the first is page {min(pages)}"))
+    return 0 if index.complete and not unread else 1
 
 
 def _states(image: Image, selector: str | None) -> list[Snapshot]:
@@ -91,15 +94,20 @@ def _selector(snapshot: Snapshot) -> str:
     return f"id:{snapshot.id} ({printable(snapshot.tag or '')})"
 
 
-def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> None:
+_Unread = dict[str, set[int]]
+"""Pages that cannot be unpacked, by the name of their block."""
+
+
+def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> _Unread:
+    unread: _Unread = {}
     if not index.blocks:
         raise CommandError(f"{image.path}: the state holds no RAM" + (f": {index.problem}" if index.problem else ""))
     blocks = list(index.blocks) if options.block is None else [index.block(options.block)]
     if index.problem is not None:
         complain(CommandError(f"{image.path}: RAM is not complete: {index.problem}"))
     if options.json:
-        print_json([_block_json(index, block) for block in blocks])
-        return
+        print_json([_block_json(index, block, unread) for block in blocks])
+        return unread
     block = max(blocks, key=lambda b: b.length)
     left = block.length - options.offset
     if left < 0:
@@ -111,19 +119,26 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> No
         raise CommandError(f"only {left:#x} bytes are left in block {block.name} from offset {options.offset:#x} on")
     with ExitStack() as stack:
         output = stack.enter_context(open_output(options.output, image.path)) if options.output is not None else None
-        for offset, data in _chunks(index, block, options.offset, length):
+        for offset, data in _chunks(index, block, options.offset, length, unread):
             if output is not None:
                 output.write(data)
             else:
                 _hex_dump(offset, data)
+    return unread
 
 
-def _chunks(index: RamIndex, block: RamBlock, start: int, length: int) -> Iterator[tuple[int, memoryview]]:
+def _chunks(
+    index: RamIndex, block: RamBlock, start: int, length: int, unread: _Unread
+) -> Iterator[tuple[int, memoryview]]:
     """Yield (offset, bytes) of a block in pieces, all in one buffer: each piece is gone when the next is asked for."""
     buffer = memoryview(bytearray(min(CHUNK, length)))
     for offset in range(start, start + length, CHUNK):
         piece = buffer[: min(CHUNK, start + length - offset)]
-        index.readinto(block, offset, piece)
+        try:
+            index.readinto(block, offset, piece)
+        except StreamError:  # one page that cannot be unpacked does not keep back the others
+            piece[:], failed = index.read_leniently(block, offset, len(piece))
+            unread.setdefault(block.name, set()).update(failed)
         yield offset, piece
 
 
@@ -134,7 +149,7 @@ def _hex_dump(offset: int, data: memoryview) -> None:
         print(f"{offset + start:010x}  {row.hex(' '):<47}  {text}")
 
 
-def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
+def _block_json(index: RamIndex, block: RamBlock, unread: _Unread) -> dict[str, Any]:
     """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
     import hashlib  # neither above: `vmsnap show` and `vmsnap list` would wait for them, too
 
@@ -143,7 +158,7 @@ def _block_json(index: RamIndex, block: RamBlock) -> dict[str, Any]:
     digest = hashlib.sha256()
     zero = 0
     words = index.page_size // 8
-    for _, data in _chunks(index, block, 0, block.length):
+    for _, data in _chunks(index, block, 0, block.length, unread):
         digest.update(data)
         cut = len(data) // index.page_size * index.page_size
         pages = np.frombuffer(data[:cut], np.uint64).reshape(-1, words)

@@ -10,14 +10,16 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
+    complain_of_names,
     paths_of,
     print_json,
     problems_json,
-    size_text,
     states,
 )
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
@@ -42,13 +44,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
-    parser.add_argument("--spans", action="store_true", help="add the bytes of every leaf (to --json)")
+    parser.add_argument("--spans", action="store_true", help="with --json: add type, offset and size of every leaf")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_show)
 
 
 def _show(options: argparse.Namespace) -> int:
-    documents = []
+    if options.spans and not options.json:
+        options.parser.error("--spans needs --json")
+    documents: list[dict[str, Any]] = []
     status = 0
     for path in paths_of(options):
         try:
@@ -56,25 +60,49 @@ def _show(options: argparse.Namespace) -> int:
                 found = states(image, options.snapshot)
                 if not found:
                     _say_why_nothing(image)
-                for snapshot in found:
-                    state = open_state(image.vm_state(snapshot), forward=options.forward)
-                    sections = _sections(state, options.device)
-                    if options.json:
-                        documents.append(_state_json(image, snapshot, state, sections, options.spans))
-                    else:
-                        _print_state(image, snapshot, state, sections)
-        except (ImageError, StreamError, CommandError) as error:
+                status |= _show_states(options, image, found, documents)
+        except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
     if options.json:
         print_json(documents)
+    else:
+        complain_of_names()
     return status
+
+
+def _show_states(
+    options: argparse.Namespace, image: Image, found: list[Snapshot], documents: list[dict[str, Any]]
+) -> int:
+    """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
+    failed: dict[str, list[str]] = {}
+    for snapshot in found:
+        try:
+            _show_one(options, image, snapshot, documents)
+        except ImageError as error:
+            failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
+        except (StreamError, CommandError) as error:
+            failed.setdefault(str(error), []).append(describe(snapshot))
+    for message, which in failed.items():
+        some = f"{', '.join(which)}: " if len(which) < len(found) else ""
+        complain(CommandError(f"{image.path}: {some}{message}"))
+    return 1 if failed else 0
+
+
+def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> None:
+    state = open_state(image.vm_state(snapshot), forward=options.forward)
+    sections = _sections(state, options.device)
+    if options.json:
+        documents.append(_state_json(image, snapshot, state, sections, options.spans))
+    else:
+        _print_state(image, snapshot, state, sections)
 
 
 def _say_why_nothing(image: Image) -> None:
     for problem in image.problems:
         complain(CommandError(f"{image.path}: {problem}"))
-    what = "no snapshot holds a VM state" if image.snapshots else "there are no snapshots"
+    none = "no snapshots can be read" if image.problems else "there are no snapshots"
+    what = "no snapshot holds a VM state" if image.snapshots else none
     complain(CommandError(f"{image.path}: {what}"))
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.vmstate.fields import printable, to_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.compare.ranges import Ranges
     from vmsnap_gui.compare.status import SectionChange
     from vmsnap_gui.compare.three import SectionOutcome
+    from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.vmstate.fields import Field
 
 
@@ -28,12 +31,21 @@ class Side:
         path: The file.
         id, tag: Of the snapshot; None for the one state of a stream file. They may hold anything: `name` is safe.
         machine: The machine type, if the state tells it.
+        date_sec: When it was taken, in seconds since 1970, if that is known.
+        vm_clock_ns: The guest's clock, in ns since the machine was started, if that is known.
     """
 
     path: str
     id: str | None
     tag: str | None
     machine: str | None = None
+    date_sec: int | None = None
+    vm_clock_ns: int | None = None
+
+    @classmethod
+    def of(cls, path: Path, snapshot: Snapshot, machine: str | None) -> Side:
+        """Return what is compared as it is told to people."""
+        return cls(str(path), snapshot.id, snapshot.tag, machine, snapshot.date_sec, snapshot.vm_clock_ns)
 
     @property
     def name(self) -> str:

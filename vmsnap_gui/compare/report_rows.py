@@ -1,25 +1,35 @@
-"""What all forms of a report say of a comparison: rows of plain text, safe to show in one line."""
+"""What all forms of a report say of the fields: rows of plain text, safe to show in one line, and not too many."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import bits_of, explain, labels
 from vmsnap_gui.compare.status import Status
-from vmsnap_gui.vmstate.fields import Field, Kind, printable, show
+from vmsnap_gui.vmstate.fields import SHOWN_BYTES, Field, Kind, printable, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from vmsnap_gui.compare.comparison import Comparison
     from vmsnap_gui.compare.explain import Explanation
     from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.compare.noise import NoiseRule
     from vmsnap_gui.compare.status import FieldChange, SectionChange
+    from vmsnap_gui.compare.three import FieldOutcome
     from vmsnap_gui.guest.names import Label
 
-MOST_ROWS = 5_000
-"""The most fields of one device, or ranges of one block or disk, that a report lists."""
+MOST_ROWS = 1_000
+"""The most fields of one device, and the most devices, that a report lists."""
+MOST_IN_ALL = 10_000
+"""The most fields that a report lists: some 300 printed pages, which a browser still opens at once."""
+SHORT = 10
+"""Rows of a table that is not broken over two printed pages."""
 
-_RANGES = 4  # of a buffer's changed bytes are told
+_RANGES = 4  # of a buffer's changed bytes, and so many bits of a number, are told
+_LINE = 16  # bytes in a line of a hex view: what is shown of a buffer begins where one does
+_LONGEST = 400  # letters of a value
 
 WORDS = {
     Status.SAME: "same",
@@ -30,6 +40,9 @@ WORDS = {
     Status.SAME_WHEN_FILTERED: "same when filtered",
 }
 
+Marks = tuple[tuple[int, int], ...]
+"""(first letter, letter behind the last) of each part of a text that differs from the other side's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -38,9 +51,13 @@ class Row:
     Attributes:
         path: QEMU's path.
         name: What it is called beside it ("RAX"), or "".
-        a, b: The values; "" where there is none.
+        a, b: The values; "" where there is none. Of a long buffer the part where the first difference is.
         how: What changed in short: "+30", "+ZF -CF", "bytes 0, 12".
-        noise: The reason of the noise rule that names it, or "".
+        bits: Which bits of a number flipped: "bits 0, 3", "17 bits"; "" where `how` names them, or there are none.
+        noise: The noise rule that names it, or None.
+        marks_a, marks_b: What differs in `a` and `b`, where that is a part of them.
+        base: The value in the base, where there is one; see `outcome`.
+        outcome: Where it changed since the base: "in A", "in B", "in both"; "" without a base.
     """
 
     path: str
@@ -48,29 +65,112 @@ class Row:
     a: str
     b: str
     how: str
-    noise: str
+    bits: str
+    noise: NoiseRule | None
+    marks_a: Marks = ()
+    marks_b: Marks = ()
+    base: str = ""
+    outcome: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Name and reason of the noise rule, or ""."""
+        return printable(f"{self.noise.name}: {self.noise.reason}") if self.noise is not None else ""
 
 
-def changed_rows(fields: FieldComparison, section: SectionChange) -> list[Row]:
-    """Return a section's changed fields, at most MOST_ROWS; raises ImageError."""
-    names = labels(fields, section) if section.fields else {}
-    return [row(change, names.get(change.path)) for change in section.fields[:MOST_ROWS]]
+@dataclass(frozen=True, slots=True)
+class DeviceRows:
+    """The differences of one section.
+
+    Attributes:
+        section: The section.
+        rows: Its changed fields, as many as a report lists.
+        left: How many more there are.
+    """
+
+    section: SectionChange
+    rows: list[Row]
+    left: int
+
+
+def device_rows(comparison: Comparison) -> tuple[list[DeviceRows], int]:
+    """Return the sections with differences, those that count first, and how many more there are; raises ImageError."""
+    if comparison.fields is None:
+        return [], 0
+    unlike = [one for one in comparison.fields.sections if one.fields or one.status.differs]
+    unlike.sort(key=lambda one: not one.status.differs)
+    outcomes = _outcomes(comparison)
+    numbers = _numbers(comparison.fields.sections)
+    found: list[DeviceRows] = []
+    room = MOST_IN_ALL
+    for section in unlike[:MOST_ROWS]:
+        since = outcomes.get((section.name, section.instance_id, numbers[id(section)]), {})
+        rows = changed_rows(comparison.fields, section, max(0, min(room, MOST_ROWS)), since)
+        found.append(DeviceRows(section, rows, len(section.fields) - len(rows)))
+        room -= len(rows)
+    return found, len(unlike) - len(found)
+
+
+def changed_rows(
+    fields: FieldComparison,
+    section: SectionChange,
+    most: int = MOST_ROWS,
+    since: Mapping[str, FieldOutcome] | None = None,
+) -> list[Row]:
+    """Return a section's first changed fields; raises ImageError.
+
+    Args:
+        fields: The comparison.
+        section: One of its sections.
+        most: How many are wanted.
+        since: What became of them since a base, by path.
+    """
+    chosen = section.fields[:most]
+    names = labels(fields, section) if chosen else {}
+    rows = (row(change, names.get(change.path)) for change in chosen)
+    if not since:
+        return list(rows)
+    return [_with_base(one, since.get(change.path)) for one, change in zip(rows, chosen, strict=True)]
 
 
 def row(change: FieldChange, label: Label | None) -> Row:
     """Return how one change is told."""
-    how = _how(change, explain(change, bits_of(label)))
-    reason = f"{change.rule.name}: {change.rule.reason}" if change.rule is not None else ""
+    explained = explain(change, bits_of(label))
+    a, b = _shown(change.a), _shown(change.b)
+    marks_a: Marks = ()
+    marks_b: Marks = ()
+    if explained.ranges and change.a is not None and change.b is not None:
+        (a, marks_a), (b, marks_b) = (_part(one, explained.ranges) for one in (change.a, change.b))
     name = label.name or "" if label is not None else ""
+    how = printable(_how(change, explained))
     return Row(
-        printable(change.path), printable(name), _shown(change.a), _shown(change.b), printable(how), printable(reason)
-    )
+        printable(change.path), printable(name), a, b, how, _bits(explained), change.rule, marks_a, marks_b
+    )  # fmt: skip
 
 
 def _shown(field: Field | None) -> str:
     if field is None:
         return ""
-    return printable(show(field)) or {Kind.SUBSECTION: "(subsection)", Kind.STRUCT: "(struct)"}.get(field.kind, "")
+    text = printable(show(field)) or {Kind.SUBSECTION: "(subsection)", Kind.STRUCT: "(struct)"}.get(field.kind, "")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _part(field: Field, ranges: tuple[tuple[int, int], ...]) -> tuple[str, Marks]:
+    """Return the part of a buffer where the first difference is, and what of it differs."""
+    value = field.value
+    assert isinstance(value, bytes)
+    start = ranges[0][0] // _LINE * _LINE if len(value) > SHOWN_BYTES else 0
+    shown = value[start : start + SHOWN_BYTES]
+    if not shown or (len(value) > SHOWN_BYTES and not any(value)):
+        return _shown(field), ()
+    before = f"{start:#x}: " if start else ""
+    marks = []
+    for first, count in ranges[: SHOWN_BYTES + 1]:
+        low, high = max(first - start, 0), min(first + count - start, len(shown))
+        if low < high:
+            marks.append((len(before) + 3 * low, len(before) + 3 * high - 1))
+    after = f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else ""
+    return f"{before}{shown.hex(' ')}{after}", tuple(marks)
 
 
 def _how(change: FieldChange, explained: Explanation) -> str:
@@ -87,40 +187,53 @@ def _how(change: FieldChange, explained: Explanation) -> str:
     return ""
 
 
-def block_lines(comparison: Comparison) -> list[tuple[str, str, list[tuple[int, int]]]]:
-    """Return for each RAM block with differences its name, what changed, and the first ranges of pages."""
-    if comparison.ram is None:
-        return []
-    from vmsnap_gui.compare.change import Change  # here, since it needs NumPy: only --ram waits for that
+def _bits(explained: Explanation) -> str:
+    flipped = explained.flipped
+    if explained.flags or explained.delta is None or not flipped:
+        return ""
+    count = flipped.bit_count()
+    if count > _RANGES:
+        return f"{count} bits"
+    places = [str(place) for place in range(flipped.bit_length()) if flipped >> place & 1]
+    return f"bit{'' if count == 1 else 's'} {', '.join(places)}"
 
-    found = []
-    for block in comparison.ram.blocks:
-        if not block.differing:
-            continue
-        counts = [(block.count(change), change.words) for change in Change if change]
-        what = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-        size = int(block.bytes_changed.sum(dtype="int64"))
-        ranges = [(first, count) for first, count in block.ranges()[:MOST_ROWS].tolist()]
-        found.append((printable(block.name), f"{what} of {block.pages:,} pages; {size:,} bytes differ", ranges))
+
+_Key = tuple[str, int, int]
+
+
+def _numbers(sections: Iterable[SectionChange]) -> dict[int, int]:
+    """Return for each section, by its id(), how many of its name and instance id stand before it."""
+    seen: dict[tuple[str, int], int] = {}
+    numbers = {}
+    for section in sections:
+        key = section.name, section.instance_id
+        numbers[id(section)] = seen[key] = seen.get(key, -1) + 1
+    return numbers
+
+
+def _outcomes(comparison: Comparison) -> dict[_Key, dict[str, FieldOutcome]]:
+    """Return what happened since the base to the fields of each section, by path."""
+    found: dict[_Key, dict[str, FieldOutcome]] = {}
+    for section in comparison.three.sections if comparison.three is not None else ():
+        found[section.name, section.instance_id, section.number] = {one.path: one for one in section.fields}
     return found
 
 
-def disk_lines(comparison: Comparison) -> tuple[str, list[tuple[int, int]]]:
-    """Return what changed on the disk, and the first ranges of bytes."""
-    disk = comparison.disk
-    assert disk is not None
-    from vmsnap_gui.compare.change import Change
+def _with_base(one: Row, outcome: FieldOutcome | None) -> Row:
+    from vmsnap_gui.compare.three import Outcome
 
-    counts = [(disk.bytes_of(change), change.words) for change in Change if change]
-    what = ", ".join(f"{count:,} bytes {word}" for count, word in counts if count) or "nothing differs"
-    how = "told by reading the data" if disk.read_data else "told by the mapping; no data was read"
-    sizes = "" if disk.size_a == disk.size_b else f"; the disk had {disk.size_a:,} bytes in A and {disk.size_b:,} in B"
-    ranges = [(start, length) for start, length in disk.ranges.merged()[:MOST_ROWS].tolist()]
-    return f"{what} ({how}){sizes}", ranges
+    if outcome is None:
+        return one
+    words = {Outcome.IN_A: "in A", Outcome.IN_B: "in B", Outcome.DIFFERENTLY: "in both"}
+    return replace(one, base=_shown(outcome.base), outcome=words.get(outcome.outcome, ""))
 
 
-def outcome_counts(comparison: Comparison) -> list[str]:
-    """Return what happened since the base, a line for each part that was looked at."""
+OUTCOMES = ("in A", "in B", "in both alike", "in both differently")
+"""What the counts of `outcome_counts` are of."""
+
+
+def outcome_counts(comparison: Comparison) -> list[tuple[str, list[int]]]:
+    """Return what happened since the base: what is counted and how many of it (see OUTCOMES), for each part."""
     three = comparison.three
     if three is None:
         return []
@@ -134,5 +247,25 @@ def outcome_counts(comparison: Comparison) -> list[str]:
     if three.disk is not None:
         lengths, kinds = three.disk.lengths, three.disk.kinds
         parts.append(("bytes of disk", [int(lengths[kinds == one].sum()) for one in outcomes]))
-    words = ["in A", "in B", "in both alike", "in both differently"]
-    return [f"{what}: " + ", ".join(f"{n:,} {w}" for n, w in zip(counts, words, strict=True)) for what, counts in parts]
+    return parts
+
+
+def outcome_lines(comparison: Comparison) -> list[str]:
+    """Return the same as lines of text."""
+    return [
+        f"{what}: " + ", ".join(f"{number:,} {word}" for number, word in zip(counts, OUTCOMES, strict=True))
+        for what, counts in outcome_counts(comparison)
+    ]
+
+
+def rules_applied(comparison: Comparison) -> list[tuple[NoiseRule, int, list[str]]]:
+    """Return the noise rules that named a difference: the rule, how many fields, and the devices they are of."""
+    found: dict[str, tuple[NoiseRule, int, list[str]]] = {}
+    for section in comparison.fields.sections if comparison.fields is not None else ():
+        for change in section.fields:
+            if change.rule is not None:
+                rule, count, devices = found.get(change.rule.name, (change.rule, 0, []))
+                if section.key not in devices[-1:]:
+                    devices.append(section.key)
+                found[rule.name] = rule, count + 1, devices
+    return list(found.values())

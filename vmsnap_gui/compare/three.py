@@ -59,11 +59,18 @@ class FieldOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SectionOutcome:
-    """The fields of one section that changed since the base."""
+    """The fields of one section that changed since the base.
+
+    Attributes:
+        name, instance_id: The section's.
+        fields: What changed.
+        number: How many sections of that name and instance id stand before it.
+    """
 
     name: str
     instance_id: int
     fields: tuple[FieldOutcome, ...]
+    number: int = 0
 
 
 def three_way_fields(
@@ -81,7 +88,7 @@ def three_way_fields(
     for key in dict.fromkeys((*ours, *theirs)):
         fields = _outcomes(ours.get(key), theirs.get(key), between.get(key))
         if fields:
-            found.append(SectionOutcome(key[0], key[1], tuple(fields)))
+            found.append(SectionOutcome(key[0], key[1], tuple(fields), key[2]))
     return tuple(found)
 
 

@@ -190,7 +190,7 @@ def _hex(text: str) -> bytes | None:
 def null(equal: bool) -> Test:
     """Return a test for NULL pointers; only a leaf of that type is one, any other value is not."""
     if equal:
-        return lambda row: row.value is None and row.type == "nullptr"
+        return lambda row: row.value is None and row.type in ("nullptr", "ptr-marker")
     return lambda row: row.value is not None
 
 

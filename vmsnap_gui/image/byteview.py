@@ -26,6 +26,9 @@ CHUNK = 8 << 20
 """The most bytes that one read or one NumPy pass should handle: longer C calls stall the window's thread."""
 
 
+_HOLES = 1 << 20
+
+
 class ByteView(ABC):
     """Read-only bytes of a fixed size.
 
@@ -212,6 +215,34 @@ class FileHandle:
         buffer = bytearray(length)
         done = self._pread(offset, memoryview(buffer))
         return bytes(buffer[:done])
+
+    def data_end(self) -> int:
+        """Return an offset after which the file is a hole, which reads as zeros; its size where nobody can tell.
+
+        It is found by asking the file system (SEEK_DATA), to 1 MiB; nothing is read.
+        """
+        with self._lock:
+            if self._closed:
+                return self.size
+            self._readers += 1
+        low, high = 0, self.size
+        try:
+            while high - low > _HOLES:
+                middle = (low + high) // 2
+                low, high = (middle, high) if self._has_data(middle) else (low, middle)
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._release_if_closed()
+        return high
+
+    def _has_data(self, offset: int) -> bool:
+        """Tell whether there may be data from `offset` on."""
+        try:
+            os.lseek(self._fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            return error.errno != errno.ENXIO  # other errors: it cannot tell
+        return True
 
     def fileno(self) -> int:
         """Return the file descriptor, to ask the kernel about it; -1 once it is closed."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.image.qcow2_header import COMPRESSION_TYPE, CORRUPT, DIRTY, Compression, Crypt
-from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.snapshot import describe, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 
 _NAMED = 5
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def header_facts(header: Header, file_size: int, snapshots: int) -> tuple[tuple[str, str], ...]:
@@ -38,16 +37,6 @@ def layout_problems(header: Header, snapshots: tuple[Qcow2Snapshot, ...], file_s
     if outside:
         problems.append(Problem(f"the L1 tables of {len(outside)} snapshots lie outside the file: {names}"))
     return tuple(problems)
-
-
-def size_text(size: int) -> str:
-    """Write a number of bytes in the largest unit that divides it well, with the exact number."""
-    unit = 0
-    value = float(size)
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value /= 1024
-        unit += 1
-    return f"{size} bytes" if not unit else f"{value:.4g} {_UNITS[unit]} ({size} bytes)"
 
 
 def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ class Reference(Enum):
     DATA = "external data file"
 
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
 Consent = Callable[[Path, Reference], bool]
 """Asked before a file is opened that an image names; True opens it. The image may be hostile: a person decides."""
 
@@ -118,6 +120,8 @@ def select_snapshot(image: Image, selector: str) -> Snapshot:
         found = [one for one in image.snapshots if selector in (one.id, one.tag)]
     if len(found) == 1:
         return found[0]
+    if [(one.id, one.tag) for one in image.snapshots] == [(None, None)]:
+        raise ImageError(f"no snapshot is called {selector!r}: this is one saved state without a name", path=image.path)
     candidates = found or image.snapshots
     names = ", ".join(describe(one) for one in candidates[:20]) + (", ..." if len(candidates) > 20 else "")
     if found:
@@ -131,3 +135,13 @@ def describe(snapshot: Snapshot) -> str:
     if snapshot.id is None and snapshot.tag is None:
         return "the saved state"
     return f"id {snapshot.id!r} tag {snapshot.tag!r}"
+
+
+def size_text(size: int) -> str:
+    """Write a number of bytes in the largest unit that divides it well, with the exact number."""
+    unit = 0
+    value = float(size)
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    return f"{size} bytes" if not unit else f"{value:.4g} {_UNITS[unit]} ({size} bytes)"

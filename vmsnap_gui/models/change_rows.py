@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.fields import Field
 
 _OFTEN = 4096  # rows between two looks at whether somebody cancelled
+_FREED = 200  # rows that are freed before other threads get their turn
 
 
 class Shown(enum.IntEnum):
@@ -53,7 +54,7 @@ class ShownSection:
     change: SectionChange
     labels: dict[str, Label]
     about: str
-    rows: Sequence[FieldChange]
+    rows: list[FieldChange]
     status: Status
     differences: int
     stops: Sequence[int]
@@ -95,6 +96,13 @@ def choose_rows(compared: Compared, shown: Shown, wanted: Filter, progress: Prog
     """
     with paused_collection():
         return _choose(compared, shown, wanted, progress)
+
+
+def let_go(rows: ChangeRows) -> None:
+    """Free what is not shown any more, in a worker: at once it would hold up all threads, 20 ms for 5,000 fields."""
+    for section in rows.sections:
+        while section.rows:
+            del section.rows[-_FREED:]
 
 
 def _choose(compared: Compared, shown: Shown, wanted: Filter, progress: Progress) -> ChangeRows:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.models.field_parts import parts_of
+from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind, join_path
 from vmsnap_gui.vmstate.sections import SectionType
 
@@ -234,7 +235,8 @@ def _candidates(parent: Field, rest: str) -> Iterator[tuple[int, Field]]:
         if child.name == f"[{number}]":
             yield int(number), child
             return
-    yield from enumerate(children)
+    if not isinstance(children, Elements):  # of those each is where its name says
+        yield from enumerate(children)
 
 
 def row_of(places: Sequence[int] | None, place: int) -> int | None:

@@ -61,10 +61,10 @@ class FieldTexts:
         )
 
     @classmethod
-    def of_group(cls, first: Field, last: Field, count: int) -> FieldTexts:
-        """Make the texts of a group of rows."""
+    def of_group(cls, first: Field, last: Field, count: int, *, top: bool = False) -> FieldTexts:
+        """Make the texts of a group of rows; `top`: they are sections."""
         name = f"{short(first.name)} … {short(last.name)}"
-        what = _tr("%1 elements").replace("%1", numbers.count(count))
+        what = (_tr("%1 sections") if top else _tr("%1 elements")).replace("%1", numbers.count(count))
         size = numbers.count(last.offset + last.size - first.offset)
         return cls(
             (name, "", what, "", f"{first.offset:#x}", size),
@@ -86,7 +86,7 @@ def _label(root: Root, field: Field, path: str, problem: str | bool | None, *, t
     elif problem:
         parts.append(_tr("a problem inside"))
     if top and field.kind is Kind.RECORDS:
-        parts.append(_tr("shown on the Memory tab"))
+        parts.append(_tr("see Memory"))
     return short(" · ".join(parts))
 
 

@@ -53,7 +53,7 @@ class _Node:
         parent: Id of the row above.
         row: Its row there.
         chain: Where its field is; of a group, that of the field whose children it groups.
-        field: Its field (None at the very top); of a group, the field whose children it groups.
+        field: Its field (None at the very top); of a group, the field whose children it groups (None: sections).
         kept: What a filter leaves of that field's children; None: all.
         part: The rows of the field's children that are below this node; None: all of them.
         children: Ids of the rows below, once they were looked at.
@@ -108,14 +108,12 @@ class FieldTreeModel(QAbstractItemModel):
     def bytes_of(self, index: Index) -> range:
         """Return the bytes of a row, from the start of the stream; of a group from its first row to its last."""
         node = self._node(index)
+        if node.part is not None:
+            first, last = self._ends(node, node.part)
+            return range(first.offset, last.offset + last.size)
         if node.field is None:
             return range(0)
-        if node.part is None:
-            return range(node.field.offset, node.field.offset + node.field.size)
-        fields = children_of(node.field)
-        places = node.kept.places if node.kept is not None else range(len(fields))
-        first, last = fields[places[node.part.start]], fields[places[node.part.stop - 1]]
-        return range(first.offset, last.offset + last.size)
+        return range(node.field.offset, node.field.offset + node.field.size)
 
     def index_of(self, chain: Chain) -> QModelIndex:
         """Return the index of the field at `chain`, or of the nearest field around it that the filter left."""
@@ -265,15 +263,19 @@ class FieldTreeModel(QAbstractItemModel):
         return self._children(number)[row - self._range(node).start]
 
     def _texts(self, node: _Node) -> FieldTexts:
-        if node.texts is None and self._tree is not None and node.field is not None:
+        if node.texts is None and self._tree is not None:
             if node.part is not None:
-                fields = self._fields(node)
-                places = node.kept.places if node.kept is not None else range(len(fields))
-                ends = fields[places[node.part.start]], fields[places[node.part.stop - 1]]
-                node.texts = FieldTexts.of_group(*ends, len(node.part))
-            else:
+                top = node.field is None
+                node.texts = FieldTexts.of_group(*self._ends(node, node.part), len(node.part), top=top)
+            elif node.field is not None:
                 node.texts = FieldTexts.of(self._tree, node.chain, node.field)
         return node.texts or FieldTexts.EMPTY
+
+    def _ends(self, node: _Node, part: range) -> tuple[Field, Field]:
+        """Return the first and the last field of a group."""
+        fields = self._fields(node)
+        places = node.kept.places if node.kept is not None else range(len(fields))
+        return fields[places[part.start]], fields[places[part.stop - 1]]
 
     def _titles(self) -> tuple[str, ...]:
         return (

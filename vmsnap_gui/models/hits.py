@@ -40,14 +40,19 @@ class _PastStart(Exception):
     """The search has come round to where it began."""
 
 
-def find(index: RamIndex, block: RamBlock, pattern: Pattern, start: int, hits: list[Hit], progress: Progress) -> None:
+def find(index: RamIndex, block: RamBlock, pattern: Pattern, start: int, hits: list[Hit], progress: Progress) -> int:
     """Search a block from `start` on and then from its beginning; add to `hits` what is found, at most `MOST`.
 
+    Returns:
+        How many pages cannot be unpacked, so that nothing was looked for in them.
+
     Raises:
-        ImageError, StreamError: a page cannot be read.
+        ImageError: the file below cannot be read.
         Cancelled: by `progress`.
     """
     from vmsnap_gui.vmstate.ram_search import search
+
+    unread: set[int] = set()
 
     def after(done: int, total: int) -> None:
         progress(max(0, done - start), total)
@@ -59,20 +64,22 @@ def find(index: RamIndex, block: RamBlock, pattern: Pattern, start: int, hits: l
 
     try:
         for low, high, report in ((start, block.length, after), (0, start, wrapped)):
-            for offset in search(index, block, pattern, low, report):
+            for offset in search(index, block, pattern, low, report, unread):
                 if offset >= high:
                     break
                 hits.append(_hit(index, block, offset))
                 if len(hits) >= MOST:
-                    return
+                    return len(unread)
     except _PastStart:
         pass
     progress(block.length, block.length)
+    return len(unread)
 
 
 def _hit(index: RamIndex, block: RamBlock, offset: int) -> Hit:
     first = max(0, offset - BEFORE)
-    return Hit(offset, index.read(block, first, min(offset + AFTER, block.length) - first), offset - first)
+    context, _ = index.read_leniently(block, first, min(offset + AFTER, block.length) - first)
+    return Hit(offset, context, offset - first)
 
 
 class HitsModel(QAbstractTableModel):

@@ -13,9 +13,9 @@ Index = QModelIndex | QPersistentModelIndex
 
 LONGEST = 16
 """Bytes that are looked at."""
-_TEXT = "text"
-_ROWS = ((1, "b"), (2, "h"), (4, "i"), (8, "q"), (4, "f"), (8, "d"), (1, _TEXT))
-"""Bytes, and how they are taken: a code of the struct module, or `_TEXT`."""
+_ASCII, _UTF_16 = "ascii", "utf-16"
+_ROWS = ((1, "b"), (2, "h"), (4, "i"), (8, "q"), (4, "f"), (8, "d"), (1, _ASCII), (2, _UTF_16))
+"""Bytes, and how they are taken: a code of the struct module, or an encoding."""
 
 
 class InspectionModel(QAbstractTableModel):
@@ -61,7 +61,7 @@ class InspectionModel(QAbstractTableModel):
 
     def _names(self) -> list[str]:
         whole = [self.tr("%1 bits").replace("%1", str(8 * size)) for size in (1, 2, 4, 8)]
-        return [*whole, self.tr("Float"), self.tr("Double"), self.tr("Text")]
+        return [*whole, self.tr("Float"), self.tr("Double"), "ASCII", "UTF-16"]
 
 
 def interpret(data: bytes, row: int, *, little_endian: bool) -> str:
@@ -72,8 +72,10 @@ def interpret(data: bytes, row: int, *, little_endian: bool) -> str:
     size, code = _ROWS[row]
     if len(data) < size:
         return numbers.NO_VALUE
-    if code == _TEXT:
-        return _utf16(data) if little_endian else _ascii(data)
+    if code == _ASCII:
+        return _ascii(data)
+    if code == _UTF_16:
+        return _utf16(data, "utf-16-le" if little_endian else "utf-16-be")
     if code in "fd":
         value = struct.unpack_from(("<" if little_endian else ">") + code, data)[0]
         return f"{value:.{9 if code == 'f' else 17}g}" if math.isfinite(value) else str(value)
@@ -85,6 +87,6 @@ def _ascii(data: bytes) -> str:
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in data[:LONGEST])
 
 
-def _utf16(data: bytes) -> str:
-    text = data[: min(LONGEST, len(data) // 2 * 2)].decode("utf-16-le", "replace")
+def _utf16(data: bytes, encoding: str) -> str:
+    text = data[: min(LONGEST, len(data) // 2 * 2)].decode(encoding, "replace")
     return "".join(character if character.isprintable() else "·" for character in text)

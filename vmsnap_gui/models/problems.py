@@ -81,19 +81,26 @@ class ProblemsModel(QAbstractTableModel):
         return None
 
 
+def how_many(info: ImageInfo | None, loaded: LoadedState | None) -> int:
+    """Return how many problems an image and a state have."""
+    of_image = len(info.problems) if info is not None else 0
+    return of_image + (len(loaded.problems) + loaded.torn if loaded is not None else 0)
+
+
 def collect(info: ImageInfo | None, loaded: LoadedState | None) -> list[Line]:
-    """Return the problems of an image and of a state, at most `SHOWN` and a line that says so."""
+    """Return the problems of an image and of a state, at most `SHOWN` and a line that says how many more there are."""
     lines = []
     if info is not None:
         lines += [Line(_tr("image"), words.visible(one.message), one.offset) for one in info.problems]
     if loaded is not None:
         if loaded.torn:
             lines.append(Line(_tr("state"), _tr("the file changed while it was read: parts may not belong together")))
-        for one in loaded.problems:
+        for one in loaded.problems[:SHOWN]:
             message = words.visible(one.problem.message)
             lines.append(Line(_tr("state"), message, one.problem.offset, one.section, one.path))
-    if len(lines) > SHOWN:
-        more = _tr("%1 more problems are not listed").replace("%1", numbers.count(len(lines) - SHOWN))
+    hidden = how_many(info, loaded) - SHOWN
+    if hidden > 0:
+        more = _tr("%1 more problems are not listed").replace("%1", numbers.count(hidden))
         lines = [*lines[:SHOWN], Line("", more)]
     return lines
 

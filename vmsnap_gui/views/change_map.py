@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
@@ -109,7 +109,10 @@ class ChangeMap(QWidget):
         self.map.page_chosen.connect(self._chosen)
         self._stack.addWidget(self.map)
         self._stack.setCurrentWidget(self.map)
-        if self._cells is not None:
+        QTimer.singleShot(0, self, self._fill_map)  # a turn of its own: the first picture takes longer than others
+
+    def _fill_map(self) -> None:
+        if self._cells is not None and self.map is not None:
             self.map.show_pages(self._cells.cells)
             self.map.set_current(self._current)
             self._say()

@@ -127,5 +127,5 @@ class ChangeTree(QTreeView):
         header.setStretchLastSection(True)
         header.setFirstSectionMovable(False)
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (38, 18, 24, 24, 29, 24), strict=True):
+        for column, characters in zip(Column, (37, 24, 29, 29, 32, 12), strict=True):
             header.resizeSection(column, wide * characters)

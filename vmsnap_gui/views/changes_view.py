@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPlainTextEdit, QS
 
 from vmsnap_gui.guest.filter import FilterError, compile_filter
 from vmsnap_gui.models import words
-from vmsnap_gui.models.change_rows import ChangeRows, Shown, choose_rows
+from vmsnap_gui.models.change_rows import ChangeRows, Shown, choose_rows, let_go
 from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.change_actions import ChangeActions
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job, Jobs
 
 _DETAIL_LINES = 7
+_FREEING = "compare free"
 
 
 class ChangesView(QWidget):
@@ -159,7 +160,16 @@ class ChangesView(QWidget):
 
     def _show(self, rows: ChangeRows | None) -> None:
         self._job = None
+        old = self.tree.changes.rows
         self.tree.show_rows(rows)
+        if old is not None and old is not rows:
+            self._jobs.run(
+                self.tr("Choosing fields"),
+                lambda _progress: let_go(old),
+                lane=_FREEING,
+                success=lambda _none: None,
+                quiet=True,
+            )
         empty = rows is None or not rows.sections
         self.tree.setVisible(not empty)
         self.details.setVisible(not empty)

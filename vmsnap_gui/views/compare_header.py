@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QPainter, QPalette
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
@@ -14,7 +14,10 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.pages import Notice
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
     from vmsnap_gui.compare.disk import DiskComparison
+    from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.comparing import Compared, MemoryCompared, Side
     from vmsnap_gui.jobs import Job, Jobs
@@ -137,7 +140,7 @@ class CompareHeader(QWidget):
             self._say()
 
     def _say(self) -> None:
-        """Show the comparison that is under way, or why there is none."""
+        """Show the comparison that is under way, why there is none, or what is wrong with the states."""
         comparison, text, icon = self._comparison, "", "in-use"
         if comparison.job is not None and comparison.sides is not None:
             text = self.tr("Comparing %1 with %2")
@@ -151,8 +154,34 @@ class CompareHeader(QWidget):
             if comparison.compared is None:
                 text = self.tr("The comparison failed: %1")
             text = text.replace("%1", words.sentence(comparison.failure))
+        elif comparison.compared is not None and comparison.compared.fields is not None:
+            icon, text = "problem", _what_is_wrong(comparison.compared.fields)
         self._cancel.setVisible(comparison.job is not None)
         self.notice.show_message(icon, text)
+
+
+def _what_is_wrong(fields: FieldComparison) -> str:
+    """Return what is wrong with the two states; a device that could not be read looks as if it were not there."""
+    sides = (("A", fields.a), ("B", fields.b))
+    found = [f"{letter}: {problem}" for letter, state in sides for problem in state.problems]
+    more = f" (+{numbers.count(len(found) - 1)})" if len(found) > 1 else ""
+    return words.sentence(found[0]) + more if found else ""
+
+
+class _Line(QLabel):
+    """A line of plain text that ends in "…" where there is no room for all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Override QLabel::paintEvent."""
+        painter = QPainter(self)
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, shown)
+        painter.end()
 
 
 class _SideName(QWidget):
@@ -163,10 +192,7 @@ class _SideName(QWidget):
         self.setObjectName(f"compare_side_{letter.lower()}")
         self._letter = letter
         self._chip = QLabel(letter, alignment=Qt.AlignmentFlag.AlignCenter)
-        self._name, self._about = QLabel(), QLabel()
-        for label in (self._name, self._about):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._name, self._about = _Line(), _Line()
         texts = QVBoxLayout()
         texts.setSpacing(0)
         texts.addWidget(self._name)
@@ -180,10 +206,11 @@ class _SideName(QWidget):
     def show_side(self, side: Side | None) -> None:
         """Show a snapshot."""
         name = words.snapshot_name(side.snapshot) if side is not None else ""
-        about = [words.name_text(side.path), numbers.date(side.snapshot.date_sec)] if side is not None else []
+        date = numbers.date(side.snapshot.date_sec) if side is not None else numbers.NO_VALUE
+        dates = [date] if date != numbers.NO_VALUE else []
         self._name.setText(name)
-        self._about.setText(" · ".join(part for part in about if part != numbers.NO_VALUE))
-        self.setToolTip(words.plain_tip([words.path_text(side.path)]) if side is not None else "")
+        self._about.setText(" · ".join([words.name_text(side.path), *dates]) if side is not None else "")
+        self.setToolTip(words.plain_tip([name, words.path_text(side.path), *dates]) if side is not None else "")
         self.setAccessibleName(self.tr("Side %1: %2").replace("%1", self._letter).replace("%2", name))
 
     def name(self) -> str:

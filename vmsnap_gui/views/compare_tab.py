@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QTabBar
 
 from vmsnap_gui.compare_session import CompareSession
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.compare_files import CompareFiles
     from vmsnap_gui.views.compare_view import CompareView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
+
+_MODULES = (
+    "models.change_texts", "models.changes", "models.changed_blocks", "models.changed_ranges", "models.compare_summary",
+    "views.compare_header", "views.change_tree", "views.change_actions", "views.changes_view", "views.change_map",
+    "views.twin_hex", "views.compare_part", "views.memory_changes", "views.disk_changes", "views.compare_view",
+)  # fmt: skip
 
 
 class CompareTab(QObject):
@@ -57,6 +65,8 @@ class CompareTab(QObject):
         self._tabs = tabs
         self._jobs = jobs
         self._view: CompareView | None = None
+        self._is_made = False
+        self._modules = list(_MODULES)
         self._files: CompareFiles | None = None
         session.library.entry_removed.connect(self.session.forget)
         self.session.changed.connect(self._follow)
@@ -70,19 +80,44 @@ class CompareTab(QObject):
     @property
     def view(self) -> CompareView:
         """The tab; made and shown now if it is not there yet."""
+        view = self._begun()
+        while view.make_next():
+            pass
+        self._end_making(view)
+        if self._tabs.indexOf(view) < 0:
+            index = self._tabs.addTab(view, self.tr("Compare"))
+            self._tabs.tabBar().setTabButton(index, QTabBar.ButtonPosition.RightSide, self.actions.close_button())
+        return view
+
+    def prepare(self) -> None:
+        """Make the view before it is wanted, each piece in a turn of its own: all at once takes 60 ms and more."""
+        if self._is_made:
+            gc.freeze()  # as in the inspector: it stays
+            return
+        if self._modules:
+            importlib.import_module(f"vmsnap_gui.{self._modules.pop(0)}")
+        elif not self._begun().make_next():
+            self._end_making(self._begun())
+        QTimer.singleShot(0, self, self.prepare)
+
+    def _begun(self) -> CompareView:
+        """Return the view, perhaps without some of its parts."""
         if self._view is None:
             from vmsnap_gui.views.compare_view import CompareView
 
-            self._view = CompareView(self.session, self._jobs)
-            self._view.fields.filter_wanted.connect(self.filter_wanted)
-            self._view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
-            self._view.message.connect(self.message)
-            self._view.header.rules_wanted.connect(self.actions.rules.trigger)
-            self.made.emit(self._view)
-        if self._tabs.indexOf(self._view) < 0:
-            index = self._tabs.addTab(self._view, self.tr("Compare"))
-            self._tabs.tabBar().setTabButton(index, QTabBar.ButtonPosition.RightSide, self.actions.close_button())
+            self._view = CompareView(self.session, self._jobs, self._window)
+            self._view.hide()
         return self._view
+
+    def _end_making(self, view: CompareView) -> None:
+        """Connect the view, once it has all its parts."""
+        if not self._is_made:
+            self._is_made = True
+            view.fields.filter_wanted.connect(self.filter_wanted)
+            view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
+            view.message.connect(self.message)
+            view.header.rules_wanted.connect(self.actions.rules.trigger)
+            self.made.emit(view)
 
     @property
     def files(self) -> CompareFiles:

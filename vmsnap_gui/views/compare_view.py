@@ -19,40 +19,71 @@ if TYPE_CHECKING:
 
 
 class CompareView(QWidget):
-    """What differs between two snapshots.
+    """What differs between two snapshots. It is empty until `make_next` has made all of its parts.
 
     Signals:
         message: (str) Something to say in passing.
+
+    Attributes:
+        header: The sides and the summary.
+        tabs: The parts of the comparison.
+        fields, memory, disk: These parts.
     """
 
     message = Signal(str)
+    header: CompareHeader
+    fields: ChangesView
+    memory: MemoryChanges
+    disk: DiskChanges
 
     def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compare")
         self.setAccessibleName(self.tr("Compare"))
         self._comparison = comparison
-        self.header = CompareHeader(comparison, jobs, self)
-        self.fields = ChangesView(comparison, jobs, self)
+        self._jobs = jobs
         self.tabs = QTabWidget(self)
         self.tabs.setObjectName("compare_tabs")
         self.tabs.setAccessibleName(self.tr("Parts of the comparison"))
         self.tabs.setDocumentMode(True)
-        self.memory = MemoryChanges(comparison, jobs, self)
-        self.disk = DiskChanges(comparison, jobs, self)
-        self._parts = (self.fields, self.memory, self.disk)
+        self._parts: list[ChangesView | MemoryChanges | DiskChanges] = []
         self._pending: tuple[int, int, bool] | None = None
-        for part, title in zip(self._parts, (self.tr("Fields"), self.tr("Memory"), self.tr("Disk")), strict=True):
-            self.tabs.addTab(part, title)
-        for made_later in (self.memory, self.disk):
-            made_later.settled.connect(self._settled)
+        self._to_make = [self._make_header, self._make_fields, self._make_memory, self._make_disk]
         self.tabs.currentChanged.connect(self._turned)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.header)
-        layout.addWidget(self.tabs, 1)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(0)
+
+    def make_next(self) -> bool:
+        """Make the next part; False where all are there. Each takes up to 20 ms, so that they are not made at once."""
+        if not self._to_make:
+            return False
+        self._to_make.pop(0)()
+        return True
+
+    def _make_header(self) -> None:
+        self.header = CompareHeader(self._comparison, self._jobs, self)
+        self._layout.addWidget(self.header)
+        self._layout.addWidget(self.tabs, 1)
+
+    def _make_fields(self) -> None:
+        self.fields = ChangesView(self._comparison, self._jobs, self)
+        self._add(self.fields, self.tr("Fields"))
         self.setFocusProxy(self.fields)
+
+    def _make_memory(self) -> None:
+        self.memory = MemoryChanges(self._comparison, self._jobs, self)
+        self._add(self.memory, self.tr("Memory"))
+        self.memory.settled.connect(self._settled)
+
+    def _make_disk(self) -> None:
+        self.disk = DiskChanges(self._comparison, self._jobs, self)
+        self._add(self.disk, self.tr("Disk"))
+        self.disk.settled.connect(self._settled)
+
+    def _add(self, part: ChangesView | MemoryChanges | DiskChanges, title: str) -> None:
+        self._parts.append(part)
+        self.tabs.addTab(part, title)
 
     def set_filter(self, text: str) -> str | None:
         """Filter the fields; returns what is wrong with the filter, or None."""

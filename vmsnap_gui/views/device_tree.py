@@ -97,9 +97,9 @@ class DeviceTreeView(QTreeView):
         self.collapsed.connect(lambda index: self._note(index, opened=False))
 
     def place_of(self, index: Index) -> Place | None:
-        """Return where a row is, for `select_place`."""
+        """Return where a row is, for `select_place`; None for a group of sections, which is in none."""
         chain, tree = self.fields.chain(index), self.fields.tree
-        if chain is None or tree is None:
+        if not chain or tree is None:
             return None
         return Place(tree.roots[chain[0]].key, tree.path(chain), chain)
 
@@ -196,10 +196,8 @@ class DeviceTreeView(QTreeView):
 
     def _name(self, index: Index) -> tuple[str, str]:
         place = self.place_of(index)
-        if place is None:
-            return "", ""
         group = f"#{index.row()}" if self.fields.is_group(index) else ""
-        return place.key, place.path + group
+        return (place.key, place.path + group) if place is not None else ("", group)
 
     def _size_columns(self) -> None:
         header = self.header()

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.views.hex_view import HexView
 
-MOST_COPIED = 4 << 20
-"""The most bytes that are copied to the clipboard at once."""
+MOST_COPIED = 1 << 20
+"""The most bytes that are copied to the clipboard at once: more would be felt, and `vmsnap ram` writes it to a file."""
+_AS_TEXT = bytes(byte if 0x20 <= byte < 0x7F or byte in b"\t\n" else 0x2E for byte in range(256))
 
 
 class HexActions(QObject):
@@ -87,4 +88,4 @@ class HexActions(QObject):
 
 
 def _text(data: bytes) -> str:
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F or byte in b"\t\n" else "." for byte in data)
+    return data.translate(_AS_TEXT).decode("ascii")  # in one go: this is the Qt thread, and these may be megabytes

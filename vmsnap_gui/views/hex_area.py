@@ -87,7 +87,7 @@ class HexArea(LongScrollArea):
 
     @property
     def error(self) -> Exception | None:
-        """Why the last bytes that came into sight could not be read; None if they could."""
+        """Why bytes in sight could not be read; None if they could."""
         return self._cache.error
 
     @property

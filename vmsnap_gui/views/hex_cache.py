@@ -26,17 +26,23 @@ class PageCache:
 
     Attributes:
         source: Where the bytes come from.
-        error: Why the last request failed; None if it did not.
     """
 
     def __init__(self, source: ByteSource, arrived: Callable[[], object]) -> None:
-        """Call `arrived` whenever there are new bytes, or a new error."""
+        """Call `arrived` whenever there are new bytes, or an error instead."""
         self.source = source
-        self.error: Exception | None = None
         self._arrived = arrived
-        self._pages: OrderedDict[int, bytes | None] = OrderedDict()
+        self._pages: OrderedDict[int, bytes | Exception] = OrderedDict()
+        self._seen = range(0)
         self._wanted: list[int] = []
+        self._alone: set[int] = set()  # pages of a request that failed: each is asked for again by itself
         self._busy = False
+
+    @property
+    def error(self) -> Exception | None:
+        """Why bytes in sight could not be read; None if they could."""
+        found = (self._pages.get(page) for page in self._seen)
+        return next((one for one in found if isinstance(one, Exception)), None)
 
     def want(self, start: int, end: int) -> None:
         """Have the bytes from `start` to `end` fetched, and then those around them; what was wanted before is not."""
@@ -44,7 +50,7 @@ class PageCache:
         seen = range(start // PAGE, min(pages, -(-end // PAGE)))
         after = range(seen.stop, min(pages, seen.stop + _AROUND))
         before = range(max(0, seen.start - _AROUND), seen.start)
-        self._wanted = [*seen, *after, *before]
+        self._seen, self._wanted = seen, [*seen, *after, *before]
         for page in self._wanted:
             if page in self._pages:
                 self._pages.move_to_end(page)
@@ -56,14 +62,15 @@ class PageCache:
         if offset >= end:
             return b""
         parts = [self._pages.get(page) for page in range(offset // PAGE, (end - 1) // PAGE + 1)]
-        if any(part is None for part in parts):
+        here = [part for part in parts if isinstance(part, bytes)]
+        if len(here) < len(parts):
             return None
         first = offset // PAGE * PAGE
-        return b"".join(part for part in parts if part is not None)[offset - first : end - first]
+        return b"".join(here)[offset - first : end - first]
 
     def has_failed(self, offset: int) -> bool:
         """Whether the bytes at `offset` could not be read."""
-        return self._pages.get(offset // PAGE, b"") is None
+        return isinstance(self._pages.get(offset // PAGE), Exception)
 
     def _ask(self) -> None:
         if self._busy:
@@ -73,7 +80,8 @@ class PageCache:
             return
         first = missing[0]
         count = 1
-        while count < min(_AT_ONCE, len(missing)) and missing[count] == first + count:
+        most = 1 if first in self._alone else min(_AT_ONCE, len(missing))
+        while count < most and missing[count] == first + count:
             count += 1
         self._busy = True
         length = min(count * PAGE, self.source.size - first * PAGE)
@@ -81,9 +89,14 @@ class PageCache:
 
     def _take(self, first: int, count: int, result: bytes | Exception) -> None:
         self._busy = False
-        self.error = result if isinstance(result, Exception) else None
+        if isinstance(result, Exception) and count > 1:
+            # One page that cannot be read must not hide those around it.
+            self._alone.update(range(first, first + count))
+            self._ask()
+            return
+        self._alone.discard(first)
         for i in range(count):
-            self._pages[first + i] = None if isinstance(result, Exception) else result[i * PAGE : (i + 1) * PAGE]
+            self._pages[first + i] = result if isinstance(result, Exception) else result[i * PAGE : (i + 1) * PAGE]
         while len(self._pages) > _KEPT:
             self._pages.popitem(last=False)
         self._arrived()

@@ -44,9 +44,11 @@ class Inspector(QTabWidget):
 
     Signals:
         made: (QWidget) A view of a tab was made.
+        completed: All of them are.
     """
 
     made = Signal(object)
+    completed = Signal()
 
     def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -112,6 +114,7 @@ class Inspector(QTabWidget):
         else:
             # What stays until the end need not be looked at in every full collection: 35 ms with all threads stopped.
             gc.freeze()
+            self.completed.emit()
 
     def _import(self, name: str, modules: list[str]) -> None:
         """Import one module of a tab's view; when all are there, make it and go on with the next tab."""

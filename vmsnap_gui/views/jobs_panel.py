@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QPushButton, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.jobs import JobState
 from vmsnap_gui.models.jobs import Column, JobsModel
@@ -73,6 +73,7 @@ class JobsPanel(QWidget):
         header = table.header()
         header.setObjectName("jobs_columns")
         header.setStretchLastSection(False)
+        header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
         wide = self.fontMetrics().averageCharWidth()
         for column, characters in zip(Column, (48, 36, 10, 13, 13), strict=True):
             header.resizeSection(column, wide * characters)

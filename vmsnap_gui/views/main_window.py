@@ -203,6 +203,7 @@ class MainWindow(QMainWindow):
         self.library.menu_wanted.connect(self._fill_library_menu)
         self.library.machine_menu_wanted.connect(self.desk.fill_machine_menu)
         self.inspector.made.connect(self._made)
+        self.inspector.completed.connect(self.compare_tab.prepare)
         session.selection_changed.connect(self._follow)
         session.library.entry_added.connect(self._follow)
         session.library.entry_removed.connect(self._follow)

@@ -122,7 +122,7 @@ class MemoryChanges(ComparePart):
         table.setFont(theme.tabular(table.font()))
         table.header().setObjectName("changed_block_columns")
         wide = table.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (19, 11, 15, 15, 11, 11, 12, 12, 16), strict=True):
+        for column, characters in zip(Column, (23, 10, 14, 14, 10, 10, 12, 12, 16), strict=True):
             table.header().resizeSection(column, wide * characters)
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -42,6 +42,7 @@ class MemorySearch(QObject):
         self._start = 0
         self._length = 0
         self._stopped = False
+        self._unread = 0
         jobs.progressed.connect(self._progressed)
 
     @property
@@ -54,9 +55,21 @@ class MemorySearch(QObject):
         """Bytes of what is looked for; 0 if nothing is."""
         return self._length
 
-    def is_for(self, query: Query) -> bool:
-        """Whether this is what was looked for last."""
-        return query == self._query
+    def leads_on(self, query: Query, offset: int, *, back: bool) -> bool:
+        """Whether `go` shows the next place of `query` from `offset` on; else it has to be looked for (again).
+
+        A search that was cut short only leads on to what it had found: behind that there may be more.
+        """
+        if query != self._query:
+            return False
+        if not self._stopped and self.error is None:
+            return True
+        rows = self.hits.rowCount()
+        return rows > 0 and (self.hits.hit(0).offset < offset if back else self.hits.hit(rows - 1).offset > offset)
+
+    def is_at(self, query: Query, offset: int) -> bool:
+        """Whether a place of `query` was found at `offset`."""
+        return query == self._query and self.hits.row_at(offset) is not None
 
     def start(self, lane: str, index: RamIndex, block: RamBlock, query: Query, start: int) -> None:
         """Look for something from `start` on.
@@ -72,7 +85,7 @@ class MemorySearch(QObject):
             self.tr("Searching %1").replace("%1", words.visible(block.name)),
             lambda progress: find(index, block, pattern, start, pending, progress),
             lane=lane,
-            success=lambda _none: self._ended(),
+            success=self._ended,
             failure=self._failed,
         )
         self.changed.emit()
@@ -91,7 +104,7 @@ class MemorySearch(QObject):
         if self._job is not None:
             self._job.cancel()
             self._job = None
-        self._query, self._length, self.error, self._stopped = None, 0, None, False
+        self._query, self._length, self.error, self._stopped, self._unread = None, 0, None, False, 0
         self._pending, self._taken = [], 0
         self.hits.clear()
         self.changed.emit()
@@ -124,6 +137,8 @@ class MemorySearch(QObject):
             text = self.tr("Cancelled") + f" · {text}"
         elif count >= MOST:
             text += " · " + self.tr("the search ended there")
+        if self._unread:
+            text += " · " + self.tr("%1 cannot be read").replace("%1", words.pages(self._unread))
         return text
 
     def _progressed(self, job: object) -> None:
@@ -140,8 +155,9 @@ class MemorySearch(QObject):
         if first:
             self.found.emit(fresh[0].offset, self._length)
 
-    def _ended(self) -> None:
+    def _ended(self, unread: int = 0) -> None:
         self._job = None
+        self._unread = unread
         self._take()
         self.changed.emit()
 

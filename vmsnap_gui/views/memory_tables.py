@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QHeaderView, QTableView, QTreeView, QWidget
 
 from vmsnap_gui.models.ram import SHARE_ROLE, Column
@@ -66,6 +66,7 @@ def prepare_table(table: QTreeView, name: str, title: str, model: QAbstractItemM
     table.setAlternatingRowColors(True)
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # what tells names of blocks apart stands at their end
     table.header().setStretchLastSection(False)
 
 

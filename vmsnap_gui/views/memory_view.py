@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.models.page_cells import BlockPages
+    from vmsnap_gui.reading import LoadedState
     from vmsnap_gui.session import Session
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
@@ -42,6 +43,7 @@ class MemoryView(QWidget):
         self.setAccessibleName(self.tr("Memory"))
         self._session = session
         self._jobs = jobs
+        self._loaded: LoadedState | None = None
         self._block: RamBlock | None = None
         self._name = ""
         self._failure = ""
@@ -85,11 +87,13 @@ class MemoryView(QWidget):
         if index is None or state is None or block is None:
             return
         cursor = self.bytes.hex.selected.start
-        if self.search.is_for(query):
+        if self.search.leads_on(query, cursor, back=back):
             self.search.go(cursor, back=back)
             return
+        # A search that is begun again goes on behind the place that it showed last.
+        start = cursor + 1 if self.search.is_at(query, cursor) else cursor
         try:
-            self.search.start(lane_of(state.key.path, "search"), index, block, query, cursor)
+            self.search.start(lane_of(state.key.path, "search"), index, block, query, start)
         except ValueError as error:
             self.find_bar.say(str(error), wrong=True)
 
@@ -128,6 +132,7 @@ class MemoryView(QWidget):
         for place, stretch in enumerate((2, 3, 2)):
             left.setStretchFactor(place, stretch)
         left.setSizes([160, 260, 160])
+        left.setMinimumWidth(self.fontMetrics().averageCharWidth() * 56)
         right = QWidget()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
@@ -191,6 +196,9 @@ class MemoryView(QWidget):
     def _follow(self, *_: object) -> None:
         """Show the blocks of the session's state, or why there are none."""
         loaded, index = self._session.loaded, self._session.ram
+        if loaded is not None and loaded is self._loaded:
+            return  # only the image around it changed: what was cancelled or failed is not begun again
+        self._loaded = loaded
         self._failure = ""
         if index is not None and loaded is not None and not self.model.blocks:
             self.model.show(loaded.vmstate.ram_blocks)  # this view was made later than the index

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from vmsnap_gui.models import facts, words
-from vmsnap_gui.models.problems import ProblemsModel
+from vmsnap_gui.models.problems import ProblemsModel, how_many
 from vmsnap_gui.models.sizes import BAR, NAME, SHARE_ROLE, SIZE, SizesModel
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import BarDelegate, RowDelegate
@@ -157,7 +157,7 @@ class Overview(QWidget):
         self.sizes.show(loaded)
         self.bar.show_parts(facts.state_parts(loaded.vmstate) if loaded is not None else ())
         self.problems.show(info, loaded)
-        count = self.problems.rowCount()
+        count = how_many(info, loaded)
         self._problem_title.setText(words.problems(count))
         self._below.setVisible(count > 0)
         self._say()

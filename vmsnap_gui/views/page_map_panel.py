@@ -66,6 +66,7 @@ class PageMapPanel(QWidget):
         self._pages: BlockPages | None = None
         self._current = 0
         self._job: Job | None = None
+        self._computed = ""  # the name of the block that the job is for
         self._drawn = QElapsedTimer()
         self._entropy: dict[str, NDArray[np.float32]] = {}
         self._about = QLabel()
@@ -211,7 +212,7 @@ class PageMapPanel(QWidget):
         if index is None or block is None or pages is None or path is None:
             return
         points = np.full(len(pages.kinds), np.nan, np.float32)
-        self._entropy[block.name] = points
+        self._entropy[block.name], self._computed = points, block.name
         self._job = self._jobs.run(
             self.tr("Entropy of %1").replace("%1", words.visible(block.name)),
             lambda progress: fill_entropy(index, block, pages.bucket, points, progress),
@@ -226,8 +227,7 @@ class PageMapPanel(QWidget):
         if self._job is not None:
             self._job.cancel()
             self._job = None
-            if self._block is not None:
-                self._entropy.pop(self._block.name, None)
+            self._entropy.pop(self._computed, None)
         self._cancel.hide()
         self._progress.clear()
 

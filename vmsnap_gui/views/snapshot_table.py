@@ -224,10 +224,17 @@ class SnapshotTable(QWidget):
             after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
             return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
-            found = words.images(len(self._session.library.entries.children(entry.path)))
-            return "folder", name, self.tr("%1 in this folder. Select one in the library.").replace("%1", found)
+            count = len(self._session.library.entries.children(entry.path))
+            if not count:
+                text = self.tr("No images were found in this folder that are not in the library already.")
+                return "folder", name, text
+            text = self.tr("%1 in this folder. Select one in the library.")
+            return "folder", name, text.replace("%1", words.images(count))
         if entry.info is None:
             return "reading", self.tr("Reading %1").replace("%1", name), ""
+        if entry.info.problems:
+            text = self.tr("The overview lists what is wrong with the image.")
+            return "problem", self.tr("No snapshots of %1 can be read").replace("%1", name), text
         text = self.tr("An internal snapshot is made by QEMU's savevm command, or by qemu-img snapshot -c.")
         return "image", self.tr("%1 holds no snapshots").replace("%1", name), text
 

@@ -28,6 +28,8 @@ def why_no_state(session: Session) -> tuple[str, str, str]:
     if entry is None:
         return "", _tr("No image is selected"), ""
     if entry.info is not None and not entry.info.snapshots:
+        if entry.info.problems:
+            return "problem", _tr("No saved state can be read"), ""
         return "", _tr("This image holds no saved state"), ""
     return "", _tr("No snapshot is selected"), ""
 

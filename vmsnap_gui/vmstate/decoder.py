@@ -26,9 +26,12 @@ _INTEGERS = {
         ("u", 8, "B"), ("u", 16, "H"), ("u", 32, "I"), ("u", 64, "Q"),
     )},
     "timer": "q",  # nanoseconds of the VM clock; -1 = not armed
+    "int64 equal": "Q",  # what QEMU calls vmstate_info_uint64_equal; there is no signed one
 }  # fmt: skip
 _FLOATS = {"float64": "d", "CPU_Double_U": "d"}
 _NULL_MARKER = 0x30  # VMS_NULLPTR_MARKER, ASCII "0"
+_PTR_MARKER = "ptr-marker"  # what QEMU 11 calls a nullptr, and the byte before a pointer that loading allocates
+_VALID_MARKER = 0x31  # VMS_MARKER_PTR_VALID, ASCII "1": the pointer's object follows
 _MAX_EMPTY = 4096  # elements without bytes cost nothing in the stream, so bound them here
 
 
@@ -43,7 +46,11 @@ class Scalar:
 
 def scalar_type(type_name: str) -> Scalar | None:
     """Return how the scalar type `type_name` is read, or None; " equal" and " le" only matter while loading."""
-    return _SCALARS.get(type_name.removesuffix(" equal").removesuffix(" le"))
+    return _SCALARS.get(_plain(type_name))
+
+
+def _plain(type_name: str) -> str:
+    return type_name if type_name in _INTEGERS else type_name.removesuffix(" equal").removesuffix(" le")
 
 
 def _scalars() -> dict[str, Scalar]:
@@ -111,7 +118,7 @@ class Elements(Sequence[Field]):
         scalar = scalar_type(field.type)
         if scalar is None or scalar.size != field.size or scalar.kind is Kind.FLOAT:
             return None
-        code = _INTEGERS.get(field.type.removesuffix(" equal").removesuffix(" le"), "B")
+        code = _INTEGERS.get(_plain(field.type), "B")
         values = struct.unpack_from(f">{self._count}{code}", self._decoder.data, position)
         return [bool(v) for v in values] if scalar.kind is Kind.BOOLEAN else list(values)
 
@@ -199,6 +206,8 @@ class Decoder:
         return node
 
     def _array(self, group: list[VMStateField], position: int) -> Field:
+        if self._has_valid_markers(group, position):
+            return self._pointers(group, position)
         runs, count, start = [], 0, position
         for part in group:
             if part.count:
@@ -209,6 +218,33 @@ class Decoder:
         node.children = Elements(self, runs, count)
         if any(not part.size and part.count > _MAX_EMPTY for part in group):
             node.problem = "the description has more empty elements here than are shown"
+        return node
+
+    def _has_valid_markers(self, group: list[VMStateField], position: int) -> bool:
+        """Tell whether a group is one of pointers that loading allocates: each is described by an entry of its own."""
+        found = False
+        for part in group:
+            if part.count != 1:
+                return False
+            found |= part.type == _PTR_MARKER and part.size == 1 and self.data[position] == _VALID_MARKER
+            position += part.size
+        return found
+
+    def _pointers(self, group: list[VMStateField], position: int) -> Field:
+        """Pointers that loading allocates (vmstate_save_vmsd_v of QEMU 11): a marker for each, perhaps an object."""
+        size = sum(part.size for part in group)
+        what = next((part.type for part in group if part.type != _PTR_MARKER), _PTR_MARKER)
+        node = Field(group[0].name, what, Kind.ARRAY, self.base + position, size)
+        children: list[Field] = []
+        number = 0
+        for part in group:
+            if part.type == _PTR_MARKER and part.size == 1 and self.data[position] == _VALID_MARKER:
+                children.append(self._marker(position))
+            else:
+                children.append(self.element(part, f"[{number}]", position))
+                number += 1
+            position += part.size
+        node.children = children
         return node
 
     def _container(self, field: VMStateField, name: str, kind: Kind, start: int) -> Field:
@@ -345,6 +381,7 @@ _CONTAINERS: dict[str, Callable[[Decoder, VMStateField, str, int, int], Field]] 
     "qlist": Decoder._list,
     "gtree": Decoder._tree,
     "nullptr": Decoder._nullptr,
+    _PTR_MARKER: Decoder._nullptr,
     "capability": Decoder._text,
     "str": Decoder._text,
 }

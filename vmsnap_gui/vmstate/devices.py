@@ -36,7 +36,7 @@ def open_state(view: ByteView, *, forward: bool = False, progress: Progress | No
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
-        progress: Called by the forward walk; may raise Cancelled.
+        progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
     Raises:
         StreamError: this is no savevm stream, or one of an obsolete or unknown version.
@@ -183,7 +183,7 @@ class VMState:
         self._check_magic()
         problems: list[Problem] = []
         try:
-            self._tail = find_tail(self.view)
+            self._tail = find_tail(self.view, progress)
         except StreamError as error:
             problems.append(Problem(error.message, error.offset))
         if self._tail is not None:

@@ -131,6 +131,25 @@ class RamIndex:
         self.readinto(block, offset, data)
         return bytes(data)
 
+    def read_leniently(self, block: RamBlock, offset: int, length: int) -> tuple[bytes, list[int]]:
+        """Return bytes as `read` does, but zeros for pages that cannot be unpacked, and the numbers of those pages.
+
+        Raises:
+            StreamError: the range is not within the block.
+            ImageError: the file below cannot be read.
+        """
+        try:
+            return self.read(block, offset, length), []
+        except StreamError:
+            if offset < 0 or length < 0 or offset + length > block.length:
+                raise
+        size = self.page_size
+        pages = range(offset // size, -(-(offset + length) // size))
+        data = np.empty((len(pages), size), np.uint8)
+        failed = self._pages(block, slice(pages.start, pages.stop), data, lenient=True)
+        start = offset - pages.start * size
+        return data.reshape(-1)[start : start + length].tobytes(), [pages[row] for row in failed.tolist()]
+
     def readinto(self, block: RamBlock, offset: int, buffer: Buffer) -> None:
         """Fill `buffer` with bytes of `block` at `offset`; missing pages read as zero.
 

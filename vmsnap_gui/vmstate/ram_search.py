@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,12 @@ def _integer(text: str, size: int, little_endian: bool) -> bytes:
 
 
 def search(
-    index: RamIndex, block: RamBlock, pattern: Pattern, start: int = 0, progress: Progress | None = None
+    index: RamIndex,
+    block: RamBlock,
+    pattern: Pattern,
+    start: int = 0,
+    progress: Progress | None = None,
+    unread: set[int] | None = None,
 ) -> Iterator[int]:
     """Yield every offset in `block` from `start` on at which `pattern` stands, in order; matches may overlap.
 
@@ -106,9 +112,10 @@ def search(
         pattern: What to look for; where it holds a byte other than zero, zero pages are not read.
         start: First offset to look at.
         progress: Called with (offset, length of the block) about every MiB; may raise Cancelled.
+        unread: Takes the numbers of pages that cannot be unpacked; nothing is found in them.
 
     Raises:
-        ImageError, StreamError: a page cannot be read.
+        ImageError: the file below cannot be read.
     """
     data, more = pattern.data, len(pattern.data) - 1
     skip_zero = any(data)
@@ -122,14 +129,25 @@ def search(
         if progress is not None:
             progress(min(offset, block.length), block.length)
         length = min(_CHUNK + more, block.length - offset)
-        chunk = index.read(block, offset, length)
+        chunk, failed = index.read_leniently(block, offset, length)
+        if failed and unread is not None:
+            unread.update(failed)
         at = chunk.find(data)
         while at >= 0:
-            yield offset + at
+            if not _reaches_into(failed, offset + at, len(data), index.page_size):
+                yield offset + at
             at = chunk.find(data, at + 1)
         offset += max(length - more, 1)
     if progress is not None:
         progress(block.length, block.length)
+
+
+def _reaches_into(failed: list[int], offset: int, length: int, page_size: int) -> bool:
+    """Tell whether bytes lie, if only in part, in one of the pages `failed`, whose numbers ascend."""
+    if not failed:
+        return False
+    place = bisect_left(failed, offset // page_size)
+    return place < len(failed) and failed[place] * page_size < offset + length
 
 
 def _next_data(block: RamBlock, page: int) -> int:

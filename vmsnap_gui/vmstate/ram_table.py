@@ -99,11 +99,15 @@ class RamTable:
 
     def _table(self, reader: Reader, total: int) -> list[RamBlockInfo]:
         table: list[RamBlockInfo] = []
+        names: set[str] = set()
         while total > 0:
             at = reader.position
             name, length = reader.counted(), reader.u64()
             if length > total or not name or len(table) >= _MAX_BLOCKS:
                 raise StreamError("the table of RAM blocks does not add up", offset=at)
+            if name in names:  # their pages could not be told apart
+                raise StreamError(f"the table of RAM blocks has {name!r} twice", offset=at)
+            names.add(name)
             if self.postcopy and _is_page_size(reader.peek(8)):
                 reader.skip(8)
             if "x-ignore-shared" in self._capabilities:

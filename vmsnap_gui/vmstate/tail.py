@@ -25,6 +25,7 @@ from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.description import DeviceDescription
 
 _STEP = 1 << 20
@@ -51,13 +52,17 @@ class Tail:
     desc: VMDesc
 
 
-def find_tail(view: ByteView) -> Tail | None:
+def find_tail(view: ByteView, progress: Progress | None = None) -> Tail | None:
     """Find and parse the vmdesc at the end of `view`, None where there is none.
+
+    Args:
+        view: The stream, perhaps with padding after it.
+        progress: Called while padding is read over; may raise Cancelled.
 
     Raises:
         StreamError: there is one, but it cannot be read.
     """
-    end = _strip_zeros(view)
+    end = _strip_zeros(view, progress)
     if end < _FRAME + 2 or view.read(end - 1, 1) != b"}":
         return None
     length = _STEP // 16
@@ -72,7 +77,7 @@ def find_tail(view: ByteView) -> Tail | None:
             return None
 
 
-def _strip_zeros(view: ByteView) -> int:
+def _strip_zeros(view: ByteView, progress: Progress | None) -> int:
     """Return the offset after the last byte that is not zero: cluster and volume padding follows a stream."""
     end = view.size
     while end > 0:
@@ -81,6 +86,8 @@ def _strip_zeros(view: ByteView) -> int:
         if data:
             return start + len(data)
         end = start
+        if progress is not None:
+            progress(view.size - end, view.size)
     return 0
 
 

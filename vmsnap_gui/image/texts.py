@@ -1,0 +1,28 @@
+"""Sizes, dates and clocks as plain text, for the command line and for reports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def size_text(number: int) -> str:
+    """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
+    amount = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
+
+
+def date_text(seconds: int | None) -> str:
+    """Return a time in seconds since 1970, as qcow2 has it (32 bits), in UTC: "2026-11-24 00:54:05"; "-" for None."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock_text(nanoseconds: int | None) -> str:
+    """Return a guest's clock in hours, minutes, seconds: "00:00:01.725"; "-" for None."""
+    if nanoseconds is None:
+        return "-"
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest // 1_000_000:03}"
