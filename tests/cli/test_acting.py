@@ -17,7 +17,7 @@ from tests.image.tools import MIB, create
 from tests.machines import Machine
 from vmsnap_gui.cli import main
 from vmsnap_gui.cli.operating import address_of, execute_watched
-from vmsnap_gui.cli.progress import ProgressLine
+from vmsnap_gui.cli.operation_line import OperationLine
 from vmsnap_gui.control.journal import interrupted
 from vmsnap_gui.control.plan import Ending
 from vmsnap_gui.control.planning import plan_take
@@ -169,7 +169,7 @@ def test_ctrl_c_before_the_first_write(image: Path, capsys: Capture) -> None:
     plan = asyncio.run(plan_take(survey_files([image]), "three"))
     before = image.read_bytes()
 
-    class Pressed(ProgressLine):
+    class Pressed(OperationLine):
         """Presses Ctrl-C while the image is checked."""
 
         def step(self, step, number, count):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
@@ -187,7 +187,7 @@ def test_ctrl_c_before_the_first_write(image: Path, capsys: Capture) -> None:
 def test_ctrl_c_while_a_tool_writes(image: Path, capsys: Capture) -> None:
     plan = asyncio.run(plan_take(survey_files([image]), "three"))
 
-    class Pressed(ProgressLine):
+    class Pressed(OperationLine):
         """Presses Ctrl-C while qemu-img is at work."""
 
         def written(self, done: int, expected: int | None) -> None:

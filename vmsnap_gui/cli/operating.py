@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.cli.operation_line import OperationLine
 from vmsnap_gui.cli.output import CommandError, complain, print_json
 from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
-from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import settle
 from vmsnap_gui.control.plan import Choice, Ending, Options, Plan
@@ -78,7 +78,7 @@ def carry_out(
         if agreed_to is not None:
             agreed_to()
     try:
-        outcome = execute_watched(plan, ProgressLine())
+        outcome = execute_watched(plan, OperationLine())
     except Cancelled:
         complain(CommandError("cancelled before anything was changed"))
         return INTERRUPTED
@@ -166,7 +166,7 @@ async def tell_interrupted(machine: Machine, *, forget: bool) -> None:
                 settle(one.operation)
 
 
-def execute_watched(plan: Plan, line: ProgressLine) -> Outcome:
+def execute_watched(plan: Plan, line: OperationLine) -> Outcome:
     """Carry out a plan with a line that moves, and Ctrl-C in its hands; see `execute`."""
     with asyncio.Runner() as runner:
         runner.get_loop().add_signal_handler(signal.SIGINT, line.interrupt)

@@ -8,9 +8,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import size_text
 from vmsnap_gui.control.plan import StepKind
 from vmsnap_gui.image.errors import Cancelled
+from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _EVERY = 0.25
 _READING = frozenset((StepKind.CHECK,))
 
 
-class ProgressLine:
+class OperationLine:
     """Watches an operation, draws one line where stderr is a terminal, and cancels before the first write."""
 
     def __init__(self) -> None:
