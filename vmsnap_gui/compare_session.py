@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.comparing import Compared, MemoryCompared, Side
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.settings import Settings
 
 _LANE = "compare"
 
@@ -99,22 +100,23 @@ class CompareSession(QObject):
         compared: What is shown; it may still be that of other snapshots.
         failure: Why the last comparison that was asked for is not shown; empty where it is.
         job: The job that compares, if one runs.
-        noise: Whether noise rules apply.
+        noise: Whether noise rules apply; remembered between runs.
         memory, disk: The parts that are made when they are wanted.
     """
 
     changed = Signal()
     ready = Signal()
 
-    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("comparison")
+        self._settings = settings
         self.marked: Side | None = None
         self.sides: tuple[Side, Side] | None = None
         self.compared: Compared | None = None
         self.failure = ""
         self.job: Job | None = None
-        self.noise = True
+        self.noise = settings.noise
         self.memory: Part[MemoryCompared] = Part(jobs, self)
         self.disk: Part[DiskComparison] = Part(jobs, self)
         self._jobs = jobs
@@ -159,7 +161,7 @@ class CompareSession(QObject):
     def set_noise(self, on: bool) -> None:
         """Apply the noise rules, or not."""
         if on != self.noise:
-            self.noise = on
+            self.noise = self._settings.noise = on
             self.again()
 
     def cancel(self) -> None:
@@ -168,7 +170,8 @@ class CompareSession(QObject):
             self._drop_coming()
             shown = self.compared.sides if self.compared is not None else None
             self.sides = (shown.a, shown.b) if shown is not None else None
-            self.noise = self.compared.noise if self.compared is not None else self.noise
+            if self.compared is not None:
+                self.noise = self._settings.noise = self.compared.noise
             self.changed.emit()
 
     def close(self) -> None:

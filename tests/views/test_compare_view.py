@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
+from PySide6.QtGui import QDropEvent, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication, QCheckBox, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
 
 from tests.end2end.test_gui_walk import loaded, running
 from tests.models.states import Q35
@@ -16,6 +16,7 @@ from vmsnap_gui.comparing import Side, noise_file, noise_rules
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import Shown
+from vmsnap_gui.views import theme
 from vmsnap_gui.views.noise_dialog import NoiseDialog
 from vmsnap_gui.views.pages import Notice
 
@@ -520,3 +521,61 @@ def test_a_field_of_the_devices_tab_can_be_a_column(qtbot: QtBot, parts: Parts, 
     last = model.columnCount() - 1
     assert model.headerData(last, Qt.Orientation.Horizontal) == "cpu.env.eip"
     assert all(model.index(row, last).data() for row in range(model.rowCount()))
+
+
+# What is remembered
+
+
+def test_columns_and_the_switch_of_the_noise_rules_are_there_again(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    with running(qtbot, folder) as parts:
+        parts.session.open_demo()
+        loaded(qtbot, parts)
+        window = parts.window
+        _compare(qtbot, parts, 0, 3)
+        window.compare_tab.view.header.noise.click()
+        _settle(qtbot, parts)
+        for path in ("env.eip", "env.eflags"):
+            window.compare_tab.column_wanted.emit("cpu", path)
+        _settle(qtbot, parts)
+        last = window.snapshots.model.columnCount() - 1
+        window.snapshots.table.header().resizeSection(last, 333)
+    with running(qtbot, folder) as parts:
+        loaded(qtbot, parts)
+        _settle(qtbot, parts)
+        window, model = parts.window, parts.window.snapshots.model
+        titles = [model.headerData(column, Qt.Orientation.Horizontal) for column in (last - 1, last)]
+        assert (model.columnCount(), titles) == (last + 1, ["cpu.env.eip", "cpu.env.eflags"])
+        assert window.snapshots.table.header().sectionSize(last) == 333
+        assert str(model.index(0, last).data()) == "514 (0x202)"
+        assert not window.compare_tab.session.noise
+        _compare(qtbot, parts, 0, 3)
+        assert not window.compare_tab.view.header.noise.isChecked()
+        assert any(path.startswith("cpu_") for path in _paths(window))
+        menu = QMenu()
+        window.snapshots.menu_wanted.emit(menu)
+        menu.actions()[-1].trigger()
+        window.compare_tab.view.header.noise.click()
+        _settle(qtbot, parts)
+    with running(qtbot, folder) as parts:
+        loaded(qtbot, parts)
+        _settle(qtbot, parts)
+        assert parts.window.snapshots.model.columnCount() == last
+        assert parts.window.compare_tab.session.noise
+
+
+# The look
+
+
+def test_tick_boxes_are_outlined_in_both_schemes(qtbot: QtBot) -> None:
+    try:
+        for scheme in (Qt.ColorScheme.Dark, Qt.ColorScheme.Light):
+            theme.set_scheme(scheme)
+            box = QCheckBox("")
+            qtbot.addWidget(box)
+            picture = box.grab().toImage()
+            outline = picture.pixelColor(0, picture.height() // 2).lightness()
+            assert abs(outline - QApplication.palette().color(QPalette.ColorRole.Window).lightness()) > 80
+            assert abs(outline - picture.pixelColor(picture.width() // 2, picture.height() // 2).lightness()) > 80
+    finally:
+        theme.set_scheme(Qt.ColorScheme.Unknown)

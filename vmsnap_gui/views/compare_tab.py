@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.comparing import Side
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
+    from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.compare_files import CompareFiles
     from vmsnap_gui.views.compare_view import CompareView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
@@ -47,11 +48,17 @@ class CompareTab(QObject):
     problem = Signal(object)
 
     def __init__(
-        self, window: QMainWindow, tabs: QTabWidget, session: Session, jobs: Jobs, snapshots: SnapshotTable
+        self,
+        window: QMainWindow,
+        tabs: QTabWidget,
+        session: Session,
+        jobs: Jobs,
+        settings: Settings,
+        snapshots: SnapshotTable,
     ) -> None:
         """Make the actions of `window`; the view goes into `tabs`."""
         super().__init__(window)
-        self.session = CompareSession(jobs, self)
+        self.session = CompareSession(jobs, settings, self)
         self.actions = CompareActions(window, session, self.session, snapshots)
         self._window = window
         self._tabs = tabs

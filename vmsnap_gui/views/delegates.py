@@ -32,6 +32,8 @@ class RowDelegate(QStyledItemDelegate):
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
+        if option.features & QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator:
+            theme.outline_boxes(option.palette)
         if self._muted_role is not None and index.data(self._muted_role):
             option.font.setItalic(True)
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))

@@ -8,6 +8,7 @@ from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.changed_blocks import MUTED_ROLE, ChangedBlocksModel, Column
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.compare_part import ComparePart
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.memory_tables import plain_table
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.change_cells import ChangedCells
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
+_ROOMS = (
+    *(Room(25, 30, 60), Room(10, 12), Room(13, 15), Room(13, 15)),
+    *(Room(10, 12), Room(10, 12), Room(12, 13), Room(10, 13), Room(14, 16)),
+)
+"""Of the columns: names such as "0000:00:02.0/vga.vram", and counts of pages of some gigabytes."""
+
 
 class MemoryChanges(ComparePart):
     """What became of the memory; it is compared when this is first looked at."""
@@ -35,7 +42,7 @@ class MemoryChanges(ComparePart):
             "memory_changes", self.tr("Memory"), self.tr("Compare memory"), self.blocks, session, jobs, parent
         )
         self.model.setParent(self)
-        self._size_columns(self.blocks)
+        self._columns = self._size_columns(self.blocks)
         self._name = ""
         self.blocks.selectionModel().currentChanged.connect(self._block_chosen)
         self.follow(session.memory, session.compare_memory)
@@ -89,6 +96,7 @@ class MemoryChanges(ComparePart):
         self.model.show(names, cells, memory.bytes)
         self.notice.show_message("problem", " ".join(map(words.sentence, memory.ram.problems)))
         self.blocks.setColumnHidden(Column.UNREADABLE, not any(one.cells.counts[6] for one in cells))
+        self._columns.fit()
         row = names.index(self._name) if self._name in names else self.model.most_changed()
         self.blocks.setCurrentIndex(self.model.index(row, 0))
         self.show_content()
@@ -117,13 +125,11 @@ class MemoryChanges(ComparePart):
                 return self.bytes.go_to_end(back=back)
         return False
 
-    def _size_columns(self, table: QTreeView) -> None:
+    def _size_columns(self, table: QTreeView) -> FittingColumns:
         table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
         table.setFont(theme.tabular(table.font()))
         table.header().setObjectName("changed_block_columns")
-        wide = table.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (19, 11, 15, 15, 11, 11, 12, 12, 16), strict=True):
-            table.header().resizeSection(column, wide * characters)
+        return FittingColumns(table, _ROOMS, always=2)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Override QWidget::showEvent: now the comparison is wanted."""
