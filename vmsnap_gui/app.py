@@ -25,7 +25,6 @@ from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
     QSocketNotifier,
-    Qt,
     QtMsgType,
     Signal,
     qFormatLogMessage,

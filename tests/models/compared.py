@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from vmsnap_gui.comparing import Compared, Side, Sides, compare_sides
+from vmsnap_gui.comparing import Compared, compare_sides
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import ChangeRows, Shown, choose_rows
+from vmsnap_gui.sides import Side, Sides
 
 
 def demo_side(tag: str) -> Side:

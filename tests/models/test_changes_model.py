@@ -82,12 +82,13 @@ def test_a_row_tells_both_values_and_how_they_differ(model: ChangesModel, found:
     assert _texts(model, "cpu", "env.eflags") == [
         "env.eflags",
         "RFLAGS · PF IF",
+        "",
         "514 (0x202)",
         "518 (0x206)",
         "+PF",
         "≠ changed",
     ]
-    assert _texts(model, "cpu", "env.regs[0]")[4] == "+4 · bit 2"
+    assert _texts(model, "cpu", "env.regs[0]")[Column.DIFFERENCE] == "+4 · bit 2"
 
 
 def test_only_what_changed_is_shown_unless_more_is_wanted(found: Compared) -> None:
@@ -102,7 +103,7 @@ def test_only_what_changed_is_shown_unless_more_is_wanted(found: Compared) -> No
     section = next(one for one in more.sections if ruled[0] in one.rows)
     texts = ChangeTexts.of(section, ruled[0])
     assert ruled[0].rule is not None
-    assert texts.columns[5] == f"≈ same when filtered: {ruled[0].rule.name}"
+    assert texts.columns[Column.STATUS] == f"≈ same when filtered: {ruled[0].rule.name}"
     assert ruled[0].rule.reason in texts.lines
     everything = chosen(found, Shown.ALL)
     same = sum(section.same for section in found.fields.sections)

@@ -12,10 +12,12 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QFileDialog, QMenu, QMess
 from tests.end2end.test_gui_walk import loaded, running
 from tests.models.states import Q35
 from tests.samples import sample
-from vmsnap_gui.comparing import Side, noise_file, noise_rules
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import Shown
+from vmsnap_gui.models.changes import Column
+from vmsnap_gui.reporting import noise_file, noise_rules
+from vmsnap_gui.sides import Side
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.noise_dialog import NoiseDialog
 from vmsnap_gui.views.pages import Notice
@@ -90,19 +92,19 @@ def test_two_selected_snapshots_can_be_compared_and_the_reason_is_told_why_not(
     assert (window.compare_tab.view.header.a.name(), window.compare_tab.view.header.b.name()) == ("booted", "finished")
     assert window.compare_tab.view.header.summary.text().endswith("fields differ")
     assert "env.eflags" in _paths(window)
-    _select(window, 0, 1, 2)
+    _select(window, 0, 1, 2, 3)
     assert not compare.isEnabled()
 
 
 def test_the_sides_can_be_swapped(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
     _compare(qtbot, parts, 0, 3)
     tree = window.compare_tab.view.fields.tree
-    before = tree.changes.index_of(1, 0).siblingAtColumn(2).data()
+    before = tree.changes.index_of(1, 0).siblingAtColumn(Column.A).data()
     qtbot.mouseClick(window.compare_tab.view.header.swap, Qt.MouseButton.LeftButton)
     assert window.compare_tab.view.header.a.name() == "booted"  # what is shown stays until the next is ready
     _settle(qtbot, parts)
     assert window.compare_tab.view.header.a.name() == "finished"
-    assert tree.changes.index_of(1, 0).siblingAtColumn(3).data() == before
+    assert tree.changes.index_of(1, 0).siblingAtColumn(Column.B).data() == before
 
 
 def test_f7_and_f8_go_through_the_differences(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
@@ -354,12 +356,12 @@ def test_the_disk_is_told_by_tables_and_by_content_on_request(qtbot: QtBot, part
     _settle(qtbot, parts)
     assert disk.notice.isVisible()
     assert window.compare_tab.session.disk.result is not None
-    by_tables = window.compare_tab.session.disk.result.bytes_changed
+    by_tables = window.compare_tab.session.disk.result.disk.bytes_changed
     disk.read_data.trigger()
     _settle(qtbot, parts)
     assert not disk.notice.isVisible()
     assert window.compare_tab.session.disk.result.read_data
-    assert window.compare_tab.session.disk.result.bytes_changed < by_tables
+    assert window.compare_tab.session.disk.result.disk.bytes_changed < by_tables
     disk.ranges.setCurrentIndex(disk.model.index(0, 0))
     _settle(qtbot, parts)
     start = disk.model.start(disk.model.index(0, 0))

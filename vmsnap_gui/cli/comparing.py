@@ -13,6 +13,7 @@ from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay, comparison
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.fields import compare_fields
 from vmsnap_gui.compare.noise_file import default_noise
+from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
@@ -141,7 +142,7 @@ def _comparison(
     disk = [_disk(a, b, options.read_data, line) for a, b in pairs] if options.disk else []
     three = None
     if len(sides) == 3:
-        from vmsnap_gui.compare.three import three_way_disk, three_way_fields, three_way_pages
+        from vmsnap_gui.compare.three import three_way_disk, three_way_pages
 
         three = ThreeWay(
             sides[2].side,

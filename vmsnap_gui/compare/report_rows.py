@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import bits_of, explain, labels
+from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.status import Status
 from vmsnap_gui.vmstate.fields import Field, Kind, printable, show
 
@@ -124,8 +125,6 @@ def outcome_counts(comparison: Comparison) -> list[str]:
     three = comparison.three
     if three is None:
         return []
-    from vmsnap_gui.compare.three import Outcome
-
     outcomes = [one for one in Outcome if one is not Outcome.NONE]
     fields = [one.outcome for section in three.sections for one in section.fields if one.rule is None]
     parts = [("fields", [fields.count(one) for one in outcomes])]

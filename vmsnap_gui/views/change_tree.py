@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 from vmsnap_gui.models.changes import ChangesModel, Column
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.page_colours import outcome_colours
 
 if TYPE_CHECKING:
     from vmsnap_gui.models.change_rows import ChangeRows
@@ -24,7 +25,7 @@ FEW = 200
 class ChangeDelegate(RowDelegate):
     """Values in a font of one width; what differs in the accent colour behind its sign, what does not quietly."""
 
-    _FIXED = (Column.A, Column.B, Column.DIFFERENCE)
+    _FIXED = (Column.BASE, Column.A, Column.B, Column.DIFFERENCE)
 
     def __init__(self, changes: ChangesModel, parent: QWidget) -> None:
         super().__init__(None, parent)
@@ -34,7 +35,7 @@ class ChangeDelegate(RowDelegate):
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
-        is_field, status = self._changes.look(index)
+        is_field, status, outcome = self._changes.look(index)
         if is_field and index.column() in self._FIXED:
             option.font = self._fixed
         if index.column() == Column.FIELD:
@@ -44,7 +45,8 @@ class ChangeDelegate(RowDelegate):
         if not status.differs or (index.column() == Column.DIFFERENCE and not is_field):
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
         elif index.column() == Column.STATUS:
-            option.palette.setColor(QPalette.ColorRole.Text, theme.accent(option.palette))
+            colour = outcome_colours(option.palette)[outcome] if outcome else theme.accent(option.palette)
+            option.palette.setColor(QPalette.ColorRole.Text, colour)
 
 
 class ChangeTree(QTreeView):
@@ -78,6 +80,7 @@ class ChangeTree(QTreeView):
         self._noting = False
         try:
             self.changes.show(rows)
+            self.setColumnHidden(Column.BASE, not self.changes.has_base)
             sections = rows.sections if rows is not None else ()
             few = rows is not None and rows.fields + len(sections) <= FEW
             for number, section in enumerate(sections):
@@ -127,5 +130,5 @@ class ChangeTree(QTreeView):
         header.setStretchLastSection(True)
         header.setFirstSectionMovable(False)
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (38, 18, 24, 24, 29, 24), strict=True):
+        for column, characters in zip(Column, (38, 18, 24, 24, 24, 29, 24), strict=True):
             header.resizeSection(column, wide * characters)

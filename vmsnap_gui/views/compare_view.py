@@ -16,6 +16,7 @@ from vmsnap_gui.views.memory_changes import MemoryChanges
 if TYPE_CHECKING:
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.session import Session
 
 
 class CompareView(QWidget):
@@ -27,12 +28,12 @@ class CompareView(QWidget):
 
     message = Signal(str)
 
-    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(self, comparison: CompareSession, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compare")
         self.setAccessibleName(self.tr("Compare"))
         self._comparison = comparison
-        self.header = CompareHeader(comparison, jobs, self)
+        self.header = CompareHeader(comparison, session, jobs, self)
         self.fields = ChangesView(comparison, jobs, self)
         self.tabs = QTabWidget(self)
         self.tabs.setObjectName("compare_tabs")

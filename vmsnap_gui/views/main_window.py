@@ -370,13 +370,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Override QWidget::dropEvent: open what was dropped; two saved states are also compared."""
+        """Override QWidget::dropEvent: open what was dropped; two or three saved states are also compared."""
         paths = _dropped(event)
         if paths:
             event.acceptProposedAction()
             self._session.open_paths(paths)
-            if len(paths) == 2:
-                self.compare_tab.compare_files(*map(normal, paths))
+            if len(paths) in (2, 3):
+                self.compare_tab.compare_files([normal(path) for path in paths])
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: draw the icons in a new palette's colours; look for changes on coming back."""

@@ -65,23 +65,23 @@ class MemoryChanges(ComparePart):
             text = self.tr("At least one of the two snapshots holds only a disk, no state of the machine.")
             return "memory", self.tr("There is no memory to compare"), text
         memory = self.session.memory.result
-        if memory is None or memory.pages:
+        if memory is None or memory.differs:
             return None
         pages = sum(block.pages for block in memory.ram.blocks)
         text = self.tr("%1 in %2 blocks were compared.").replace("%1", words.pages(pages))
         text = text.replace("%2", numbers.count(len(memory.ram.blocks)))
-        return "compare", self.tr("No page differs"), "\n".join([text, *map(words.sentence, memory.ram.problems)])
+        return "compare", self.tr("No page differs"), "\n".join([text, *map(words.sentence, memory.problems)])
 
     def look(self) -> None:
         """See ComparePart."""
-        memory = self.session.memory.result
+        memory, outcomes = self.session.memory.result, self.session.outcomes
         if memory is None:
             return
 
         def work(progress: Progress) -> list[ChangedCells]:
             from vmsnap_gui.models.change_cells import look_at_memory
 
-            return look_at_memory(memory, progress)
+            return look_at_memory(memory, progress, outcomes)
 
         self.run_quietly(work, lambda cells: self._show_blocks(memory, cells))
 
@@ -91,11 +91,12 @@ class MemoryChanges(ComparePart):
         self.bytes.show_cells(None)
 
     def _show_blocks(self, memory: MemoryCompared, cells: list[ChangedCells]) -> None:
-        blocks = memory.ram.blocks
-        names = [block.name for block in blocks]
+        names = memory.names
         self.model.show(names, cells, memory.bytes)
-        self.notice.show_message("problem", " ".join(map(words.sentence, memory.ram.problems)))
-        self.blocks.setColumnHidden(Column.UNREADABLE, not any(one.cells.counts[6] for one in cells))
+        self.notice.show_message("problem", " ".join(map(words.sentence, memory.problems)))
+        unused = self.model.unused()
+        for column in Column:
+            self.blocks.setColumnHidden(column, column in unused)
         self._columns.fit()
         row = names.index(self._name) if self._name in names else self.model.most_changed()
         self.blocks.setCurrentIndex(self.model.index(row, 0))
@@ -105,10 +106,13 @@ class MemoryChanges(ComparePart):
         memory = self.session.memory.result
         if memory is None or not where.isValid():
             return
-        block = memory.ram.blocks[where.row()]
-        self._name = block.name
+        self._name = memory.names[where.row()]
+        a, b, base = memory.blocks(where.row())
         self.bytes.show_cells(
-            self.model.cells[where.row()], self._source(memory.a, block.a, "a"), self._source(memory.b, block.b, "b")
+            self.model.cells[where.row()],
+            self._source(memory.a, a, "a"),
+            self._source(memory.b, b, "b"),
+            self._source(memory.since.base, base, "base") if memory.since is not None else None,
         )
 
     def _source(self, index: RamIndex, block: RamBlock | None, side: str) -> JobSource | None:
