@@ -42,6 +42,7 @@ class FieldOutcome:
         outcome: Where it changed.
         base, a, b: The field in each state; None where it is not there, or for a whole section.
         rule: The noise rule that names the change, or None.
+        place: Where it begins in its section, to put fields of different states in order.
     """
 
     path: str
@@ -50,6 +51,7 @@ class FieldOutcome:
     a: Field | None = None
     b: Field | None = None
     rule: NoiseRule | None = None
+    place: int = 0
 
     @property
     def status(self) -> Status:
@@ -73,7 +75,7 @@ class SectionOutcome:
     Attributes:
         name: The section's id string.
         instance_id: Unsigned.
-        fields: Those that changed; a single one with an empty path stands for the whole section.
+        fields: Those that changed, in stream order; a single one with an empty path stands for the whole section.
         base_a: What became of it from the base to A; None where neither has it.
         base_b: From the base to B.
         a_b: From A to B.
@@ -168,8 +170,17 @@ def _outcomes(
         touched = [
             path in deep or is_within(path, changes) for changes, deep in zip((mine, others, apart), below, strict=True)
         ]
-        found.append(_field(path, _outcome(*touched), mine.get(path), others.get(path)))
-    return found
+        place = _place(ours, mine.get(path)) if path in mine else _place(theirs, others.get(path))
+        found.append(_field(path, _outcome(*touched), mine.get(path), others.get(path), place))
+    return sorted(found, key=lambda one: one.place)
+
+
+def _place(section: SectionChange | None, change: FieldChange | None) -> int:
+    """Return where a field begins in its section: in the base, or if it is not there in the other state."""
+    assert section is not None
+    assert change is not None
+    field, inside = (change.a, section.a) if change.a is not None else (change.b, section.b)
+    return (field.offset if field is not None else 0) - (inside.offset if inside is not None else 0)
 
 
 def _touched(section: SectionChange | None) -> bool:
@@ -182,14 +193,16 @@ def _outcome(in_a: bool, in_b: bool, apart: bool) -> Outcome:
     return Outcome.IN_A if in_a else Outcome.IN_B
 
 
-def _field(path: str, outcome: Outcome, ours: FieldChange | None, theirs: FieldChange | None) -> FieldOutcome:
+def _field(
+    path: str, outcome: Outcome, ours: FieldChange | None, theirs: FieldChange | None, place: int
+) -> FieldOutcome:
     known = ours or theirs
     assert known is not None
     base = known.a
     rules = {change.rule for change in (ours, theirs) if change is not None}
     rule = rules.pop() if len(rules) == 1 else None
     a, b = (change.b if change is not None else base for change in (ours, theirs))
-    return FieldOutcome(path, outcome, base, a, b, rule)
+    return FieldOutcome(path, outcome, base, a, b, rule, place)
 
 
 def _parent(path: str) -> str:

@@ -172,12 +172,13 @@ class _Chooser:
             return (row for row in rows if row.rule is None or self._shown is Shown.FILTERED)
         changed = {one.path for one in section.fields}
         if section.a_b is not None and "" not in changed:
+            start = section.a_b.b.offset if section.a_b.b is not None else 0
             rows += [
-                FieldOutcome(path, Outcome.NONE, field, field, field)
+                FieldOutcome(path, Outcome.NONE, field, field, field, place=field.offset - start)
                 for path, field in comparison.unchanged(section.a_b)
-                if not is_within(path, changed)
+                if path not in changed and not is_within(path, changed)
             ]
-        return sorted(rows, key=lambda row: row.field.offset)
+        return sorted(rows, key=lambda row: row.place)
 
     def _matching(
         self,
