@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -128,8 +127,8 @@ def _fields_since(found: Sequence[FieldComparison], progress: Progress) -> Field
         progress(number, len(sections))
         sides = zip(states, section.sections, strict=True)
         names.append(section_labels(sides) if section.fields else {})
-    counted = Counter(one.outcome for section in sections for one in section.fields if one.rule is None)
-    return FieldsSince(base_a.a, sections, tuple(names), tuple(counted[outcome] for outcome in Outcome))
+    counts = tuple(map(sum, zip((0,) * len(Outcome), *(section.counts for section in sections), strict=True)))
+    return FieldsSince(base_a.a, sections, tuple(names), counts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,9 +20,10 @@ def demo_side(tag: str) -> Side:
         image.close()
 
 
-def compared(a: str, b: str, *, noise: bool = True) -> Compared:
-    """Compare two snapshots of the demo; the caller closes `sides`."""
-    return compare_sides(Sides(demo_side(a), demo_side(b)), noise, lambda *_: None)
+def compared(a: str, b: str, base: str | None = None, *, noise: bool = True) -> Compared:
+    """Compare two snapshots of the demo, perhaps with a base; the caller closes `sides`."""
+    sides = Sides(demo_side(a), demo_side(b), demo_side(base) if base is not None else None)
+    return compare_sides(sides, noise, lambda *_: None)
 
 
 def chosen(found: Compared, shown: Shown = Shown.CHANGED, text: str = "") -> ChangeRows:

@@ -11,11 +11,12 @@ from tests.models.compared import compared
 from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
+from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
 from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared, compare_disk, compare_memory
 from vmsnap_gui.models.change_cells import look_at_disk, look_at_memory
-from vmsnap_gui.models.change_words import change_words
+from vmsnap_gui.models.change_words import OUTCOME_SIGNS, change_words, outcome_words
 from vmsnap_gui.models.changed_blocks import MUTED_ROLE, ChangedBlocksModel, Column
 from vmsnap_gui.models.changed_ranges import ChangedRangesModel
 from vmsnap_gui.models.compare_summary import summary
@@ -51,6 +52,10 @@ def disk(found: Compared) -> DiskCompared:
 
 
 def test_words_and_kinds_fit_together() -> None:
+    assert [word.split(" ", 1)[1] for word in outcome_words()] == [
+        "same", "in A", "in B", "in both alike", "in both differently",
+    ]  # fmt: skip
+    assert len(outcome_words()) == len(set(OUTCOME_SIGNS)) == len(Outcome)
     assert [word.replace(" in ", " ").lower() for word in change_words()] == [kind.words for kind in Change]
 
 

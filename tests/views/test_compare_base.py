@@ -79,13 +79,13 @@ def test_of_three_selected_snapshots_the_oldest_is_the_base(view: CompareView) -
     header, tree = view.header, view.fields.tree
     assert (header.a.name(), header.b.name(), header.base.text()) == ("a", "b", "Base: base")
     assert header.ticks.isVisible()
-    own = ("← changed in A", "→ changed in B", "≠ changed in both differently")
+    own = ("← in A", "→ in B", "≠ in both differently")
     expected = {path: status for (_, path), status in zip(REGISTERS_OF.values(), own, strict=True)}
-    assert _statuses(tree) == dict.fromkeys(REGISTERS, "≡ changed in both alike") | expected
+    assert _statuses(tree) == dict.fromkeys(REGISTERS, "≡ in both alike") | expected
     assert header.since.text() == f"Fields: ← 1, → 1, ≡ {len(REGISTERS)}, ≠ 1"
     assert not tree.isColumnHidden(Column.BASE)
     cpu = tree.changes.index(0, 0)
-    assert cpu.siblingAtColumn(Column.DIFFERENCE).data() == f"← 1 · → 1 · ≡ {len(REGISTERS)} · ≠ 1"
+    assert cpu.siblingAtColumn(Column.STATUS).data() == f"← 1 · → 1 · ≡ {len(REGISTERS)} · ≠ 1"
     row = tree.changes.index_of(0, [one.path for one in tree.changes.rows.sections[0].rows].index("env.regs[5]"))
     texts = [row.siblingAtColumn(column).data() for column in (Column.BASE, Column.A, Column.B)]
     assert texts == ["1717986918 (0x66666666)", "1", "2"]
@@ -230,7 +230,7 @@ def test_swapping_swaps_what_is_told(qtbot: QtBot, parts: Parts, view: CompareVi
     qtbot.mouseClick(view.header.swap, Qt.MouseButton.LeftButton)
     _settle(qtbot, parts)
     assert (view.header.a.name(), view.header.base.text()) == ("b", "Base: base")
-    assert _statuses(view.fields.tree)["env.regs[1]"] == "→ changed in B"
+    assert _statuses(view.fields.tree)["env.regs[1]"] == "→ in B"
 
 
 def test_the_base_can_be_chosen_and_taken_away(qtbot: QtBot, parts: Parts) -> None:
@@ -312,7 +312,7 @@ def test_a_state_dropped_on_the_button_becomes_the_base(qtbot: QtBot, parts: Par
     _drop(header.base, base)
     _settle(qtbot, parts)
     assert header.base.text() == "Base: saved state"
-    assert _statuses(parts.window.compare_tab.view.fields.tree)["env.regs[2]"] == "→ changed in B"
+    assert _statuses(parts.window.compare_tab.view.fields.tree)["env.regs[2]"] == "→ in B"
     view = parts.window.compare_tab.view
     view.tabs.setCurrentWidget(view.disk)
     assert view.disk.page.message()[0] == "There is no disk to compare"

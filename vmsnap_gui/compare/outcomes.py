@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,12 @@ class SectionOutcome:
     def differences(self) -> int:
         """How many fields changed, with the noise rules."""
         return sum(one.rule is None for one in self.fields)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many fields became what, by Outcome, with the noise rules."""
+        counted = Counter(one.outcome for one in self.fields if one.rule is None)
+        return tuple(counted[outcome] for outcome in Outcome)
 
     @property
     def problem(self) -> str | None:

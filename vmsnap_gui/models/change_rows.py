@@ -51,6 +51,7 @@ class ShownSection:
         status: What became of the section.
         differences: How many of all its fields differ.
         stops: The places of those that differ, ascending: what F7 and F8 stop at.
+        counts: With a base, how many of all its fields became what, by Outcome, noise rules aside.
     """
 
     change: Sections
@@ -60,6 +61,7 @@ class ShownSection:
     status: Status
     differences: int
     stops: Sequence[int]
+    counts: Sequence[int] = ()
 
     def next_stop(self, after: int) -> int | None:
         """Return the first row that differs behind row `after`."""
@@ -145,7 +147,8 @@ class _Chooser:
             if not rows and not self._section_matches(section):
                 return None
         stops = array("L", (place for place, row in enumerate(rows) if row.status.differs))
-        return ShownSection(section, labels, device_kind(labels), rows, section.status, section.differences, stops)
+        about, counts = device_kind(labels), section.counts if isinstance(section, SectionOutcome) else ()
+        return ShownSection(section, labels, about, rows, section.status, section.differences, stops, counts)
 
     def _stands_alone(self, section: SectionOutcome) -> bool:
         """Whether a section is shown even if none of its fields is."""

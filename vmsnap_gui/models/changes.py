@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome
+from vmsnap_gui.models.change_heads import meanings, titles
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.field_nodes import ROWS, group_size
 from vmsnap_gui.models.outcome_texts import field_texts, section_texts
@@ -179,9 +180,9 @@ class ChangesModel(QAbstractItemModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
+            return titles(has_base=self.has_base)[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._meanings()[section]
+            return meanings(has_base=self.has_base)[section]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -274,35 +275,6 @@ class ChangesModel(QAbstractItemModel):
             return row.outcome if isinstance(row, FieldOutcome) else Outcome.NONE
         change = section.change if node.parent == 0 else None
         return change.whole if isinstance(change, SectionOutcome) else Outcome.NONE
-
-    def _titles(self) -> tuple[str, ...]:
-        return (
-            self.tr("Field"),
-            self.tr("Label"),
-            self.tr("Base"),
-            self.tr("A"),
-            self.tr("B"),
-            self.tr("Difference"),
-            self.tr("Since the base") if self.has_base else self.tr("Status"),
-        )
-
-    def _meanings(self) -> tuple[str, ...]:
-        return (
-            self.tr("QEMU's own name"),
-            self.tr("What people call it, and what its value in B means"),
-            self.tr("Its value in the base"),
-            self.tr("Its value on side A"),
-            self.tr("Its value on side B"),
-            self.tr(
-                "What was added to the value in the base, bits that flipped, or bytes that changed; from A to B where "
-                "both changed differently"
-            )
-            if self.has_base
-            else self.tr("B minus A, bits that flipped, or bytes that differ"),
-            self.tr("Where it changed, or the noise rule that names it")
-            if self.has_base
-            else self.tr("What became of it, and the noise rule that names it"),
-        )
 
 
 def _field_texts(section: ShownSection, row: Row) -> ChangeTexts:

@@ -12,6 +12,7 @@ from vmsnap_gui.compare.status import FieldChange, Status
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import compact
 from vmsnap_gui.models.change_texts import (
+    SIGNS,
     ChangeTexts,
     difference_text,
     label_text,
@@ -35,13 +36,12 @@ def section_texts(section: ShownSection, change: SectionOutcome) -> ChangeTexts:
     ]
     if len(set(versions)) == 1:
         versions = ["", "", ""]
-    counts = _counts(section, change)
-    status = outcome_status(change.whole, change.status) if change.whole else status_text(change.status)
-    lines = [change.key, *told_lines(section.about), status, *told_lines(counts)]
+    status = outcome_status(change.whole, section.status) if change.whole else _counts(section)
+    lines = [change.key, *told_lines(section.about), status]
     if change.problem:
         lines.append(words.sentence(change.problem))
     label = " · ".join(part for part in (section.about, change.problem or "") if part)
-    return ChangeTexts((short(change.key), short(label), *versions, counts, status), tuple(lines))
+    return ChangeTexts((short(change.key), short(label), *versions, "", status), tuple(lines))
 
 
 def field_texts(section: ShownSection, row: FieldOutcome) -> ChangeTexts:
@@ -67,11 +67,7 @@ def field_texts(section: ShownSection, row: FieldOutcome) -> ChangeTexts:
 
 def outcome_status(outcome: Outcome, status: Status) -> str:
     """Return where something changed since the base, behind its sign; what a noise rule names is the same."""
-    if status is not Status.CHANGED:
-        return status_text(status)
-    changed = _tr("%1 changed %2")
-    sign, word = outcome_words()[outcome].split(" ", 1)
-    return changed.replace("%1", sign).replace("%2", word)
+    return outcome_words()[outcome] if status is Status.CHANGED else status_text(status)
 
 
 def _step(row: FieldOutcome) -> FieldChange:
@@ -88,22 +84,17 @@ def _from_to(outcome: Outcome) -> str:
     return names.get(outcome, _tr("A to B"))
 
 
-def _counts(section: ShownSection, change: SectionOutcome) -> str:
-    """Say how many fields of a section changed where."""
-    if change.whole:
-        return ""
-    counts = [0] * len(Outcome)
-    for one in change.fields:
-        counts[one.outcome] += one.rule is None
+def _counts(section: ShownSection) -> str:
+    """Say how many fields of a section changed where, or that none did."""
     parts = [
-        f"{OUTCOME_SIGNS[outcome]} {numbers.count(counts[outcome])}"
+        f"{OUTCOME_SIGNS[outcome]} {numbers.count(section.counts[outcome])}"
         for outcome in Outcome
-        if outcome and counts[outcome]
+        if outcome and section.counts[outcome]
     ]
-    filtered = len(change.fields) - section.differences
+    filtered = len(section.change.fields) - section.differences
     if filtered:
-        parts.append(_tr("%1 filtered").replace("%1", numbers.count(filtered)))
-    return " · ".join(parts)
+        parts.append(f"{SIGNS[Status.SAME_WHEN_FILTERED]} {numbers.count(filtered)}")
+    return " · ".join(parts) or status_text(section.status)
 
 
 def _tr(text: str) -> str:

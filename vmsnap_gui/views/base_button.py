@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QMenu, QToolButton
+from PySide6.QtWidgets import QMenu, QPushButton
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.sides import Side
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
 
 
-class BaseButton(QToolButton):
+class BaseButton(QPushButton):
     """Says which snapshot is the base. Its menu has the snapshots of the sides' images and of the selected one.
 
     Signals:
@@ -32,9 +32,8 @@ class BaseButton(QToolButton):
         super().__init__(parent)
         self.setObjectName("compare_base")
         self.setAcceptDrops(True)
-        self.setAutoRaise(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setAutoDefault(False)
         self._comparison = comparison
         self._session = session
         self.choices = QMenu(self)

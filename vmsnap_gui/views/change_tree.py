@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
 from vmsnap_gui.models.changes import ChangesModel, Column
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.page_colours import outcome_colours
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 
+_ROOMS = (
+    *(Room(28, 38, 60), Room(10, 18, 40), Room(14, 20, 30)),
+    *(Room(20, 24, 36), Room(20, 24, 36), Room(18, 29, 50), Room(12, 24, 60)),
+)
+"""Of the columns: paths, names, values, how they differ, and the name of a noise rule."""
+_SINCE_ROOMS = (
+    *(Room(24, 38, 60), Room(10, 18, 40), Room(14, 20, 30)),
+    *(Room(14, 24, 36), Room(14, 24, 36), Room(16, 29, 50), Room(23, 24, 60)),
+)
+"""Of the same columns where there is a base."""
 FEW = 200
 """So many rows, or fewer, are shown expanded."""
 
@@ -42,7 +53,9 @@ class ChangeDelegate(RowDelegate):
             option.textElideMode = Qt.TextElideMode.ElideMiddle  # what tells paths apart stands at their end
         if status is None:
             return
-        if not status.differs or (index.column() == Column.DIFFERENCE and not is_field):
+        # What a section counts is told quietly; with a base also where its fields changed, which is of many colours.
+        counts = {Column.DIFFERENCE, Column.STATUS} if self._changes.has_base and not outcome else {Column.DIFFERENCE}
+        if not status.differs or (index.column() in counts and not is_field):
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
         elif index.column() == Column.STATUS:
             colour = outcome_colours(option.palette)[outcome] if outcome else theme.accent(option.palette)
@@ -81,6 +94,7 @@ class ChangeTree(QTreeView):
         try:
             self.changes.show(rows)
             self.setColumnHidden(Column.BASE, not self.changes.has_base)
+            self._columns.fit(_SINCE_ROOMS if self.changes.has_base else _ROOMS)
             sections = rows.sections if rows is not None else ()
             few = rows is not None and rows.fields + len(sections) <= FEW
             for number, section in enumerate(sections):
@@ -127,8 +141,6 @@ class ChangeTree(QTreeView):
     def _size_columns(self) -> None:
         header = self.header()
         header.setObjectName("change_columns")
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         header.setFirstSectionMovable(False)
-        wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (38, 18, 24, 24, 24, 29, 24), strict=True):
-            header.resizeSection(column, wide * characters)
+        self._columns = FittingColumns(self, _ROOMS, always=len(Column))

@@ -52,9 +52,10 @@ class FittingColumns(QObject):
             self.fit()
         return super().eventFilter(watched, event)
 
-    def fit(self) -> None:
-        """Give widths anew, unless they are a person's own: other columns are hidden now."""
+    def fit(self, rooms: Sequence[Room] | None = None) -> None:
+        """Give widths anew, unless they are a person's own: other columns are hidden now, or want other `rooms`."""
         header = self._table.header()
+        self._rooms = self._rooms if rooms is None else tuple(rooms)
         if all(header.isSectionHidden(one) or header.sectionSize(one) == wide for one, wide in self._given.items()):
             self._fit()
 

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
 _ROOMS = (
-    *(Room(25, 30, 60), Room(10, 12), Room(13, 15), Room(13, 15)),
-    *(Room(10, 12), Room(10, 12), Room(12, 13), Room(10, 13), Room(14, 16)),
+    *(Room(22, 30, 60), Room(9, 12), Room(13, 15), Room(13, 15)),
+    *(Room(9, 12), Room(9, 12), Room(11, 13), Room(8, 13), Room(13, 16)),
 )
 """Of the columns: names such as "0000:00:02.0/vga.vram", and counts of pages of some gigabytes."""
+_SINCE_ROOMS = (
+    *(Room(22, 30, 60), Room(9, 12), Room(9, 12), Room(9, 12)),
+    *(Room(13, 15), _ROOMS[5], _ROOMS[6], Room(8, 13), Room(13, 16)),
+)
+"""Of the same columns where there is a base."""
 
 
 class MemoryChanges(ComparePart):
@@ -97,7 +102,7 @@ class MemoryChanges(ComparePart):
         unused = self.model.unused()
         for column in Column:
             self.blocks.setColumnHidden(column, column in unused)
-        self._columns.fit()
+        self._columns.fit(_SINCE_ROOMS if self.model.has_base else _ROOMS)
         row = names.index(self._name) if self._name in names else self.model.most_changed()
         self.blocks.setCurrentIndex(self.model.index(row, 0))
         self.show_content()
