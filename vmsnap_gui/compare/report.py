@@ -16,6 +16,7 @@ from vmsnap_gui.compare.report_rows import (
     changed_rows,
     disk_lines,
     outcome_counts,
+    outcome_rows,
 )
 from vmsnap_gui.vmstate.fields import printable
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$@:])")
 _HEADS = ("Field", "Name", "A", "B", "Change")
+_SINCE_HEADS = ("Field", "Changed", "Base", "A", "B")
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5c6670; --line: #d5dae0; --back: #ffffff; --mark: #b3541e; }
@@ -118,6 +120,7 @@ def _html(comparison: Comparison) -> str:
     since = outcome_counts(comparison)
     if since:
         out.append("<h2>Since the base</h2><ul>" + "".join(f"<li>{escape(line)}</li>" for line in since) + "</ul>")
+        out.append(_plain_table(_SINCE_HEADS, outcome_rows(comparison)))
     out.append("<h2>Devices</h2>" if comparison.fields is not None else "")
     for section, rows in _changed(comparison):
         word = f'<span class="soft">{escape(WORDS[section.status])}; {section.same:,} fields the same</span>'
@@ -143,6 +146,14 @@ def _table(heads: Sequence[str], rows: Sequence[Row]) -> str:
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
+def _plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in rows]
+    head = "".join(f"<th>{word}</th>" for word in heads)
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
 def _plain(text: str) -> str:
     """Return a text as Markdown has it, so that nothing in it is markup."""
     return _SPECIAL.sub(r"\\\1", escape(text, quote=False))
@@ -153,6 +164,9 @@ def _markdown(comparison: Comparison) -> str:
     out += [f"- {what}: {_plain(text)}" for what, text in _facts(comparison)]
     since = outcome_counts(comparison)
     out += ["", "## Since the base", "", *(f"- {_plain(line)}" for line in since)] if since else []
+    fields = outcome_rows(comparison)
+    out += ["", f"| {' | '.join(_SINCE_HEADS)} |", "|" + " --- |" * len(_SINCE_HEADS)] if fields else []
+    out += [f"| {' | '.join(map(_plain, one))} |" for one in fields]
     out += ["", "## Devices"] if comparison.fields is not None else []
     for section, rows in _changed(comparison):
         out += ["", f"### {_plain(printable(section.key))}", "", f"{WORDS[section.status]}; {section.same:,} the same"]

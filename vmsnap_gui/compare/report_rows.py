@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import bits_of, explain, labels
@@ -30,6 +31,9 @@ WORDS = {
     Status.VERSION_CHANGED: "version changed",
     Status.SAME_WHEN_FILTERED: "same when filtered",
 }
+
+OUTCOMES = ("same", "in A", "in B", "in both alike", "in both differently")
+"""By the values of Outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,20 @@ def disk_lines(comparison: Comparison) -> tuple[str, list[tuple[int, int]]]:
     return f"{what} ({how}){sizes}", ranges
 
 
+def outcome_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the fields that changed since the base, at most MOST_ROWS: path, where it changed, base, A, B."""
+    sections = comparison.three.sections if comparison.three is not None else ()
+    rows = ((section.key, one) for section in sections for one in section.fields if one.rule is None)
+    return [
+        (
+            printable(f"{key}.{one.path}" if one.path else key),
+            OUTCOMES[one.outcome],
+            *map(_shown, (one.base, one.a, one.b)),
+        )
+        for key, one in islice(rows, MOST_ROWS)
+    ]
+
+
 def outcome_counts(comparison: Comparison) -> list[str]:
     """Return what happened since the base, a line for each part that was looked at."""
     three = comparison.three
@@ -133,5 +151,5 @@ def outcome_counts(comparison: Comparison) -> list[str]:
     if three.disk is not None:
         lengths, kinds = three.disk.lengths, three.disk.kinds
         parts.append(("bytes of disk", [int(lengths[kinds == one].sum()) for one in outcomes]))
-    words = ["in A", "in B", "in both alike", "in both differently"]
+    words = OUTCOMES[1:]
     return [f"{what}: " + ", ".join(f"{n:,} {w}" for n, w in zip(counts, words, strict=True)) for what, counts in parts]
