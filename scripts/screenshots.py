@@ -110,6 +110,7 @@ def take_all(scale: int, folder: Path) -> int:
     for scheme in (Qt.ColorScheme.Light, Qt.ColorScheme.Dark):
         settings = Settings(settings_file())
         settings.scheme = scheme
+        settings.columns = []  # those of the first scheme's run
         parts = build(settings)
         parts.window.show()
         camera = Camera(app, parts, scale, folder)
