@@ -110,8 +110,10 @@ def take_all(scale: int, folder: Path) -> int:
 
     app = make_application()
     for scheme in (Qt.ColorScheme.Light, Qt.ColorScheme.Dark):
-        theme.set_scheme(scheme)
-        parts = build(Settings(settings_file()))
+        settings = Settings(settings_file())
+        settings.scheme = scheme
+        settings.columns = []  # those of the first scheme's run
+        parts = build(settings)
         parts.window.show()
         camera = Camera(app, parts, scale, folder)
         camera.scheme = scheme.name.lower()
@@ -202,6 +204,7 @@ def take_comparisons(camera: Camera) -> None:
     camera.take("column")
     tab.show()
     take_huge(camera)
+    take_base(camera)
     side = tab.session.compared.sides.a
     tab.session.compare(side, side)
     for part in ("fields", "memory", "disk"):
@@ -209,6 +212,38 @@ def take_comparisons(camera: Camera) -> None:
         camera.take(f"compare-{part}-empty")
     tab.actions.close.trigger()
     model.select(window.snapshots.model.index(3, 0), flags.ClearAndSelect | flags.Rows)
+
+
+def take_base(camera: Camera) -> None:
+    """The same comparison with a base, in all its parts; then without one again."""
+    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.sides import Side
+
+    tab, snapshots = camera.parts.window.compare_tab, camera.parts.window.snapshots.model
+    compared = tab.session.compared
+    assert compared is not None
+    base = snapshots.snapshot(snapshots.index(1, 0))
+    assert base is not None
+    tab.session.set_base(Side(compared.sides.a.path, base))
+    camera.settle()
+    for part, name in (("fields", "base-fields"), ("memory", "base-memory"), ("disk", "base-disk")):
+        tab.view.tabs.setCurrentWidget(getattr(tab.view, part))
+        camera.settle()
+        for _ in range(3):
+            tab.actions.next.trigger()
+            camera.settle()
+        camera.take(name)
+    tab.view.tabs.setCurrentWidget(tab.view.fields)
+    for outcome in (Outcome.IN_A, Outcome.DIFFERENTLY):
+        tab.session.show_outcome(outcome, shown=False)
+    tab.session.changed.emit()
+    camera.take("base-ticks")
+    button = tab.view.header.base
+    button.choices.popup(button.mapToGlobal(button.rect().bottomLeft()))
+    camera.take("base-menu", button.choices)
+    button.choices.close()
+    tab.session.set_base(None)
+    camera.settle()
 
 
 def take_huge(camera: Camera) -> None:

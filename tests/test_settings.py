@@ -21,6 +21,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     settings.choice = Choice(odd, "1", "tag \udcfe", 1_700_000_000)
     settings.scheme = Qt.ColorScheme.Dark
     settings.tab = "devices"
+    settings.columns = [("cpu:1", "env.eip"), ("a,b", "x[0]\udcff")]
+    settings.noise = False
     settings.set_arrangement("columns", QByteArray(b"\x00\xff,x"))
     settings.save()
     again = Settings(file)
@@ -28,6 +30,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.choice == Choice(odd, "1", "tag \udcfe", 1_700_000_000)
     assert again.scheme == Qt.ColorScheme.Dark
     assert again.tab == "devices"
+    assert again.columns == [("cpu:1", "env.eip"), ("a,b", "x[0]\udcff")]
+    assert not again.noise
     assert again.arrangement("columns") == QByteArray(b"\x00\xff,x")
     again.choice = None
     assert again.choice is None
@@ -39,18 +43,24 @@ def test_a_first_start(tmp_path: Path) -> None:
     assert settings.choice is None
     assert settings.scheme == Qt.ColorScheme.Unknown
     assert settings.tab == ""
+    assert settings.columns == []
+    assert settings.noise
     assert settings.arrangement("columns").isEmpty()
 
 
-@pytest.mark.parametrize("text", ["", "null", "3", "[[", '{"path": 3}', '[1, null, "/a"]', "[" * 5000, '""'])
+@pytest.mark.parametrize(
+    "text", ["", "null", "3", "[[", '{"path": 3}', '[1, null, "/a"]', "[" * 5000, '""', '[["a"], ["b", 3]]']
+)
 def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
     settings = Settings(tmp_path / "vmsnap.ini")
-    for key in ("recent", "opened", "choice", "scheme", "tab", "arrangement/columns"):
+    for key in ("recent", "opened", "choice", "scheme", "tab", "columns", "noise", "arrangement/columns"):
         settings._store.setValue(key, text)
     settings.save()
     again = Settings(tmp_path / "vmsnap.ini")
     assert again.recent in ([], [Path("/a")])
     assert again.choice is None
+    assert again.columns == []
+    assert again.noise
     assert again.scheme == Qt.ColorScheme.Unknown
     assert again.arrangement("columns").isEmpty()
 

@@ -25,7 +25,6 @@ from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
     QSocketNotifier,
-    Qt,
     QTimer,
     QtMsgType,
     Signal,
@@ -169,8 +168,7 @@ def _open_first(session: Session, options: argparse.Namespace) -> None:
 
 def build(settings: Settings, start: Callable[[Session], object] | None = None) -> Parts:
     """Build an application that is not shown yet; `start` tells the session what to open first."""
-    if settings.scheme != Qt.ColorScheme.Unknown:
-        theme.set_scheme(settings.scheme)
+    theme.set_scheme(settings.scheme)
     jobs = Jobs()
     session = Session(jobs, settings)
     if start is not None:

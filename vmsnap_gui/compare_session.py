@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from vmsnap_gui.comparing import Sides, compare_disk, compare_memory, compare_sides
+from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.comparing import compare_disk, compare_memory, compare_sides
 from vmsnap_gui.jobs import PART
 from vmsnap_gui.session import sentence
+from vmsnap_gui.sides import Sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from vmsnap_gui.compare.disk import DiskComparison
-    from vmsnap_gui.comparing import Compared, MemoryCompared, Side
+    from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.settings import Settings
+    from vmsnap_gui.sides import Side
 
 _LANE = "compare"
+ALL_OUTCOMES = frozenset(Outcome) - {Outcome.NONE}
 
 
 T = TypeVar("T")
@@ -87,36 +91,43 @@ class Part(QObject, Generic[T]):
 
 
 class CompareSession(QObject):
-    """Two snapshots side by side.
+    """Two snapshots side by side, perhaps with the one that both come from.
 
     Signals:
         changed: Other snapshots are chosen or marked, or work began or ended.
         ready: What became of the fields is known: see `compared`; memory and disk are forgotten.
+        outcomes_changed: The person wants to see other `outcomes`.
 
     Attributes:
         marked: The snapshot that the person marked as side A of a comparison to come.
         sides: The snapshots that are to be shown: perhaps they are still being compared.
+        base: The snapshot that both come from, for `sides`; None: they are compared without one.
+        outcomes: What is shown of that which happened since the base.
         compared: What is shown; it may still be that of other snapshots.
         failure: Why the last comparison that was asked for is not shown; empty where it is.
         job: The job that compares, if one runs.
-        noise: Whether noise rules apply.
+        noise: Whether noise rules apply; remembered between runs.
         memory, disk: The parts that are made when they are wanted.
     """
 
     changed = Signal()
     ready = Signal()
+    outcomes_changed = Signal()
 
-    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+    def __init__(self, jobs: Jobs, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("comparison")
+        self._settings = settings
         self.marked: Side | None = None
         self.sides: tuple[Side, Side] | None = None
+        self.base: Side | None = None
+        self.outcomes = ALL_OUTCOMES
         self.compared: Compared | None = None
         self.failure = ""
         self.job: Job | None = None
-        self.noise = True
+        self.noise = settings.noise
         self.memory: Part[MemoryCompared] = Part(jobs, self)
-        self.disk: Part[DiskComparison] = Part(jobs, self)
+        self.disk: Part[DiskCompared] = Part(jobs, self)
         self._jobs = jobs
         self._number = 0
         self._lane = ""
@@ -127,18 +138,15 @@ class CompareSession(QObject):
         self.marked = side
         self.changed.emit()
 
-    def compare(self, a: Side, b: Side) -> None:
-        """Compare two snapshots; what is shown stays until that is done."""
+    def compare(self, a: Side, b: Side, base: Side | None = None) -> None:
+        """Compare two snapshots, perhaps with a base; what is shown stays until that is done."""
         self._drop_coming()
-        self.sides, self.failure = (a, b), ""
+        self.sides, self.base, self.failure = (a, b), base, ""
         self._number += 1
-        lane, sides, noise = f"{_LANE} {self._number}", Sides(a, b), self.noise
+        lane, sides, noise = f"{_LANE} {self._number}", Sides(a, b, base), self.noise
         self._coming = lane, sides
-        name = self.tr("Comparing two states of %1").replace("%1", a.path.name)
-        if a.path != b.path:
-            name = self.tr("Comparing %1 and %2").replace("%1", a.path.name).replace("%2", b.path.name)
         self.job = self._jobs.run(
-            name,
+            self._name(sides),
             lambda progress: compare_sides(sides, noise, progress),
             lane=lane,
             success=partial(self._done, lane),
@@ -149,17 +157,27 @@ class CompareSession(QObject):
     def swap(self) -> None:
         """Let A and B change places."""
         if self.sides is not None:
-            self.compare(*reversed(self.sides))
+            self.compare(self.sides[1], self.sides[0], self.base)
 
     def again(self) -> None:
         """Compare the same snapshots again: the rules are others."""
         if self.sides is not None:
-            self.compare(*self.sides)
+            self.compare(*self.sides, self.base)
+
+    def set_base(self, base: Side | None) -> None:
+        """Compare the same snapshots with this base; None: without one."""
+        if self.sides is not None and base != self.base:
+            self.compare(*self.sides, base)
+
+    def show_outcome(self, outcome: Outcome, *, shown: bool) -> None:
+        """Show what became this since the base, or hide it."""
+        self.outcomes = self.outcomes | {outcome} if shown else self.outcomes - {outcome}
+        self.outcomes_changed.emit()
 
     def set_noise(self, on: bool) -> None:
         """Apply the noise rules, or not."""
         if on != self.noise:
-            self.noise = on
+            self.noise = self._settings.noise = on
             self.again()
 
     def cancel(self) -> None:
@@ -168,14 +186,16 @@ class CompareSession(QObject):
             self._drop_coming()
             shown = self.compared.sides if self.compared is not None else None
             self.sides = (shown.a, shown.b) if shown is not None else None
-            self.noise = self.compared.noise if self.compared is not None else self.noise
+            self.base = shown.base if shown is not None else None
+            if self.compared is not None:
+                self.noise = self._settings.noise = self.compared.noise
             self.changed.emit()
 
     def close(self) -> None:
         """Show nothing any more."""
         self._drop_coming()
         self._drop_shown()
-        self.sides, self.failure = None, ""
+        self.sides, self.base, self.failure = None, None, ""
         self.changed.emit()
 
     def forget(self, path: Path) -> None:
@@ -184,6 +204,8 @@ class CompareSession(QObject):
             self.mark(None)
         if self.sides is not None and path in (self.sides[0].path, self.sides[1].path):
             self.close()
+        elif self.base is not None and self.base.path == path:
+            self.set_base(None)
 
     def lane(self, part: str) -> str:
         """Return the side lane `part` for reading from the sides that are shown."""
@@ -194,9 +216,8 @@ class CompareSession(QObject):
         compared = self.compared
         if compared is None or compared.fields is None:
             return
-        fields = compared.fields
-        lane = self.lane("memory")
-        self.memory.start(self.tr("Comparing memory"), lane, lambda progress: compare_memory(fields, progress))
+        work = partial(compare_memory, compared)
+        self.memory.start(self.tr("Comparing memory"), self.lane("memory"), work)
 
     def compare_disk(self) -> None:
         """Compare the disks, unless that is done or under way; of one image without reading data."""
@@ -216,6 +237,8 @@ class CompareSession(QObject):
         self._coming = self.job = None
         self._drop_shown()
         self._lane, self.compared = lane, compared
+        if compared.sides.base is None:
+            self.outcomes = ALL_OUTCOMES
         self.ready.emit()
         self.changed.emit()
 
@@ -224,6 +247,15 @@ class CompareSession(QObject):
         self._drop_coming()
         self.failure = failure
         self.changed.emit()
+
+    def _name(self, sides: Sides) -> str:
+        a, b = sides.a.path, sides.b.path
+        if a != b:
+            return self.tr("Comparing %1 and %2").replace("%1", a.name).replace("%2", b.name)
+        text = self.tr("Comparing two states of %1")
+        if sides.base is not None:
+            text = self.tr("Comparing two states of %1 with their base")
+        return text.replace("%1", a.name)
 
     def _drop_coming(self) -> None:
         coming, self._coming, self.job = self._coming, None, None

@@ -1,102 +1,30 @@
-"""What a comparison's workers do: from two snapshots to what differs between them, ready to be shown. Qt-free.
-
-A comparison opens its files itself and keeps them open as long as it is shown: another image may be selected meanwhile.
-"""
+"""What a comparison's workers do: from two snapshots to what differs between them, ready to be shown. Qt-free."""
 
 from __future__ import annotations
 
-import tempfile
-import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.status import Status
-from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare.fields import FieldComparison
-    from vmsnap_gui.compare.noise import NoiseRules
+    from vmsnap_gui.compare.outcomes import SectionOutcome
     from vmsnap_gui.compare.ram import RamComparison
+    from vmsnap_gui.compare.ranges import Ranges
     from vmsnap_gui.guest.names import Label
     from vmsnap_gui.image.errors import Progress
-    from vmsnap_gui.image.snapshot import Image, Snapshot
+    from vmsnap_gui.sides import Sides
     from vmsnap_gui.vmstate.devices import VMState
-    from vmsnap_gui.vmstate.ram import RamIndex
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One snapshot of one image.
-
-    Attributes:
-        path: The image.
-        snapshot: The snapshot's entry.
-    """
-
-    path: Path
-    snapshot: Snapshot
-
-
-def only_side(path: Path) -> Side | None:
-    """Return the one saved state of a file; None where it is none, or holds more or fewer."""
-    try:
-        image = open_image(path)
-    except (ImageError, OSError):
-        return None
-    try:
-        states = [one for one in image.snapshots if one.vm_state_size]
-        return Side(path, states[0]) if len(states) == 1 else None
-    finally:
-        image.close()
-
-
-class Sides:
-    """Two snapshots whose files are open for one comparison; all but `close` is for workers.
-
-    Attributes:
-        a, b: The snapshots.
-    """
-
-    def __init__(self, a: Side, b: Side) -> None:
-        self.a, self.b = a, b
-        self._images: dict[Path, Image] = {}
-        self._closed = False
-        self._lock = threading.Lock()
-
-    def image(self, side: Side) -> Image:
-        """Return the image of a side, opened; both sides share it where it is one.
-
-        Raises:
-            ImageError: it cannot be opened, or this was closed.
-            CompareError: the snapshot is not there any more.
-        """
-        with self._lock:
-            if self._closed:
-                raise ImageError("the comparison was closed", path=side.path)
-            if side.path not in self._images:
-                self._images[side.path] = open_image(side.path)
-            image = self._images[side.path]
-        if side.snapshot not in image.snapshots:
-            raise CompareError("the snapshot is not there any more; reload the image", what=str(side.path))
-        return image
-
-    def state(self, side: Side, progress: Progress) -> VMState:
-        """Open the state of a side; raises ImageError, StreamError or CompareError."""
-        from vmsnap_gui.vmstate.devices import open_state
-
-        return open_state(self.image(side).vm_state(side.snapshot, progress), progress=progress)
-
-    def close(self) -> None:
-        """Close the files; later reads raise ImageError."""
-        with self._lock:
-            self._closed = True
-            for image in self._images.values():
-                image.close()
+    from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +50,23 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FieldsSince:
+    """What happened to the fields since the base.
+
+    Attributes:
+        base: The base's state.
+        sections: All sections.
+        labels: Names for people by path, for each of the sections.
+        counts: How many fields became what, by Outcome; those that noise rules name are left out.
+    """
+
+    base: VMState
+    sections: tuple[SectionOutcome, ...]
+    labels: tuple[dict[str, Label], ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Compared:
     """What became of the fields: all of it may be used on the Qt thread without reading a file.
 
@@ -131,6 +76,7 @@ class Compared:
         labels: Names for people by path, for each of its sections.
         noise: Whether the noise rules were applied.
         counts: How much differs.
+        since: What happened since the base; None without one.
     """
 
     sides: Sides
@@ -138,10 +84,11 @@ class Compared:
     labels: tuple[dict[str, Label], ...] = ()
     noise: bool = True
     counts: Counts = field(default_factory=Counts)
+    since: FieldsSince | None = None
 
 
 def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
-    """Compare the fields of two snapshots.
+    """Compare the fields of two snapshots, and with a base also those of the base with each.
 
     Raises:
         ImageError, StreamError: a side cannot be read.
@@ -152,18 +99,51 @@ def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
     from vmsnap_gui.compare.fields import compare_fields
     from vmsnap_gui.compare.noise_file import default_noise
 
-    if not (sides.a.snapshot.vm_state_size and sides.b.snapshot.vm_state_size):
-        for side in (sides.a, sides.b):
+    if not all(side.snapshot.vm_state_size for side in sides.all):
+        for side in sides.all:
             sides.image(side)
         return Compared(sides, None, noise=noise)
     with paused_collection():
-        states = sides.state(sides.a, progress), sides.state(sides.b, progress)
-        found = compare_fields(*states, default_noise() if noise else None, progress)
+        states = [sides.state(side, progress) for side in sides.all]
+        rules = default_noise() if noise else None
+        found = [compare_fields(states[a], states[b], rules, progress) for a, b in sides.pairs]
         names = []
-        for number, section in enumerate(found.sections):
-            progress(number, len(found.sections))
-            names.append(labels(found, section) if section.fields else {})
-    return Compared(sides, found, tuple(names), noise, Counts.of(found))
+        for number, section in enumerate(found[0].sections):
+            progress(number, len(found[0].sections))
+            names.append(labels(found[0], section) if section.fields else {})
+        since = _fields_since(found, progress) if sides.base is not None else None
+    return Compared(sides, found[0], tuple(names), noise, Counts.of(found[0]), since)
+
+
+def _fields_since(found: Sequence[FieldComparison], progress: Progress) -> FieldsSince:
+    from vmsnap_gui.compare.explain import section_labels
+    from vmsnap_gui.compare.outcomes import Outcome, three_way_fields
+
+    a_b, base_a, base_b = found
+    states = base_a.a, a_b.a, a_b.b
+    sections = three_way_fields(base_a, base_b, a_b)
+    names = []
+    for number, section in enumerate(sections):
+        progress(number, len(sections))
+        sides = zip(states, section.sections, strict=True)
+        names.append(section_labels(sides) if section.fields else {})
+    counts = tuple(map(sum, zip((0,) * len(Outcome), *(section.counts for section in sections), strict=True)))
+    return FieldsSince(base_a.a, sections, tuple(names), counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemorySince:
+    """What happened to the memory since the base.
+
+    Attributes:
+        base: The base's memory; reading pages from it is for workers.
+        pages: For each block, also those that only the base has, an Outcome for each page.
+        counts: How many pages became what, by Outcome.
+    """
+
+    base: RamIndex
+    pages: dict[str, NDArray[np.uint8]]
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,9 +152,10 @@ class MemoryCompared:
 
     Attributes:
         a, b: The memory of each side; reading pages from it is for workers.
-        ram: The comparison.
+        ram: The comparison of A with B.
         pages: How many pages differ: counted in the worker, since there may be millions.
-        bytes: How many bytes differ in each block.
+        bytes: How many bytes differ in each block of `names`.
+        since: What happened since the base; None without one.
     """
 
     a: RamIndex
@@ -182,29 +163,104 @@ class MemoryCompared:
     ram: RamComparison
     pages: int
     bytes: tuple[int, ...]
+    since: MemorySince | None = None
 
     @classmethod
-    def of(cls, a: RamIndex, b: RamIndex, ram: RamComparison) -> MemoryCompared:
+    def of(cls, a: RamIndex, b: RamIndex, ram: RamComparison, since: MemorySince | None = None) -> MemoryCompared:
         """Count what differs."""
-        return cls(a, b, ram, ram.pages_changed, tuple(int(one.bytes_changed.sum(dtype="int64")) for one in ram.blocks))
+        counted = {one.name: int(one.bytes_changed.sum(dtype="int64")) for one in ram.blocks}
+        names = since.pages if since is not None else counted
+        return cls(a, b, ram, ram.pages_changed, tuple(counted.get(name, 0) for name in names), since)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The blocks' names."""
+        return tuple(one.name for one in self.ram.blocks) if self.since is None else tuple(self.since.pages)
+
+    def blocks(self, number: int) -> tuple[RamBlock | None, RamBlock | None, RamBlock | None]:
+        """Return the block of A, of B and of the base that has a name, by the name's place in `names`."""
+        if self.since is None:
+            return self.ram.blocks[number].a, self.ram.blocks[number].b, None
+        name = self.names[number]
+        found = next((one for one in self.ram.blocks if one.name == name), None)
+        base = next((block for block in self.since.base.blocks if block.name == name), None)
+        return (found.a, found.b, base) if found is not None else (None, None, base)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs, also from the base."""
+        return self.pages > 0 or (self.since is not None and sum(self.since.counts[1:]) > 0)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why pages may be missing, as sentences."""
+        base = self.since.base.problem if self.since is not None else None
+        return (*self.ram.problems, *([f"the memory of the base is not complete: {base}"] if base is not None else []))
 
 
-def compare_memory(fields: FieldComparison, progress: Progress) -> MemoryCompared:
-    """Compare the memory of two states whose fields were compared.
+def compare_memory(compared: Compared, progress: Progress) -> MemoryCompared:
+    """Compare the memory of states whose fields were compared.
 
     Raises:
         ImageError, StreamError: a side cannot be read.
-        CompareError: the memories have pages of different sizes.
+        CompareError: the memories have pages of different sizes, or a side has none.
         Cancelled: by `progress`.
     """
     from vmsnap_gui.compare.ram import compare_ram
 
+    fields, since = compared.fields, compared.since
+    if fields is None:
+        raise CompareError("a side holds no state of the machine")
     a, b = fields.a.index_ram(progress), fields.b.index_ram(progress)
-    return MemoryCompared.of(a, b, compare_ram(a, b, progress))
+    if since is None:
+        return MemoryCompared.of(a, b, compare_ram(a, b, progress))
+    base = since.base.index_ram(progress)
+    pairs = (a, b), (base, a), (base, b)
+    found = [compare_ram(*pair, _piece(progress, number, 3)) for number, pair in enumerate(pairs)]
+    return MemoryCompared.of(a, b, found[0], _memory_since(base, found))
 
 
-def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskComparison:
-    """Compare the disks of two snapshots; `read_data`: also of one image by content.
+def _memory_since(base: RamIndex, found: Sequence[RamComparison]) -> MemorySince:
+    import numpy as np
+
+    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.compare.three import three_way_pages
+
+    pages = three_way_pages(found[1], found[2], found[0])
+    counts = sum((np.bincount(one, minlength=len(Outcome)) for one in pages.values()), np.zeros(len(Outcome), int))
+    return MemorySince(base, pages, tuple(counts.tolist()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiskCompared:
+    """What became of the disk.
+
+    Attributes:
+        disk: The comparison of A with B.
+        size: Bytes of the largest of the disks.
+        unit: What all ranges are multiples of, but for a disk's end.
+        read_data: Whether data was read wherever content can be equal at different places.
+        since: The ranges that changed since the base, their kinds Outcome values; None without a base.
+        counts: How many bytes became what since the base, by Outcome.
+        base_size: Bytes of the base's disk; 0 without one.
+    """
+
+    disk: DiskComparison
+    size: int
+    unit: int
+    read_data: bool
+    since: Ranges | None = None
+    counts: tuple[int, ...] = ()
+    base_size: int = 0
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs, also from the base."""
+        return self.disk.differs or sum(self.counts) > 0
+
+
+def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskCompared:
+    """Compare the disks of two snapshots, and with a base also that of the base; `read_data`: also by content.
 
     Raises:
         ImageError: a side cannot be read.
@@ -213,71 +269,23 @@ def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskCompa
     """
     from vmsnap_gui.compare.disk import DiskSide, compare_disks
 
-    a, b = (DiskSide(sides.image(side), side.snapshot) for side in (sides.a, sides.b))
-    return compare_disks(a, b, read_data=read_data, progress=progress)
+    disks = [DiskSide(sides.image(side), side.snapshot) for side in sides.all]
+    found = [
+        compare_disks(disks[a], disks[b], read_data=read_data, progress=_piece(progress, number, len(sides.pairs)))
+        for number, (a, b) in enumerate(sides.pairs)
+    ]
+    size, unit = max(one.size for one in disks), min(one.unit for one in found)
+    by_content = all(one.read_data for one in found)
+    if sides.base is None:
+        return DiskCompared(found[0], size, unit, by_content)
+    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.compare.three import three_way_disk
+
+    since = three_way_disk(found[1], found[2], found[0])
+    counts = tuple(int(since.lengths[since.kinds == outcome].sum()) for outcome in Outcome)
+    return DiskCompared(found[0], size, unit, by_content, since, counts, disks[2].size)
 
 
-def write_report(path: Path, compared: Compared, memory: MemoryCompared | None, disk: DiskComparison | None) -> None:
-    """Write a report of what was compared; its form is that of the file's name.
-
-    Raises:
-        CompareError: there is no such form, the file is a side's image, or it cannot be written; it is as it was.
-        ImageError: an image cannot be read.
-    """
-    from vmsnap_gui.compare import comparison
-    from vmsnap_gui.compare.report import form_of, report_text
-
-    form = form_of(path)
-    fields, sides = compared.fields, (compared.sides.a, compared.sides.b)
-    states = (fields.a, fields.b) if fields is not None else (None, None)
-    a, b = (
-        comparison.Side.of(side.path, side.snapshot, state.machine if state else None)
-        for side, state in zip(sides, states, strict=True)
-    )
-    ram = memory.ram if memory is not None else None
-    problems = ram.problems if ram is not None else ()
-    text = report_text(comparison.Comparison(a, b, fields, ram, disk, problems=problems), form)
-    temporary = None
-    try:
-        if any(path.exists() and path.samefile(side.path) for side in sides):
-            raise CompareError("this is one of the images that are compared", what=str(path))
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="backslashreplace", dir=path.parent, delete=False
-        ) as output:
-            temporary = Path(output.name)
-            output.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise CompareError(f"it cannot be written: {error.strerror or error}", what=str(path)) from error
-
-
-def _umask() -> int:
-    """Return the process's file mode mask, as Linux tells it without changing it."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next((int(line.split()[1], 8) for line in lines if line.startswith("Umask:")), 0o077)
-
-
-def noise_rules() -> NoiseRules:
-    """Read the noise rules anew: somebody may have changed the file."""
-    from vmsnap_gui.compare.noise_file import default_noise
-
-    default_noise.cache_clear()
-    return default_noise()
-
-
-def noise_file() -> Path:
-    """Return where a person's own noise rules are."""
-    from vmsnap_gui.compare.noise_file import user_file
-
-    return user_file()
-
-
-def save_noise(rules: NoiseRules, disabled: set[str]) -> None:
-    """Write the person's own rules with the names of those that are switched off; raises CompareError."""
-    from vmsnap_gui.compare.noise_file import default_noise, save_own
-
-    save_own(noise_file(), [rule for rule in rules.rules if rule.own], disabled)
-    default_noise.cache_clear()
+def _piece(progress: Progress, number: int, of: int) -> Progress:
+    """Return the progress of one of `of` pieces of work."""
+    return lambda done, total: progress(number * total + done, of * total)

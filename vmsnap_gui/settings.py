@@ -123,6 +123,26 @@ class Settings:
     def notify(self, on: bool) -> None:
         self._store.setValue("notify", "true" if on else "false")
 
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Fields that are columns of the snapshot table, in their order: device and path."""
+        data = self._json("columns")
+        pairs = [tuple(item) for item in data if isinstance(item, list)] if isinstance(data, list) else []
+        return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2 and all(isinstance(part, str) for part in pair)]
+
+    @columns.setter
+    def columns(self, columns: list[tuple[str, str]]) -> None:
+        self._store.setValue("columns", json.dumps(columns))
+
+    @property
+    def noise(self) -> bool:
+        """Whether noise rules apply to comparisons."""
+        return self._json("noise") is not False
+
+    @noise.setter
+    def noise(self, on: bool) -> None:
+        self._store.setValue("noise", json.dumps(on))
+
     def save(self) -> None:
         """Write everything to the file now."""
         self._store.sync()

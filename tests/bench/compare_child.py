@@ -20,8 +20,8 @@ from PySide6.QtWidgets import QApplication
 
 from tests.bench.memory import anonymous
 from tests.bench.stall_meter import StallMeter
-from vmsnap_gui.comparing import Side
 from vmsnap_gui.models.change_rows import Shown
+from vmsnap_gui.sides import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -152,7 +152,9 @@ def test_reports_show_hostile_names_and_run_nothing(
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
     assert "http" not in html.replace("http-equiv", "")
+    assert "env.<wbr>eip" in html.partition('<section id="base">')[2].partition("</section>")[0]
     markdown = reports["md"].read_text("utf-8")
+    assert r"| cpu\.env\.eip | in A |" in markdown
     assert r"'&lt;b&gt;&amp;\|\*\`\\n'" in markdown
     assert "<" not in markdown
     found = json.loads(reports["json"].read_text("utf-8"))

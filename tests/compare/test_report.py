@@ -14,11 +14,12 @@ from scripts.demo_report import REPORT, make_report
 from tests.compare.page import Page
 from vmsnap_gui.cli import main
 from vmsnap_gui.compare.change import Change
-from vmsnap_gui.compare.comparison import Comparison, Side
+from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay
 from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
 from vmsnap_gui.compare.fields import FieldComparison, compare_fields
 from vmsnap_gui.compare.noise_file import BUILT_IN, load_noise
+from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome
 from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
 from vmsnap_gui.compare.report import report_text
@@ -206,7 +207,36 @@ def test_a_base_has_its_column(tmp_path: Path, capsys: pytest.CaptureFixture[str
     html = report.read_text("utf-8")
     page = Page(html)
     assert (2, "Since the base") in page.headings
-    rax = re.search(r"<b>RAX</b>.*", html)
-    assert rax is not None
-    assert '<td data-head="Base">96 (0x60)</td><td data-head="A">0</td><td data-head="B">70 (0x46)</td>' in rax[0]
-    assert "<small>changed in both</small>" in rax[0]
+    values = '<td data-head="Base">96 (0x60)</td><td data-head="A">0</td><td data-head="B">70 (0x46)</td>'
+    since, since_a = re.findall(r"<b>RAX</b>.*", html)
+    assert values in since
+    assert ">in both differently</td>" in since
+    assert values in since_a
+    assert "<small>changed in both differently</small>" in since_a
+
+
+def test_what_changed_since_the_base_is_listed_also_where_a_and_b_are_alike(demo_fields: FieldComparison) -> None:
+    base, other = bytearray(range(200)), bytearray(range(200))
+    other[70:73] = b"\0\0\0"
+    before, after = (Field("data", "buffer", Kind.BUFFER, 0, 200, bytes(value)) for value in (base, other))
+    many = tuple(
+        FieldOutcome(f"x[{n}]", Outcome.IN_B, integer("x", n), integer("x", n), integer("x", n + 1))
+        for n in range(MOST_ROWS + 3)
+    )
+    sections = (
+        SectionOutcome("gone", 0, (FieldOutcome("", Outcome.IN_A),)),
+        SectionOutcome("card", 0, (FieldOutcome("data", Outcome.ALIKE, before, after, after),)),
+        SectionOutcome("many", 0, many),
+    )
+    comparison = Comparison(side("a"), side("b"), demo_fields, three=ThreeWay(side("c"), sections, None, None))
+    html, markdown = report_text(comparison, "html"), report_text(comparison, "md")
+    since = html.partition('<section id="base">')[2].partition("</section>")[0]
+    assert Page(html).headings.count((3, "gone ")) == 1
+    assert since.count("<tr><th scope") - since.count("<thead>") == MOST_ROWS + 1  # and how many of what
+    assert '<th scope="row">The whole device</th>' in since
+    for value in (base, other, other):
+        assert f"0x40: {bytes(value[64:96]).hex(' ')} … (200 bytes)</td>" in since
+    assert ">in both alike</td>" in since
+    assert "5 more fields changed since the base: the JSON report has all." in since
+    assert "| gone | in A |  |  |  |" in markdown
+    assert "5 more fields are only in the JSON report." in markdown

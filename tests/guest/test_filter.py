@@ -23,6 +23,7 @@ class Row:
     offset: int = 0x1000
     label: str | None = None
     changed: bool = False
+    outcome: str = ""
     problem: str | None = None
 
     @property
@@ -30,9 +31,9 @@ class Row:
         return self.path.rsplit(".", 1)[-1]
 
 
-EIP = Row(value=0x7C00, label="RIP", changed=True)
+EIP = Row(value=0x7C00, label="RIP", changed=True, outcome="in_a")
 EIP_1 = Row(device="cpu:1", value=0xFD0A9, label="RIP", offset=0x2000)
-OLD_EIP = Row(path="env.old_eip", value=0x7C00)
+OLD_EIP = Row(path="env.old_eip", value=0x7C00, outcome="same")
 RAX = Row(path="env.regs[0]", value=-1, label="RAX")
 ARRAY = Row(path="env.regs", value=None, size=128)
 TIMER = Row(device="hpet", path="timer[0].qemu_timer", type="timer", value=-1)
@@ -134,6 +135,9 @@ def found(text: str) -> set[str]:
         ("changed", {"EIP"}),
         ("changed == true", {"EIP"}),
         ("cpu and changed != true", {"EIP_1", "OLD_EIP", "RAX", "ARRAY"}),
+        ("changed == in_a", {"EIP"}),
+        ("changed == both_alike", set()),
+        ("cpu and eip and changed != In_A", {"EIP_1", "OLD_EIP"}),
         ("problem", {"FEATURES"}),
         ("problem ~ fit", {"FEATURES"}),
         ("label", {"EIP", "EIP_1", "RAX"}),
@@ -166,6 +170,8 @@ def test_what_is_found(text: str, expected: set[str]) -> None:
         ("size == big", 8, "is a number"),
         ("size ~ 3", 7, "is a number"),
         ("changed == 3", 11, "Write 'changed'"),
+        ("changed == in_c", 11, "changed == in_a, in_b, both_alike, both_differently"),
+        ("changed ~ in_a", 10, "Write 'changed'"),
         ('name ~ "(a"', 7, "not a valid regular expression"),
         ('name ~ "(a+)+$"', 7, "cannot hold repeats"),
         ('name ~ "(a|a)*$"', 7, "cannot hold repeats or choices"),

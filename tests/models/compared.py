@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from vmsnap_gui.comparing import Compared, Side, Sides, compare_sides
+from vmsnap_gui.comparing import Compared, compare_sides
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import ChangeRows, Shown, choose_rows
+from vmsnap_gui.sides import Side, Sides
 
 
 def demo_side(tag: str) -> Side:
@@ -19,9 +20,10 @@ def demo_side(tag: str) -> Side:
         image.close()
 
 
-def compared(a: str, b: str, *, noise: bool = True) -> Compared:
-    """Compare two snapshots of the demo; the caller closes `sides`."""
-    return compare_sides(Sides(demo_side(a), demo_side(b)), noise, lambda *_: None)
+def compared(a: str, b: str, base: str | None = None, *, noise: bool = True) -> Compared:
+    """Compare two snapshots of the demo, perhaps with a base; the caller closes `sides`."""
+    sides = Sides(demo_side(a), demo_side(b), demo_side(base) if base is not None else None)
+    return compare_sides(sides, noise, lambda *_: None)
 
 
 def chosen(found: Compared, shown: Shown = Shown.CHANGED, text: str = "") -> ChangeRows:

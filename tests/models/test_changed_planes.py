@@ -11,11 +11,12 @@ from tests.models.compared import compared
 from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
+from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
-from vmsnap_gui.comparing import Compared, MemoryCompared, compare_disk, compare_memory
+from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared, compare_disk, compare_memory
 from vmsnap_gui.models.change_cells import look_at_disk, look_at_memory
-from vmsnap_gui.models.change_words import change_words
+from vmsnap_gui.models.change_words import OUTCOME_SIGNS, change_words, outcome_words
 from vmsnap_gui.models.changed_blocks import MUTED_ROLE, ChangedBlocksModel, Column
 from vmsnap_gui.models.changed_ranges import ChangedRangesModel
 from vmsnap_gui.models.compare_summary import summary
@@ -42,16 +43,19 @@ def found() -> Iterator[Compared]:
 
 @pytest.fixture(scope="module")
 def memory(found: Compared) -> MemoryCompared:
-    assert found.fields is not None
-    return compare_memory(found.fields, quiet)
+    return compare_memory(found, quiet)
 
 
 @pytest.fixture(scope="module")
-def disk(found: Compared) -> DiskComparison:
+def disk(found: Compared) -> DiskCompared:
     return compare_disk(found.sides, False, quiet)
 
 
 def test_words_and_kinds_fit_together() -> None:
+    assert [word.split(" ", 1)[1] for word in outcome_words()] == [
+        "same", "in A", "in B", "in both alike", "in both differently",
+    ]  # fmt: skip
+    assert len(outcome_words()) == len(set(OUTCOME_SIGNS)) == len(Outcome)
     assert [word.replace(" in ", " ").lower() for word in change_words()] == [kind.words for kind in Change]
 
 
@@ -93,16 +97,16 @@ def test_blocks_are_a_proper_model(
 
 
 def test_ranges_of_the_disk_are_a_proper_model(
-    qapp: object, qtmodeltester: ModelTester, found: Compared, disk: DiskComparison
+    qapp: object, qtmodeltester: ModelTester, found: Compared, disk: DiskCompared
 ) -> None:
     model, cells = ChangedRangesModel(), look_at_disk(disk)
     model.show(cells)
     qtmodeltester.check(model, force_py=True)
-    assert model.rowCount() == len(disk.ranges.starts) > 0
-    start = int(disk.ranges.starts[0])
+    assert model.rowCount() == len(disk.disk.ranges.starts) > 0
+    start = int(disk.disk.ranges.starts[0])
     assert model.start(model.index(0, 0)) == start
     assert model.row_at(start) == 0
-    assert cells.cells.counts[Change.CHANGED] + cells.cells.counts[Change.ZERO_TO_DATA] == disk.units_changed()
+    assert cells.cells.counts[Change.CHANGED] + cells.cells.counts[Change.ZERO_TO_DATA] == disk.disk.units_changed()
     assert "clusters of the disk" in summary(found, None, disk).loud
 
 
@@ -119,6 +123,6 @@ def test_a_million_pages_and_a_great_disk_are_small_pictures(memory: MemoryCompa
     starts = np.arange(1_000_000, dtype=np.int64) << 20
     ranges = Ranges(starts, np.full(len(starts), 65536, np.int64), np.full(len(starts), 1, np.uint8))
     disk = DiskComparison(size, size, ranges, 65536 * len(starts), False, 65536, use, use)
-    cells = look_at_disk(disk)
+    cells = look_at_disk(DiskCompared(disk, size, disk.unit, False))
     assert len(cells.cells.kinds) <= MOST
     assert cells.cells.counts[Change.CHANGED] == 1_000_000

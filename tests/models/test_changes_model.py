@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,15 +11,17 @@ from PySide6.QtCore import QModelIndex
 
 from tests.models.compared import chosen, compared, demo_side
 from vmsnap_gui.compare.fields import FieldComparison
+from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome, three_way_fields
 from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
 from vmsnap_gui.comparing import Compared, Counts
 from vmsnap_gui.guest.filter import compile_filter
+from vmsnap_gui.guest.filter_conditions import OUTCOMES
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.models.change_rows import Shown, choose_rows, let_go
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.changes import STATUS_ROLE, ChangesModel, Column
 from vmsnap_gui.models.compare_summary import summary
-from vmsnap_gui.models.field_nodes import ROWS
+from vmsnap_gui.models.field_nodes import ROWS, find_field
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:
@@ -82,12 +85,13 @@ def test_a_row_tells_both_values_and_how_they_differ(model: ChangesModel, found:
     assert _texts(model, "cpu", "env.eflags") == [
         "env.eflags",
         "RFLAGS · PF IF",
+        "",
         "514 (0x202)",
         "518 (0x206)",
         "+PF",
         "≠ changed",
     ]
-    assert _texts(model, "cpu", "env.regs[0]")[4] == "+4 · bit 2"
+    assert _texts(model, "cpu", "env.regs[0]")[Column.DIFFERENCE] == "+4 · bit 2"
 
 
 def test_only_what_changed_is_shown_unless_more_is_wanted(found: Compared) -> None:
@@ -102,7 +106,7 @@ def test_only_what_changed_is_shown_unless_more_is_wanted(found: Compared) -> No
     section = next(one for one in more.sections if ruled[0] in one.rows)
     texts = ChangeTexts.of(section, ruled[0])
     assert ruled[0].rule is not None
-    assert texts.columns[5] == f"≈ same when filtered: {ruled[0].rule.name}"
+    assert texts.columns[Column.STATUS] == f"≈ same when filtered: {ruled[0].rule.name}"
     assert ruled[0].rule.reason in texts.lines
     everything = chosen(found, Shown.ALL)
     same = sum(section.same for section in found.fields.sections)
@@ -209,3 +213,102 @@ def test_nothing_differs_between_a_snapshot_and_itself(qapp: object) -> None:
         assert demo_side("booted") == made.sides.a
     finally:
         made.sides.close()
+
+
+# With a base
+
+
+@pytest.fixture(scope="module")
+def since() -> Iterator[Compared]:
+    made = compared("half-way", "finished", "booted")
+    yield made
+    made.sides.close()
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"), [(Shown.CHANGED, ""), (Shown.FILTERED, "changed == both_alike"), (Shown.ALL, "cpu and not xmm")]
+)
+def test_with_a_base_it_is_a_proper_model(
+    model: ChangesModel, qtmodeltester: ModelTester, since: Compared, shown: Shown, text: str
+) -> None:
+    model.show(chosen(since, shown, text))
+    assert model.has_base
+    qtmodeltester.check(model, force_py=True)
+
+
+def test_all_that_changed_since_the_base_is_told_and_counted(qapp: object, since: Compared) -> None:
+    assert since.since is not None
+    rows = chosen(since)
+    outcomes = [row.outcome for one in rows.sections for row in one.rows if isinstance(row, FieldOutcome)]
+    assert tuple(outcomes.count(outcome) for outcome in Outcome) == since.since.counts
+    assert len(outcomes) == rows.fields > 0
+    assert set(outcomes) == {Outcome.IN_A, Outcome.ALIKE, Outcome.DIFFERENTLY}
+    for one in rows.sections:
+        places = [row.place for row in one.rows if isinstance(row, FieldOutcome)]
+        assert places == sorted(places)
+    told = summary(since, None).since
+    assert told.startswith(f"Fields: ← {since.since.counts[Outcome.IN_A]}, →")
+
+
+def test_every_row_has_its_values_of_all_three(since: Compared) -> None:
+    assert since.since is not None
+    states = since.since.base, since.fields.a, since.fields.b if since.fields is not None else None
+    for section in chosen(since, Shown.ALL, "device == cpu").sections:
+        roots = [state.decode(one) for state, one in zip(states, section.change.sections, strict=True)]
+        for row in section.rows[::7]:
+            for root, field in zip(roots, (row.base, row.a, row.b), strict=True):
+                there = find_field(root, row.path)
+                assert (there and there.value) == (field and field.value), row.path
+
+
+def test_the_words_of_the_filter_are_those_of_the_outcomes(since: Compared) -> None:
+    assert tuple(outcome.word for outcome in Outcome if outcome) == OUTCOMES
+    assert since.since is not None
+    for outcome in Outcome:
+        if outcome:
+            found = chosen(since, text=f"changed == {outcome.word}")
+            assert {row.outcome for one in found.sections for row in one.rows} <= {outcome}
+            assert found.fields == since.since.counts[outcome]
+
+
+def test_what_is_not_wanted_is_left_out(since: Compared) -> None:
+    rows = choose_rows(since, Shown.FILTERED, compile_filter(""), lambda *_: None, {Outcome.IN_A})
+    assert {row.outcome for one in rows.sections for row in one.rows} == {Outcome.IN_A}
+    assert choose_rows(since, Shown.CHANGED, compile_filter(""), lambda *_: None, ()).sections == ()
+
+
+def test_a_section_that_only_the_base_has_is_told(model: ChangesModel, since: Compared) -> None:
+    assert since.since is not None
+    cpu = next(one for one in since.since.sections if one.key == "cpu")
+    assert cpu.base_a is not None
+    gone = SectionChange("gone", 0, cpu.base_a.a, None, Status.REMOVED)
+    (whole,) = three_way_fields(*(replace(since.fields, sections=part) for part in ((gone,), (gone,), ())))
+    assert (whole.whole, whole.status) == (Outcome.ALIKE, Status.CHANGED)
+    made = replace(since, since=replace(since.since, sections=(whole,), labels=({},)))
+    model.show(chosen(made))
+    index = model.index(0, 0)
+    texts = [index.siblingAtColumn(column).data() for column in (Column.BASE, Column.A, Column.B, Column.STATUS)]
+    assert texts == ["version 12", "–", "–", "≡ in both alike"]
+    assert model.step(QModelIndex(), back=False) == index
+    assert choose_rows(made, Shown.ALL, compile_filter(""), lambda *_: None, {Outcome.IN_A}).sections == ()
+    assert len(chosen(made, text="changed == both_alike").sections) == 1
+
+
+def test_very_many_outcomes_come_in_groups(model: ChangesModel, qtmodeltester: ModelTester, since: Compared) -> None:
+    assert since.since is not None
+
+    def field(number: int, value: int) -> Field:
+        return Field(f"[{number}]", "uint32", Kind.INTEGER, 4 * number, 4, value)
+
+    fields = tuple(
+        FieldOutcome(f"r[{n}]", Outcome(1 + n % 4), field(n, n), field(n, n + 1), field(n, n + 2), place=4 * n)
+        for n in range(100_000)
+    )
+    great = SectionOutcome("great", 0, fields)
+    made = replace(since, since=replace(since.since, sections=(great,), labels=({},)))
+    model.show(chosen(made))
+    assert model.index(0, 0).siblingAtColumn(Column.STATUS).data().startswith("← 25")
+    last = model.index_of(0, 99_999)
+    assert last.siblingAtColumn(Column.BASE).data().startswith("99999")
+    assert last.siblingAtColumn(Column.STATUS).data() == "≠ in both differently"
+    assert model.rowCount(model.index(0, 0)) == 100_000 // ROWS

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 
-from vmsnap_gui.comparing import noise_rules
 from vmsnap_gui.models.noise_rules import MUTED_ROLE, Column, NoiseRulesModel
+from vmsnap_gui.reporting import noise_rules
 
 if TYPE_CHECKING:
     from pytestqt.modeltest import ModelTester

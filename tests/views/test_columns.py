@@ -52,3 +52,27 @@ def test_a_table_fits_until_it_gets_other_widths(qtbot: QtBot) -> None:
     header.restoreState(kept)  # as the last run left it
     table.resize(400, 200)
     assert [header.sectionSize(column) for column in range(3)] == wide
+
+
+@pytest.mark.gui
+def test_a_hidden_column_leaves_its_width_to_the_others(qtbot: QtBot) -> None:
+    table = QTreeView()
+    qtbot.addWidget(table)
+    table.setModel(QStandardItemModel(0, 3, table))
+    header = table.header()
+    header.setStretchLastSection(False)
+    table.resize(260, 200)
+    table.show()
+    fitting = FittingColumns(table, ROOMS, always=2)
+    all_of_them = [header.sectionSize(column) for column in range(3)]
+    table.setColumnHidden(1, True)
+    fitting.fit()
+    assert header.sectionSize(0) > all_of_them[0]
+    assert header.sectionSize(0) + header.sectionSize(2) <= 260
+    table.setColumnHidden(1, False)
+    fitting.fit()
+    assert [header.sectionSize(column) for column in range(3)] == all_of_them
+    header.resizeSection(0, 77)
+    table.resize(900, 200)
+    fitting.fit()
+    assert header.sectionSize(0) == 77

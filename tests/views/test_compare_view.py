@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
+from PySide6.QtGui import QDropEvent, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication, QCheckBox, QFileDialog, QMenu, QMessageBox, QPushButton, QToolButton
 
 from tests.end2end.test_gui_walk import loaded, running
 from tests.models.states import Q35
 from tests.samples import sample
-from vmsnap_gui.comparing import Side, noise_file, noise_rules
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import Shown
+from vmsnap_gui.models.changes import Column
+from vmsnap_gui.reporting import noise_file, noise_rules
+from vmsnap_gui.sides import Side
+from vmsnap_gui.views import theme
 from vmsnap_gui.views.noise_dialog import NoiseDialog
 from vmsnap_gui.views.pages import Notice
 
@@ -89,19 +92,19 @@ def test_two_selected_snapshots_can_be_compared_and_the_reason_is_told_why_not(
     assert (window.compare_tab.view.header.a.name(), window.compare_tab.view.header.b.name()) == ("booted", "finished")
     assert window.compare_tab.view.header.summary.text().endswith("fields differ")
     assert "env.eflags" in _paths(window)
-    _select(window, 0, 1, 2)
+    _select(window, 0, 1, 2, 3)
     assert not compare.isEnabled()
 
 
 def test_the_sides_can_be_swapped(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
     _compare(qtbot, parts, 0, 3)
     tree = window.compare_tab.view.fields.tree
-    before = tree.changes.index_of(1, 0).siblingAtColumn(2).data()
+    before = tree.changes.index_of(1, 0).siblingAtColumn(Column.A).data()
     qtbot.mouseClick(window.compare_tab.view.header.swap, Qt.MouseButton.LeftButton)
     assert window.compare_tab.view.header.a.name() == "booted"  # what is shown stays until the next is ready
     _settle(qtbot, parts)
     assert window.compare_tab.view.header.a.name() == "finished"
-    assert tree.changes.index_of(1, 0).siblingAtColumn(3).data() == before
+    assert tree.changes.index_of(1, 0).siblingAtColumn(Column.B).data() == before
 
 
 def test_f7_and_f8_go_through_the_differences(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
@@ -373,12 +376,12 @@ def test_the_disk_is_told_by_tables_and_by_content_on_request(qtbot: QtBot, part
     _settle(qtbot, parts)
     assert disk.notice.isVisible()
     assert window.compare_tab.session.disk.result is not None
-    by_tables = window.compare_tab.session.disk.result.bytes_changed
+    by_tables = window.compare_tab.session.disk.result.disk.bytes_changed
     disk.read_data.trigger()
     _settle(qtbot, parts)
     assert not disk.notice.isVisible()
     assert window.compare_tab.session.disk.result.read_data
-    assert window.compare_tab.session.disk.result.bytes_changed < by_tables
+    assert window.compare_tab.session.disk.result.disk.bytes_changed < by_tables
     disk.ranges.setCurrentIndex(disk.model.index(0, 0))
     _settle(qtbot, parts)
     start = disk.model.start(disk.model.index(0, 0))
@@ -540,3 +543,61 @@ def test_a_field_of_the_devices_tab_can_be_a_column(qtbot: QtBot, parts: Parts, 
     last = model.columnCount() - 1
     assert model.headerData(last, Qt.Orientation.Horizontal) == "cpu.env.eip"
     assert all(model.index(row, last).data() for row in range(model.rowCount()))
+
+
+# What is remembered
+
+
+def test_columns_and_the_switch_of_the_noise_rules_are_there_again(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    with running(qtbot, folder) as parts:
+        parts.session.open_demo()
+        loaded(qtbot, parts)
+        window = parts.window
+        _compare(qtbot, parts, 0, 3)
+        window.compare_tab.view.header.noise.click()
+        _settle(qtbot, parts)
+        for path in ("env.eip", "env.eflags"):
+            window.compare_tab.column_wanted.emit("cpu", path)
+        _settle(qtbot, parts)
+        last = window.snapshots.model.columnCount() - 1
+        window.snapshots.table.header().resizeSection(last, 333)
+    with running(qtbot, folder) as parts:
+        loaded(qtbot, parts)
+        _settle(qtbot, parts)
+        window, model = parts.window, parts.window.snapshots.model
+        titles = [model.headerData(column, Qt.Orientation.Horizontal) for column in (last - 1, last)]
+        assert (model.columnCount(), titles) == (last + 1, ["cpu.env.eip", "cpu.env.eflags"])
+        assert window.snapshots.table.header().sectionSize(last) == 333
+        assert str(model.index(0, last).data()) == "514 (0x202)"
+        assert not window.compare_tab.session.noise
+        _compare(qtbot, parts, 0, 3)
+        assert not window.compare_tab.view.header.noise.isChecked()
+        assert any(path.startswith("cpu_") for path in _paths(window))
+        menu = QMenu()
+        window.snapshots.menu_wanted.emit(menu)
+        menu.actions()[-1].trigger()
+        window.compare_tab.view.header.noise.click()
+        _settle(qtbot, parts)
+    with running(qtbot, folder) as parts:
+        loaded(qtbot, parts)
+        _settle(qtbot, parts)
+        assert parts.window.snapshots.model.columnCount() == last
+        assert parts.window.compare_tab.session.noise
+
+
+# The look
+
+
+def test_tick_boxes_are_outlined_in_both_schemes(qtbot: QtBot) -> None:
+    try:
+        for scheme in (Qt.ColorScheme.Dark, Qt.ColorScheme.Light):
+            theme.set_scheme(scheme)
+            box = QCheckBox("")
+            qtbot.addWidget(box)
+            picture = box.grab().toImage()
+            outline = picture.pixelColor(0, picture.height() // 2).lightness()
+            assert abs(outline - QApplication.palette().color(QPalette.ColorRole.Window).lightness()) > 80
+            assert abs(outline - picture.pixelColor(picture.width() // 2, picture.height() // 2).lightness()) > 80
+    finally:
+        theme.set_scheme(Qt.ColorScheme.Unknown)

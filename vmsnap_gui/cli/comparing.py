@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.cli.output import CommandError, complain, complain_of_names, open_output, print_json
+from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay, comparison_json
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.fields import compare_fields
 from vmsnap_gui.compare.noise_file import default_noise
+from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
@@ -35,13 +37,14 @@ _TROUBLE = 2
 class _Opened:
     """One side, opened."""
 
-    def __init__(self, image: Image, snapshot: Snapshot, *, disk: bool) -> None:
+    def __init__(self, image: Image, snapshot: Snapshot, line: ProgressLine, *, disk: bool) -> None:
         self.image = image
         self.snapshot = snapshot
         self.state: VMState | None = None
         if snapshot.vm_state_size:
             try:
-                self.state = open_state(image.vm_state(snapshot))
+                progress = line.step("Opening the states")
+                self.state = open_state(image.vm_state(snapshot, progress), progress=progress)
             except StreamError as error:
                 raise CommandError(f"{image.path}: {error}") from error
         elif not disk:
@@ -71,11 +74,13 @@ def run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace, stack: ExitStack) -> int:
     images: dict[tuple[int, int], Image] = {}
     words = [options.a, options.b, *([options.base] if options.base is not None else [])]
-    sides = [_open(word, images, stack, disk=options.disk) for word in words]
+    with ProgressLine() as line:
+        sides = [_open(word, images, stack, line, disk=options.disk) for word in words]
     rules = default_noise()
     for problem in rules.problems:
         complain(CommandError(str(problem)))
-    comparison = _comparison(sides, None if options.no_noise_rules else rules, options)
+    with ProgressLine() as line:
+        comparison = _comparison(sides, None if options.no_noise_rules else rules, options, line)
     if options.report is not None:
         _write_report(comparison, options.report, [side.image.path for side in sides])
     if options.json:
@@ -101,26 +106,30 @@ def split_side(word: str) -> tuple[Path, str | None]:
     return Path(word), None
 
 
-def _open(word: str, images: dict[tuple[int, int], Image], stack: ExitStack, *, disk: bool) -> _Opened:
+def _open(
+    word: str, images: dict[tuple[int, int], Image], stack: ExitStack, line: ProgressLine, *, disk: bool
+) -> _Opened:
     path, selector = split_side(word)
     image = open_image(path)
     stack.callback(image.close)
     found = path.stat()
     image = images.setdefault((found.st_dev, found.st_ino), image)
     if selector is not None:
-        return _Opened(image, select_snapshot(image, selector), disk=disk)
+        return _Opened(image, select_snapshot(image, selector), line, disk=disk)
     candidates = [one for one in image.snapshots if one.vm_state_size]
     if not candidates and disk:
         candidates = list(image.snapshots)
     if len(candidates) == 1:
-        return _Opened(image, candidates[0], disk=disk)
+        return _Opened(image, candidates[0], line, disk=disk)
     if not candidates:
         raise CommandError(f"{path}: no snapshot holds a VM state")
     names = ", ".join(f"{path}@id:{one.id} ({one.tag or ''})" for one in candidates)
     raise CommandError(f"{path} holds {len(candidates)} states; choose one: {names}")
 
 
-def _comparison(sides: Sequence[_Opened], rules: NoiseRules | None, options: argparse.Namespace) -> Comparison:
+def _comparison(
+    sides: Sequence[_Opened], rules: NoiseRules | None, options: argparse.Namespace, line: ProgressLine
+) -> Comparison:
     """Compare A with B; with a base also that with each of them."""
     pairs = [(sides[0], sides[1])]
     if len(sides) == 3:
@@ -128,12 +137,13 @@ def _comparison(sides: Sequence[_Opened], rules: NoiseRules | None, options: arg
     states = [side.state for side in sides if side.state is not None]
     if states and len(states) < len(sides):
         raise CommandError("one side holds no VM state, only the disk; compare it with another such snapshot")
-    fields = [compare_fields(a.state, b.state, rules) for a, b in pairs if a.state and b.state]
-    ram = [_ram(a, b) for a, b in pairs] if options.ram else []
-    disk = [_disk(a, b, options.read_data) for a, b in pairs] if options.disk else []
+    progress = line.step("Comparing fields")
+    fields = [compare_fields(a.state, b.state, rules, progress) for a, b in pairs if a.state and b.state]
+    ram = [_ram(a, b, line) for a, b in pairs] if options.ram else []
+    disk = [_disk(a, b, options.read_data, line) for a, b in pairs] if options.disk else []
     three = None
     if len(sides) == 3:
-        from vmsnap_gui.compare.three import three_way_disk, three_way_fields, three_way_pages
+        from vmsnap_gui.compare.three import three_way_disk, three_way_pages
 
         three = ThreeWay(
             sides[2].side,
@@ -153,18 +163,20 @@ def _comparison(sides: Sequence[_Opened], rules: NoiseRules | None, options: arg
     )
 
 
-def _ram(a: _Opened, b: _Opened) -> RamComparison:
+def _ram(a: _Opened, b: _Opened, line: ProgressLine) -> RamComparison:
     if a.state is None or b.state is None:
         raise CommandError("the snapshots hold no VM state, so there is no memory to compare")
     from vmsnap_gui.compare.ram import compare_ram
 
-    return compare_ram(a.state.index_ram(), b.state.index_ram())
+    indexing = line.step("Indexing memory")
+    return compare_ram(a.state.index_ram(indexing), b.state.index_ram(indexing), line.step("Comparing memory"))
 
 
-def _disk(a: _Opened, b: _Opened, read_data: bool) -> DiskComparison:
+def _disk(a: _Opened, b: _Opened, read_data: bool, line: ProgressLine) -> DiskComparison:
     from vmsnap_gui.compare.disk import DiskSide, compare_disks
 
-    return compare_disks(DiskSide(a.image, a.snapshot), DiskSide(b.image, b.snapshot), read_data=read_data)
+    sides = DiskSide(a.image, a.snapshot), DiskSide(b.image, b.snapshot)
+    return compare_disks(*sides, read_data=read_data, progress=line.step("Comparing disks"))
 
 
 def _write_report(comparison: Comparison, path: Path, images: list[Path]) -> None:
@@ -176,7 +188,8 @@ def _write_report(comparison: Comparison, path: Path, images: list[Path]) -> Non
 
 
 def _print(comparison: Comparison, unchanged: bool) -> None:
-    from vmsnap_gui.compare.report_rows import MOST_ROWS, WORDS, changed_rows, outcome_lines
+    from vmsnap_gui.compare.report_rows import MOST_ROWS, WORDS, changed_rows
+    from vmsnap_gui.compare.report_since import outcome_lines
 
     sides = [("A", comparison.a), ("B", comparison.b)]
     for what, side in sides + ([("base", comparison.three.base)] if comparison.three is not None else []):

@@ -17,6 +17,7 @@ from vmsnap_gui.cli.output import (
     print_json,
     states,
 )
+from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.devices import open_state
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.containers import Image, Snapshot
+    from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
 _UNITS = "KMGT"
@@ -73,7 +75,8 @@ def _ram(options: argparse.Namespace) -> int:
         if len(found) > 1:
             raise CommandError(f"{image.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
         try:
-            index = open_state(image.vm_state(found[0])).index_ram()
+            with ProgressLine() as line:
+                index = _index(image, found[0], line)
             unread = _write_ram(options, image, index)
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
@@ -81,6 +84,12 @@ def _ram(options: argparse.Namespace) -> int:
         what = f"pages of block {name} that cannot be unpacked, and count as zeros"
         complain(CommandError(f"{image.path}: {what}: {len(pages)}, the first is page {min(pages)}"))
     return 0 if index.complete and not unread else 1
+
+
+def _index(image: Image, snapshot: Snapshot, line: ProgressLine) -> RamIndex:
+    progress = line.step("Opening the state")
+    state = open_state(image.vm_state(snapshot, progress), progress=progress)
+    return state.index_ram(line.step("Indexing memory"))
 
 
 def _states(image: Image, selector: str | None) -> list[Snapshot]:
@@ -106,7 +115,11 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> _U
     if index.problem is not None:
         complain(CommandError(f"{image.path}: RAM is not complete: {index.problem}"))
     if options.json:
-        print_json([_block_json(index, block, unread) for block in blocks])
+        with ProgressLine() as line:
+            found = [
+                _block_json(index, block, unread, line.step(f"Reading {printable(block.name)}")) for block in blocks
+            ]
+        print_json(found)
         return unread
     block = max(blocks, key=lambda b: b.length)
     left = block.length - options.offset
@@ -119,9 +132,11 @@ def _write_ram(options: argparse.Namespace, image: Image, index: RamIndex) -> _U
         raise CommandError(f"only {left:#x} bytes are left in block {block.name} from offset {options.offset:#x} on")
     with ExitStack() as stack:
         output = stack.enter_context(open_output(options.output, image.path)) if options.output is not None else None
+        progress = stack.enter_context(ProgressLine()).step(f"Writing {printable(block.name)}")
         for offset, data in _chunks(index, block, options.offset, length, unread):
             if output is not None:
                 output.write(data)
+                progress(offset + len(data) - options.offset, length)
             else:
                 _hex_dump(offset, data)
     return unread
@@ -149,7 +164,7 @@ def _hex_dump(offset: int, data: memoryview) -> None:
         print(f"{offset + start:010x}  {row.hex(' '):<47}  {text}")
 
 
-def _block_json(index: RamIndex, block: RamBlock, unread: _Unread) -> dict[str, Any]:
+def _block_json(index: RamIndex, block: RamBlock, unread: _Unread, progress: Progress) -> dict[str, Any]:
     """Describe a block by its content: a page that is stored but holds only zeros counts as a zero page."""
     import hashlib  # neither above: `vmsnap show` and `vmsnap list` would wait for them, too
 
@@ -158,7 +173,8 @@ def _block_json(index: RamIndex, block: RamBlock, unread: _Unread) -> dict[str, 
     digest = hashlib.sha256()
     zero = 0
     words = index.page_size // 8
-    for _, data in _chunks(index, block, 0, block.length, unread):
+    for offset, data in _chunks(index, block, 0, block.length, unread):
+        progress(offset, block.length)
         digest.update(data)
         cut = len(data) // index.page_size * index.page_size
         pages = np.frombuffer(data[:cut], np.uint64).reshape(-1, words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.vmstate.fields import printable, to_json
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.compare.disk import DiskComparison
     from vmsnap_gui.compare.fields import FieldComparison
+    from vmsnap_gui.compare.outcomes import SectionOutcome
     from vmsnap_gui.compare.ram import RamComparison
     from vmsnap_gui.compare.ranges import Ranges
     from vmsnap_gui.compare.status import SectionChange
-    from vmsnap_gui.compare.three import SectionOutcome
     from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.vmstate.fields import Field
 
@@ -61,7 +62,7 @@ class ThreeWay:
 
     Attributes:
         base: What both come from.
-        sections: The fields.
+        sections: All sections, with the fields that changed.
         pages: For each RAM block an Outcome for each page.
         disk: Ranges with Outcome values as kinds.
     """
@@ -191,8 +192,6 @@ def _disk(disk: DiskComparison) -> dict[str, Any]:
 
 
 def _three(three: ThreeWay) -> dict[str, Any]:
-    from vmsnap_gui.compare.three import Outcome
-
     return {
         "devices": [
             {
@@ -206,6 +205,7 @@ def _three(three: ThreeWay) -> dict[str, Any]:
                 ],
             }
             for section in three.sections
+            if section.fields
         ],
         "ram": None if three.pages is None else [
             {"name": name} | {one.word: int((pages == one).sum()) for one in Outcome if one is not Outcome.NONE}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.compare.fields import CONFIGURATION
 from vmsnap_gui.guest.names import Label, annotate, default_rules
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.compare.status import FieldChange, SectionChange
     from vmsnap_gui.guest.rules import RuleSet
     from vmsnap_gui.guest.tables import BitField
+    from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.sections import Section
 
 MOST_RANGES = 10_000
 """The most ranges of bytes that are told of one buffer."""
@@ -89,12 +90,15 @@ def changed_ranges(a: bytes, b: bytes) -> tuple[tuple[tuple[int, int], ...], int
 
 def labels(comparison: FieldComparison, section: SectionChange, rules: RuleSet | None = None) -> dict[str, Label]:
     """Return the labels of a section's fields by path, B's where both have one; raises ImageError."""
+    return section_labels(((comparison.a, section.a), (comparison.b, section.b)), rules)
+
+
+def section_labels(sides: Iterable[tuple[VMState, Section | None]], rules: RuleSet | None = None) -> dict[str, Label]:
+    """Return the labels of a section's fields by path, those of the last state that has one; raises ImageError."""
     found: dict[str, Label] = {}
-    if section.name == CONFIGURATION and section.a is None and section.b is None:
-        return found
-    for state, one in ((comparison.a, section.a), (comparison.b, section.b)):
-        if one is not None:
-            found |= annotate(one, state.decode(one), rules)
+    for state, section in sides:
+        if section is not None:
+            found |= annotate(section, state.decode(section), rules)
     return found
 
 

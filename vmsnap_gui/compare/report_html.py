@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import vmsnap_gui
 from vmsnap_gui.compare.comparison import counted
-from vmsnap_gui.compare.report_rows import OUTCOMES, SHORT, WORDS, device_rows, outcome_counts, rules_applied
+from vmsnap_gui.compare.report_rows import OUTCOMES, SHORT, WORDS, device_rows, rules_applied
+from vmsnap_gui.compare.report_since import left_out, outcome_counts, outcome_rows
 from vmsnap_gui.compare.report_words import figures, heading
 from vmsnap_gui.compare.status import Status
 from vmsnap_gui.image.texts import clock_text, date_text
@@ -99,8 +100,14 @@ def _since(comparison: Comparison) -> Iterator[str]:
         return
     yield '<section id="base"><h2>Since the base</h2>'
     yield "<p>What changed since the base in one side alone, and what in both; noise is left out.</p>"
-    heads = ("What", *(word[0].upper() + word[1:] for word in OUTCOMES))
+    heads = ("What", *(word[0].upper() + word[1:] for word in OUTCOMES[1:]))
     yield _table(heads, [(what, *(f"{number:,}" for number in numbers)) for what, numbers in counts], "few")
+    for section, rows in outcome_rows(comparison):
+        count = "" if section.whole else counted(section.differences, "field")
+        yield f'<h3>{escape(printable(section.key))} <span class="soft">{count}</span></h3>'
+        yield from _fields(rows, based=True)
+    left = left_out(comparison)
+    yield f"<p>{counted(left, 'more field')} changed since the base: the JSON report has all.</p>" if left else ""
     yield "</section>"
 
 
@@ -141,15 +148,20 @@ def _device(one: DeviceRows, *, based: bool) -> Iterator[str]:
     if section.problem:
         yield f'<p class="problems">{escape(printable(section.problem))}</p>'
     if one.rows:
-        heads = ("Field", *(("Base",) if based else ()), "A", "B", "Change")
-        head = "".join(f'<th scope="col">{word}</th>' for word in heads)
-        short = " short" if len(one.rows) <= SHORT else ""
-        yield f'<table class="fields stacked{short}"><thead><tr>{head}</tr></thead><tbody>'
-        for row in one.rows:
-            yield _row(row, based=based)
-        yield "</tbody></table>"
+        yield from _fields(one.rows, based=based)
     if one.left:
         yield f"<p>{counted(one.left, 'more field')} of this device: the JSON report has all.</p>"
+
+
+def _fields(rows: Sequence[Row], *, based: bool) -> Iterator[str]:
+    """Yield fields as a table; with their values in the base where there is one."""
+    heads = ("Field", *(("Base",) if based else ()), "A", "B", "Change")
+    head = "".join(f'<th scope="col">{word}</th>' for word in heads)
+    short = " short" if len(rows) <= SHORT else ""
+    yield f'<table class="fields stacked{short}"><thead><tr>{head}</tr></thead><tbody>'
+    for row in rows:
+        yield _row(row, based=based)
+    yield "</tbody></table>"
 
 
 def _row(row: Row, *, based: bool) -> str:
@@ -162,7 +174,8 @@ def _row(row: Row, *, based: bool) -> str:
     if row.noise is not None:
         how += f"<small>noise: {escape(printable(row.noise.name))}</small>"
     kind = ' class="noise"' if row.noise is not None else ""
-    head = f'<th scope="row">{name}<code>{_breakable(row.path)}</code></th>'
+    path = f"<code>{_breakable(row.path)}</code>" if row.path else "The whole device"
+    head = f'<th scope="row">{name}{path}</th>'
     return f'<tr{kind}>{head}{cells}<td class="how" data-head="Change">{how}</td></tr>'
 
 

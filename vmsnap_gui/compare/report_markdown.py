@@ -6,7 +6,8 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.compare.report_rows import WORDS, device_rows, outcome_lines
+from vmsnap_gui.compare.report_rows import WORDS, device_rows
+from vmsnap_gui.compare.report_since import left_out, outcome_lines, outcome_rows
 from vmsnap_gui.compare.report_words import heading
 from vmsnap_gui.image.texts import clock_text, date_text
 from vmsnap_gui.vmstate.fields import printable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$@:])")
 _HEADS = ("Field", "Name", "A", "B", "Change")
+_SINCE_HEADS = ("Field", "Changed", "Base", "A", "B")
 
 
 def markdown_report(comparison: Comparison) -> str:
@@ -35,12 +37,24 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         facts = (side.name, printable(side.machine or "unknown machine"), f"taken {date_text(side.date_sec)} UTC")
         yield f"- {what}: {_plain(', '.join(facts))}, {_plain(f'VM clock {clock_text(side.vm_clock_ns)}')}"
     yield from (f"- Problem: {_plain(printable(problem))}" for problem in comparison.problems)
-    since = outcome_lines(comparison)
-    if since:
-        yield from ("", "## Since the base", "", *(f"- {_plain(line)}" for line in since))
+    if comparison.three is not None:
+        yield from _since(comparison)
     yield from _devices(comparison)
     if comparison.ram is not None or comparison.disk is not None:
         yield from _planes(comparison)
+
+
+def _since(comparison: Comparison) -> Iterator[str]:
+    yield from ("", "## Since the base", "", *(f"- {_plain(line)}" for line in outcome_lines(comparison)))
+    found = outcome_rows(comparison)
+    yield from ("", *_table(_SINCE_HEADS, ())) if found else ()
+    for section, rows in found:
+        key = printable(section.key)
+        for row in rows:
+            field = f"{key}.{row.path}" if row.path else key
+            yield _line(map(_plain, (field, row.how, row.base, row.a, row.b)))
+    left = left_out(comparison)
+    yield from ("", f"{left:,} more fields are only in the JSON report.") if left else ()
 
 
 def _devices(comparison: Comparison) -> Iterator[str]:

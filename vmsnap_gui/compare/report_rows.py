@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import bits_of, explain, labels
@@ -10,14 +10,14 @@ from vmsnap_gui.compare.status import Status
 from vmsnap_gui.vmstate.fields import SHOWN_BYTES, Field, Kind, printable, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from vmsnap_gui.compare.comparison import Comparison
     from vmsnap_gui.compare.explain import Explanation
     from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare.noise import NoiseRule
+    from vmsnap_gui.compare.outcomes import FieldOutcome
     from vmsnap_gui.compare.status import FieldChange, SectionChange
-    from vmsnap_gui.compare.three import FieldOutcome
     from vmsnap_gui.guest.names import Label
 
 MOST_ROWS = 1_000
@@ -40,6 +40,9 @@ WORDS = {
     Status.SAME_WHEN_FILTERED: "same when filtered",
 }
 
+OUTCOMES = ("same", "in A", "in B", "in both alike", "in both differently")
+"""Where something changed since the base, by the values of Outcome."""
+
 Marks = tuple[tuple[int, int], ...]
 """(first letter, letter behind the last) of each part of a text that differs from the other side's."""
 
@@ -57,7 +60,7 @@ class Row:
         noise: The noise rule that names it, or None.
         marks_a, marks_b: What differs in `a` and `b`, where that is a part of them.
         base: The value in the base, where there is one; see `outcome`.
-        outcome: Where it changed since the base: "in A", "in B", "in both"; "" without a base.
+        outcome: Where it changed since the base (see OUTCOMES); "" without a base.
     """
 
     path: str
@@ -99,13 +102,12 @@ def device_rows(comparison: Comparison) -> tuple[list[DeviceRows], int]:
         return [], 0
     unlike = [one for one in comparison.fields.sections if one.fields or one.status.differs]
     unlike.sort(key=lambda one: not one.status.differs)
-    outcomes = _outcomes(comparison)
-    numbers = _numbers(comparison.fields.sections)
+    outcomes = _since_base(comparison)
     found: list[DeviceRows] = []
     room = MOST_IN_ALL
     for section in unlike[:MOST_ROWS]:
-        since = outcomes.get((section.name, section.instance_id, numbers[id(section)]), {})
-        rows = changed_rows(comparison.fields, section, max(0, min(room, MOST_ROWS)), since)
+        most = max(0, min(room, MOST_ROWS))
+        rows = changed_rows(comparison.fields, section, most, outcomes.get(id(section)))
         found.append(DeviceRows(section, rows, len(section.fields) - len(rows)))
         room -= len(rows)
     return found, len(unlike) - len(found)
@@ -127,50 +129,47 @@ def changed_rows(
     """
     chosen = section.fields[:most]
     names = labels(fields, section) if chosen else {}
-    rows = (row(change, names.get(change.path)) for change in chosen)
-    if not since:
-        return list(rows)
-    return [_with_base(one, since.get(change.path)) for one, change in zip(rows, chosen, strict=True)]
+    outcomes = since or {}
+    return [row(change, names.get(change.path), outcomes.get(change.path)) for change in chosen]
 
 
-def row(change: FieldChange, label: Label | None) -> Row:
-    """Return how one change is told."""
+def row(change: FieldChange, label: Label | None, since: FieldOutcome | None = None) -> Row:
+    """Return how one change is told; `since` says what became of the field since a base."""
     explained = explain(change, bits_of(label))
-    a, b = _shown(change.a), _shown(change.b)
-    marks_a: Marks = ()
-    marks_b: Marks = ()
-    if explained.ranges and change.a is not None and change.b is not None:
-        (a, marks_a), (b, marks_b) = (_part(one, explained.ranges) for one in (change.a, change.b))
+    (a, marks_a), (b, marks_b) = (part(one, explained.ranges) for one in (change.a, change.b))
+    base = part(since.base, explained.ranges)[0] if since is not None else ""
     name = label.name or "" if label is not None else ""
     how = printable(_how(change, explained))
-    return Row(
-        printable(change.path), printable(name), a, b, how, _bits(explained), change.rule, marks_a, marks_b
-    )  # fmt: skip
+    where = OUTCOMES[since.outcome] if since is not None else ""
+    path, bits = printable(change.path), _bits(explained)
+    return Row(path, printable(name), a, b, how, bits, change.rule, marks_a, marks_b, base, where)
 
 
-def _shown(field: Field | None) -> str:
+def shown(field: Field | None) -> str:
+    """Return a value as reports show it; "" where there is none."""
     if field is None:
         return ""
     text = printable(show(field)) or {Kind.SUBSECTION: "(subsection)", Kind.STRUCT: "(struct)"}.get(field.kind, "")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _part(field: Field, ranges: tuple[tuple[int, int], ...]) -> tuple[str, Marks]:
-    """Return the part of a buffer where the first difference is, and what of it differs."""
-    value = field.value
-    assert isinstance(value, bytes)
+def part(field: Field | None, ranges: tuple[tuple[int, int], ...]) -> tuple[str, Marks]:
+    """Return the part of a buffer where the first difference is, and what of it differs; else the whole value."""
+    value = field.value if field is not None else None
+    if not ranges or not isinstance(value, bytes):
+        return shown(field), ()
     start = ranges[0][0] // _LINE * _LINE if len(value) > SHOWN_BYTES else 0
-    shown = value[start : start + SHOWN_BYTES]
-    if not shown or (len(value) > SHOWN_BYTES and not any(value)):
-        return _shown(field), ()
+    held = value[start : start + SHOWN_BYTES]
+    if not held or (len(value) > SHOWN_BYTES and not any(value)):
+        return shown(field), ()
     before = f"{start:#x}: " if start else ""
     marks = []
     for first, count in ranges[: SHOWN_BYTES + 1]:
-        low, high = max(first - start, 0), min(first + count - start, len(shown))
+        low, high = max(first - start, 0), min(first + count - start, len(held))
         if low < high:
             marks.append((len(before) + 3 * low, len(before) + 3 * high - 1))
     after = f" … ({len(value)} bytes)" if len(value) > SHOWN_BYTES else ""
-    return f"{before}{shown.hex(' ')}{after}", tuple(marks)
+    return f"{before}{held.hex(' ')}{after}", tuple(marks)
 
 
 def _how(change: FieldChange, explained: Explanation) -> str:
@@ -198,64 +197,10 @@ def _bits(explained: Explanation) -> str:
     return f"bit{'' if count == 1 else 's'} {', '.join(places)}"
 
 
-_Key = tuple[str, int, int]
-
-
-def _numbers(sections: Iterable[SectionChange]) -> dict[int, int]:
-    """Return for each section, by its id(), how many of its name and instance id stand before it."""
-    seen: dict[tuple[str, int], int] = {}
-    numbers = {}
-    for section in sections:
-        key = section.name, section.instance_id
-        numbers[id(section)] = seen[key] = seen.get(key, -1) + 1
-    return numbers
-
-
-def _outcomes(comparison: Comparison) -> dict[_Key, dict[str, FieldOutcome]]:
-    """Return what happened since the base to the fields of each section, by path."""
-    found: dict[_Key, dict[str, FieldOutcome]] = {}
-    for section in comparison.three.sections if comparison.three is not None else ():
-        found[section.name, section.instance_id, section.number] = {one.path: one for one in section.fields}
-    return found
-
-
-def _with_base(one: Row, outcome: FieldOutcome | None) -> Row:
-    from vmsnap_gui.compare.three import Outcome
-
-    if outcome is None:
-        return one
-    words = {Outcome.IN_A: "in A", Outcome.IN_B: "in B", Outcome.DIFFERENTLY: "in both"}
-    return replace(one, base=_shown(outcome.base), outcome=words.get(outcome.outcome, ""))
-
-
-OUTCOMES = ("in A", "in B", "in both alike", "in both differently")
-"""What the counts of `outcome_counts` are of."""
-
-
-def outcome_counts(comparison: Comparison) -> list[tuple[str, list[int]]]:
-    """Return what happened since the base: what is counted and how many of it (see OUTCOMES), for each part."""
-    three = comparison.three
-    if three is None:
-        return []
-    from vmsnap_gui.compare.three import Outcome
-
-    outcomes = [one for one in Outcome if one is not Outcome.NONE]
-    fields = [one.outcome for section in three.sections for one in section.fields if one.rule is None]
-    parts = [("fields", [fields.count(one) for one in outcomes])]
-    if three.pages is not None:
-        parts.append(("pages", [sum(int((p == one).sum()) for p in three.pages.values()) for one in outcomes]))
-    if three.disk is not None:
-        lengths, kinds = three.disk.lengths, three.disk.kinds
-        parts.append(("bytes of disk", [int(lengths[kinds == one].sum()) for one in outcomes]))
-    return parts
-
-
-def outcome_lines(comparison: Comparison) -> list[str]:
-    """Return the same as lines of text."""
-    return [
-        f"{what}: " + ", ".join(f"{number:,} {word}" for number, word in zip(counts, OUTCOMES, strict=True))
-        for what, counts in outcome_counts(comparison)
-    ]
+def _since_base(comparison: Comparison) -> dict[int, dict[str, FieldOutcome]]:
+    """Return what happened since the base to the fields of each section, by the section's id() and by path."""
+    sections = comparison.three.sections if comparison.three is not None else ()
+    return {id(section.a_b): {one.path: one for one in section.fields} for section in sections}
 
 
 def rules_applied(comparison: Comparison) -> list[tuple[NoiseRule, int, list[str]]]:

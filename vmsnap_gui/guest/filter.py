@@ -208,6 +208,8 @@ def _compare(left: Token, op: str, right: Token) -> Test:
     keyword = left.text if left.kind is TokenKind.WORD and left.text in _KEYWORDS else None
     if keyword in _NUMBERS:
         return _compare_number(keyword, op, right)
+    if keyword == "changed" and right.text.lower() in conditions.OUTCOMES and op in ("==", "!="):
+        return _compare_outcome(op, right.text.lower())
     if keyword == "changed" or (keyword in _FLAGS and right.text.lower() in _TRUTHS):
         return _compare_flag(keyword, op, right)
     if keyword in _TEXTS:
@@ -254,10 +256,17 @@ def _compare_number(keyword: str, op: str, right: Token) -> Test:
 def _compare_flag(keyword: str, op: str, right: Token) -> Test:
     wanted = _TRUTHS.get(right.text.lower())
     if wanted is None or op not in ("==", "!="):
-        raise FilterError(f"Write '{keyword}' or 'not {keyword}'.", right.position)
+        base = f"; where there is a base also {keyword} == {', '.join(conditions.OUTCOMES)}"
+        more = base if keyword == "changed" else ""
+        raise FilterError(f"Write '{keyword}' or 'not {keyword}'{more}.", right.position)
     flag = _FLAGS[keyword]
     expected = wanted is (op == "==")
     return lambda row: flag(row) is expected
+
+
+def _compare_outcome(op: str, wanted: str) -> Test:
+    expected = op == "=="
+    return lambda row: (row.outcome == wanted) is expected
 
 
 def _compare_text(keyword: str, op: str, right: Token) -> Test:

@@ -55,6 +55,10 @@ class FilterRow(Protocol):
         """Whether it differs, in a comparison; False elsewhere."""
 
     @property
+    def outcome(self) -> str:
+        """What happened to it since a base, one of `OUTCOMES`, or "same"; empty where there is no base."""
+
+    @property
     def problem(self) -> str | None:
         """What is wrong with it, if anything."""
 
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     Test = Callable[[FilterRow], bool]
     ValueTest = Callable[[Value], bool]
 
+OUTCOMES = ("in_a", "in_b", "both_alike", "both_differently")
+"""The words for what happened since a base, as the JSON of comparisons has them."""
 ORDER: dict[str, Callable[[int | float, int | float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView, SubView
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.magic import LIBVIRT_UNFINISHED_MAGIC
-from vmsnap_gui.image.snapshot import Snapshot, size_text
+from vmsnap_gui.image.snapshot import Snapshot
+from vmsnap_gui.image.texts import exact_size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,7 @@ class SaveImage:
         return (
             ("Format", f"libvirt save image, version {self._version}, {self._order} endian"),
             ("Domain", name),
-            ("File size", size_text(self._handle.size)),
+            ("File size", exact_size_text(self._handle.size)),
             ("Packing", self._packing_name()),
             ("VM state starts at", f"{self._start:#x}"),
             ("Was running", "yes" if self._was_running else "no"),

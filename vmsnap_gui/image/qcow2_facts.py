@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.image.qcow2_header import COMPRESSION_TYPE, CORRUPT, DIRTY, Compression, Crypt
-from vmsnap_gui.image.snapshot import describe, size_text
+from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.texts import exact_size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,9 @@ def layout_problems(header: Header, snapshots: tuple[Qcow2Snapshot, ...], file_s
 
 def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str, str]]:
     yield "Format", f"qcow2 version {header.version}"
-    yield "Virtual size", size_text(header.size // 512 * 512)
-    yield "File size", size_text(file_size)
-    yield "Cluster size", size_text(header.cluster_size)
+    yield "Virtual size", exact_size_text(header.size // 512 * 512)
+    yield "File size", exact_size_text(file_size)
+    yield "Cluster size", exact_size_text(header.cluster_size)
     yield "Snapshots", str(snapshots)
     yield "Refcount width", f"{1 << header.refcount_order} bits"
     yield "Compression", _compression(header)

@@ -21,8 +21,6 @@ class Reference(Enum):
     DATA = "external data file"
 
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
 Consent = Callable[[Path, Reference], bool]
 """Asked before a file is opened that an image names; True opens it. The image may be hostile: a person decides."""
 
@@ -135,13 +133,3 @@ def describe(snapshot: Snapshot) -> str:
     if snapshot.id is None and snapshot.tag is None:
         return "the saved state"
     return f"id {snapshot.id!r} tag {snapshot.tag!r}"
-
-
-def size_text(size: int) -> str:
-    """Write a number of bytes in the largest unit that divides it well, with the exact number."""
-    unit = 0
-    value = float(size)
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value /= 1024
-        unit += 1
-    return f"{size} bytes" if not unit else f"{value:.4g} {_UNITS[unit]} ({size} bytes)"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView
 from vmsnap_gui.image.errors import ImageError, Problem
-from vmsnap_gui.image.snapshot import Snapshot, size_text
+from vmsnap_gui.image.snapshot import Snapshot
+from vmsnap_gui.image.texts import exact_size_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ class StreamFile:
     def facts(self) -> tuple[tuple[str, str], ...]:
         """See Image."""
         version = int.from_bytes(self._handle.read_up_to(4, 4), "big")
-        return (("Format", f"VM state stream, version {version}"), ("File size", size_text(self._handle.size)))
+        return (("Format", f"VM state stream, version {version}"), ("File size", exact_size_text(self._handle.size)))
 
     def vm_state(self, snapshot: Snapshot, progress: Progress | None = None) -> ByteView:
         """See Image. Zeros after the stream's end stay in the view, but for a hole that is far longer than any state's.

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
 
 def size_text(number: int) -> str:
     """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
+    amount, unit = _scaled(number)
     return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
+
+
+def exact_size_text(number: int) -> str:
+    """Return the same with the exact number: "1.5 GiB (1610612736 bytes)"; "12 bytes"."""
+    amount, unit = _scaled(number)
+    return f"{number} bytes" if unit == _UNITS[0] else f"{amount:.4g} {unit} ({number} bytes)"
+
+
+def _scaled(number: int) -> tuple[float, str]:
+    amount, place = float(number), 0
+    while amount >= 1024 and place < len(_UNITS) - 1:
+        amount /= 1024
+        place += 1
+    return amount, _UNITS[place]
 
 
 def date_text(seconds: int | None) -> str:

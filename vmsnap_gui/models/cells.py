@@ -1,4 +1,4 @@
-"""The value of a field in one snapshot, as the snapshot table shows it. Qt-free."""
+"""A field as a column of the snapshot table: which it is, and its value in one snapshot. Qt-free."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ import re
 from dataclasses import dataclass
 
 _PADDING = re.compile(r"\(0x0+(?=[0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldColumn:
+    """Which field a column shows.
+
+    Attributes:
+        device: The section's key: "cpu", "cpu:1".
+        path: The field's path in it.
+    """
+
+    device: str
+    path: str
+
+    @property
+    def title(self) -> str:
+        """What stands at the top of the column."""
+        return f"{self.device}.{self.path}"
 
 
 @dataclass(frozen=True, slots=True)

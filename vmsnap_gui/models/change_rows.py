@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.collecting import paused_collection
-from vmsnap_gui.compare.status import FieldChange, Status
+from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome, is_within
+from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
 from vmsnap_gui.models.field_filter import ShownRow
 from vmsnap_gui.models.field_nodes import device_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from vmsnap_gui.compare.fields import FieldComparison
-    from vmsnap_gui.compare.status import SectionChange
     from vmsnap_gui.comparing import Compared
     from vmsnap_gui.guest.filter import Filter
     from vmsnap_gui.guest.names import Label
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _OFTEN = 4096  # rows between two looks at whether somebody cancelled
 _FREED = 200  # rows that are freed before other threads get their turn
+
+Row = FieldChange | FieldOutcome
+Sections = SectionChange | SectionOutcome
 
 
 class Shown(enum.IntEnum):
@@ -39,7 +42,7 @@ class Shown(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownSection:
-    """A section with those of its fields that are shown.
+    """A section with those of its fields that are shown; with a base, what happened to them since.
 
     Attributes:
         change: The section.
@@ -49,15 +52,17 @@ class ShownSection:
         status: What became of the section.
         differences: How many of all its fields differ.
         stops: The places of those that differ, ascending: what F7 and F8 stop at.
+        counts: With a base, how many of all its fields became what, by Outcome, noise rules aside.
     """
 
-    change: SectionChange
+    change: Sections
     labels: dict[str, Label]
     about: str
-    rows: list[FieldChange]
+    rows: list[Row]
     status: Status
     differences: int
     stops: Sequence[int]
+    counts: Sequence[int] = ()
 
     def next_stop(self, after: int) -> int | None:
         """Return the first row that differs behind row `after`."""
@@ -87,15 +92,25 @@ class ChangeRows:
     filtered: bool
 
 
-def choose_rows(compared: Compared, shown: Shown, wanted: Filter, progress: Progress) -> ChangeRows:
-    """Choose what is shown of a comparison.
+def choose_rows(
+    compared: Compared,
+    shown: Shown,
+    wanted: Filter,
+    progress: Progress,
+    outcomes: Container[Outcome] = frozenset(Outcome),
+) -> ChangeRows:
+    """Choose what is shown of a comparison; with a base only what became one of `outcomes`, or nothing, since.
 
     Raises:
         ImageError: a section cannot be read.
         Cancelled: by `progress`.
     """
     with paused_collection():
-        return _choose(compared, shown, wanted, progress)
+        choose = _Chooser(compared, shown, wanted, progress, outcomes)
+        sections = tuple(choose.sections())
+    fields = sum(len(section.rows) for section in sections)
+    filtered = compared.fields is not None and not wanted.is_empty
+    return ChangeRows(compared, sections, fields, filtered)
 
 
 def let_go(rows: ChangeRows) -> None:
@@ -105,73 +120,119 @@ def let_go(rows: ChangeRows) -> None:
             del section.rows[-_FREED:]
 
 
-def _choose(compared: Compared, shown: Shown, wanted: Filter, progress: Progress) -> ChangeRows:
-    comparison = compared.fields
-    sections: list[ShownSection] = []
-    if comparison is None:
-        return ChangeRows(compared, (), 0, filtered=False)
-    for number, section in enumerate(comparison.sections):
-        progress(number, len(comparison.sections))
-        if not _is_shown(section, shown):
-            continue
-        labels = compared.labels[number]
-        if shown is Shown.ALL and not labels:
+class _Chooser:
+    def __init__(
+        self, compared: Compared, shown: Shown, wanted: Filter, progress: Progress, outcomes: Container[Outcome]
+    ) -> None:
+        self._compared = compared
+        self._shown = shown
+        self._filter = wanted
+        self._progress = progress
+        self._outcomes = outcomes
+
+    def sections(self) -> Iterator[ShownSection]:
+        comparison, since = self._compared.fields, self._compared.since
+        if comparison is None:
+            return
+        everything: Sequence[Sections] = since.sections if since is not None else comparison.sections
+        names = since.labels if since is not None else self._compared.labels
+        for number, (section, labels) in enumerate(zip(everything, names, strict=True)):
+            self._progress(number, len(everything))
+            found = self._section(comparison, section, labels)
+            if found is not None:
+                yield found
+
+    def _section(self, comparison: FieldComparison, section: Sections, labels: dict[str, Label]) -> ShownSection | None:
+        if not self._is_shown(section):
+            return None
+        if self._shown is Shown.ALL and not labels:
             labels = _labels_of_same(comparison, section)
-        rows = list(_rows(comparison, section, shown))
-        if not wanted.is_empty:
-            rows = _matching(section, labels, rows, wanted, progress)
-            if not rows and not _section_matches(section, wanted):
-                continue
+        rows: list[Row] = list(self._rows(comparison, section))
+        if isinstance(section, SectionOutcome) and not rows and not self._stands_alone(section):
+            return None
+        if not self._filter.is_empty:
+            rows = self._matching(section, labels, rows)
+            if not rows and not self._section_matches(section):
+                return None
         stops = array("L", (place for place, row in enumerate(rows) if row.status.differs))
-        about, differences = device_kind(labels), section.differences
-        sections.append(ShownSection(section, labels, about, rows, section.status, differences, stops))
-    fields = sum(len(section.rows) for section in sections)
-    return ChangeRows(compared, tuple(sections), fields, filtered=not wanted.is_empty)
+        about, counts = device_kind(labels), section.counts if isinstance(section, SectionOutcome) else ()
+        return ShownSection(section, labels, about, rows, section.status, section.differences, stops, counts)
+
+    def _stands_alone(self, section: SectionOutcome) -> bool:
+        """Whether a section is shown even if none of its fields is."""
+        return section.whole in self._outcomes if _whole(section) else not section.fields
+
+    def _is_shown(self, section: Sections) -> bool:
+        if self._shown is Shown.CHANGED:
+            return section.status.differs
+        if self._shown is Shown.ALL or section.fields:
+            return True
+        return isinstance(section, SectionChange) and section.change is not Status.SAME
+
+    def _rows(self, comparison: FieldComparison, section: Sections) -> Iterable[Row]:
+        if isinstance(section, SectionOutcome):
+            return self._outcome_rows(comparison, section)
+        if self._shown is not Shown.ALL:
+            return (row for row in section.fields if row.rule is None or self._shown is Shown.FILTERED)
+        same = [FieldChange(path, Status.SAME, field, field) for path, field in comparison.unchanged(section)]
+        return sorted([*section.fields, *same], key=lambda row: row.field.offset)
+
+    def _outcome_rows(self, comparison: FieldComparison, section: SectionOutcome) -> Iterable[FieldOutcome]:
+        rows = [one for one in section.fields if one.path and one.outcome in self._outcomes]
+        if self._shown is not Shown.ALL:
+            return (row for row in rows if row.rule is None or self._shown is Shown.FILTERED)
+        changed = {one.path for one in section.fields}
+        if section.a_b is not None and "" not in changed:
+            start = section.a_b.b.offset if section.a_b.b is not None else 0
+            rows += [
+                FieldOutcome(path, Outcome.NONE, field, field, field, place=field.offset - start)
+                for path, field in comparison.unchanged(section.a_b)
+                if path not in changed and not is_within(path, changed)
+            ]
+        return sorted(rows, key=lambda row: row.place)
+
+    def _matching(
+        self,
+        section: Sections,
+        labels: dict[str, Label],
+        rows: Sequence[Row],
+    ) -> list[Row]:
+        """Return the rows that match with the value that they have on any side."""
+        shown = ShownRow()
+        kept: list[Row] = []
+        shown.device = section.key
+        for number, row in enumerate(rows):
+            if number % _OFTEN == 0:
+                self._progress(number, len(rows))
+            shown.changed = row.status.differs
+            values = [row.b, row.a]
+            if isinstance(row, FieldOutcome):
+                values.append(row.base)
+                shown.outcome = row.outcome.word
+            if any(_matches(shown, field, row.path, labels, self._filter) for field in values if field is not None):
+                kept.append(row)
+        return kept
+
+    def _section_matches(self, section: Sections) -> bool:
+        """Whether a section without fields matches by itself."""
+        row = ShownRow()
+        row.device, row.changed, row.problem = section.key, section.status.differs, section.problem
+        if isinstance(section, SectionOutcome):
+            row.outcome = section.whole.word
+        return (not section.fields or _whole(section)) and self._filter.matches(row)
 
 
-def _is_shown(section: SectionChange, shown: Shown) -> bool:
-    if shown is Shown.CHANGED:
-        return section.status.differs
-    return shown is Shown.ALL or section.change is not Status.SAME or bool(section.fields)
+def _whole(section: Sections) -> bool:
+    return isinstance(section, SectionOutcome) and section.whole is not Outcome.NONE
 
 
-def _labels_of_same(comparison: FieldComparison, section: SectionChange) -> dict[str, Label]:
+def _labels_of_same(comparison: FieldComparison, section: Sections) -> dict[str, Label]:
     from vmsnap_gui.compare.explain import labels
 
-    return labels(comparison, section)
-
-
-def _rows(comparison: FieldComparison, section: SectionChange, shown: Shown) -> Iterator[FieldChange]:
-    if shown is Shown.CHANGED:
-        return (row for row in section.fields if row.rule is None)
-    if shown is Shown.FILTERED:
-        return iter(section.fields)
-    same = [FieldChange(path, Status.SAME, field, field) for path, field in comparison.unchanged(section)]
-    return iter(sorted([*section.fields, *same], key=lambda row: row.field.offset))
-
-
-def _matching(
-    section: SectionChange, labels: dict[str, Label], rows: list[FieldChange], wanted: Filter, progress: Progress
-) -> list[FieldChange]:
-    """Return the rows that match with the value that they have on either side."""
-    shown, kept = ShownRow(), []
-    shown.device = section.key
-    for number, row in enumerate(rows):
-        if number % _OFTEN == 0:
-            progress(number, len(rows))
-        shown.changed = row.status.differs
-        if any(_matches(shown, field, row.path, labels, wanted) for field in (row.b, row.a) if field is not None):
-            kept.append(row)
-    return kept
+    change = section.a_b if isinstance(section, SectionOutcome) else section
+    return labels(comparison, change) if change is not None else {}
 
 
 def _matches(shown: ShownRow, field: Field, path: str, labels: dict[str, Label], wanted: Filter) -> bool:
     shown.show(path, field, labels.get(path))
     return wanted.matches(shown)
-
-
-def _section_matches(section: SectionChange, wanted: Filter) -> bool:
-    """Whether a section without fields matches by itself."""
-    row = ShownRow()
-    row.device, row.changed, row.problem = section.key, section.status.differs, section.problem
-    return not section.fields and wanted.matches(row)

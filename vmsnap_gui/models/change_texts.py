@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from PySide6.QtCore import QCoreApplication
 
 from vmsnap_gui.compare.explain import bits_of, explain
-from vmsnap_gui.compare.status import Status
+from vmsnap_gui.compare.status import SectionChange, Status
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import compact
 from vmsnap_gui.models.field_texts import short
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.compare.explain import Explanation
     from vmsnap_gui.compare.status import FieldChange
-    from vmsnap_gui.models.change_rows import ShownSection
+    from vmsnap_gui.guest.names import Label
+    from vmsnap_gui.models.change_rows import Row, ShownSection
     from vmsnap_gui.vmstate.fields import Field
 
 _MOST_BITS = 4
@@ -46,7 +47,7 @@ class ChangeTexts:
         lines: All of it, line by line.
     """
 
-    columns: tuple[str, ...] = ("",) * 6
+    columns: tuple[str, ...] = ("",) * 7
     lines: tuple[str, ...] = ()
 
     EMPTY: ClassVar[ChangeTexts]
@@ -65,6 +66,7 @@ class ChangeTexts:
     def of_section(cls, section: ShownSection) -> ChangeTexts:
         """Make the texts of a section."""
         change = section.change
+        assert isinstance(change, SectionChange)
         versions = [
             _tr("version %1").replace("%1", str(side.version)) if side is not None else numbers.NO_VALUE
             for side in (change.a, change.b)
@@ -77,19 +79,19 @@ class ChangeTexts:
         if change.problem:
             lines.append(words.sentence(change.problem))
         label = " · ".join(part for part in (section.about, change.problem or "") if part)
-        return cls((short(change.key), short(label), *versions, counts, status), tuple(lines))
+        return cls((short(change.key), short(label), "", *versions, counts, status), tuple(lines))
 
     @classmethod
-    def of_group(cls, first: FieldChange, last: FieldChange, count: int) -> ChangeTexts:
+    def of_group(cls, first: Row, last: Row, count: int) -> ChangeTexts:
         """Make the texts of a group of rows."""
         name = f"{short(first.path)} … {short(last.path)}"
-        return cls((name, "", "", "", words.fields(count), ""), (name, words.fields(count)))
+        return cls((name, "", "", "", "", words.fields(count), ""), (name, words.fields(count)))
 
     @classmethod
     def of(cls, section: ShownSection, row: FieldChange) -> ChangeTexts:
         """Make the texts of a field."""
         found = section.labels.get(row.path)
-        label = " · ".join(part for part in (found.name, found.detail) if part) if found is not None else ""
+        label = label_text(found)
         told = explain(row, bits_of(found))
         values = short(compact(value_text(row.a))), short(compact(value_text(row.b)))
         difference = "" if row.status is Status.SAME else difference_text(told, is_short=True)
@@ -101,11 +103,11 @@ class ChangeTexts:
             *([label] if label else []),
             f"A  {value_text(row.a)}",
             f"B  {value_text(row.b)}",
-            *_told(difference_text(told, is_short=False)),
+            *told_lines(difference_text(told, is_short=False)),
             status,
             *([row.rule.reason] if row.rule is not None else []),
         ]
-        return cls((short(row.path), short(label), *values, short(difference), status), tuple(lines))
+        return cls((short(row.path), short(label), "", *values, short(difference), status), tuple(lines))
 
 
 ChangeTexts.EMPTY = ChangeTexts()
@@ -127,6 +129,7 @@ def status_text(status: Status) -> str:
 def section_counts(section: ShownSection) -> str:
     """Say how many fields of a section changed and how many did not."""
     change = section.change
+    assert isinstance(change, SectionChange)
     if change.change in (Status.ADDED, Status.REMOVED):
         return ""
     filtered = len(change.fields) - section.differences
@@ -136,6 +139,11 @@ def section_counts(section: ShownSection) -> str:
         (change.same, _tr("%1 same")),
     ]
     return " · ".join(text.replace("%1", numbers.count(number)) for number, text in parts if number)
+
+
+def label_text(label: Label | None) -> str:
+    """Return what people call a field, and what its value means."""
+    return " · ".join(part for part in (label.name, label.detail) if part) if label is not None else ""
 
 
 def value_text(field: Field | None) -> str:
@@ -183,7 +191,8 @@ def _ranges_text(told: Explanation, most: int) -> str:
     )
 
 
-def _told(text: str) -> list[str]:
+def told_lines(text: str) -> list[str]:
+    """Return a line with a text, or none."""
     return [text] if text else []
 
 

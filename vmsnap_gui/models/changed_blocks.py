@@ -21,7 +21,10 @@ MUTED_ROLE = Qt.ItemDataRole.UserRole
 
 
 class Column(enum.IntEnum):
-    """The table's columns; those from CHANGED to UNREADABLE stand for the values of Change."""
+    """The table's columns; those from CHANGED to UNREADABLE stand for the values of Change.
+
+    With a base the first of them stand for those of Outcome instead: see `unused`.
+    """
 
     NAME = 0
     CHANGED = 1
@@ -47,6 +50,17 @@ class ChangedBlocksModel(QAbstractTableModel):
     def cells(self) -> Sequence[ChangedCells]:
         """What changed in each block."""
         return self._cells
+
+    @property
+    def has_base(self) -> bool:
+        """Whether it is told what happened since a base."""
+        return any(cells.since_base for cells in self._cells)
+
+    def unused(self) -> list[Column]:
+        """Return the columns that say nothing here: kinds that there are not with a base, and nothing unreadable."""
+        if self.has_base:
+            return [Column.ONLY_B, Column.UNREADABLE]
+        return [] if any(cells.cells.counts[Column.UNREADABLE] for cells in self._cells) else [Column.UNREADABLE]
 
     def show(self, names: Sequence[str], cells: Sequence[ChangedCells], changed: Sequence[int]) -> None:
         """Show blocks by their names: what changed in them, and how many bytes did."""
@@ -85,7 +99,7 @@ class ChangedBlocksModel(QAbstractTableModel):
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             size = numbers.exact_size(self._cells[row].size)
-            changed = self.tr("%1 changed").replace("%1", numbers.exact_size(self._bytes[row]))
+            changed = self.tr("%1 differ between A and B").replace("%1", numbers.exact_size(self._bytes[row]))
             return words.plain_tip([self._names[row], size, changed])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
@@ -102,17 +116,17 @@ class ChangedBlocksModel(QAbstractTableModel):
         return numbers.count(self._cells[row].cells.counts[kind])
 
     def _titles(self) -> tuple[str, ...]:
-        return (
-            self.tr("Block"),
+        kinds = (
             self.tr("Changed"),
             self.tr("Zero to data"),
             self.tr("Data to zero"),
             self.tr("Only in A"),
             self.tr("Only in B"),
             self.tr("Unreadable"),
-            self.tr("Same"),
-            self.tr("Bytes changed"),
         )
+        if self.has_base:
+            kinds = (self.tr("← In A"), self.tr("→ In B"), self.tr("≡ Alike"), self.tr("≠ Differently"), *kinds[4:])
+        return (self.tr("Block"), *kinds, self.tr("Same"), self.tr("Bytes A ≠ B"))
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vmsnap_gui.models import numbers
-from vmsnap_gui.models.change_words import change_words
+from vmsnap_gui.models.change_words import kind_words
 
 if TYPE_CHECKING:
     from vmsnap_gui.models.change_cells import ChangedCells
 
 Index = QModelIndex | QPersistentModelIndex
 
+OUTCOME_ROLE = Qt.ItemDataRole.UserRole
+"""The Outcome that a cell names, as a number; 0: it names none."""
 MOST_ROWS = 1_000_000
 """The most rows that a table of Qt's is given; the map and F8 reach what is behind them."""
 
@@ -62,7 +64,10 @@ class ChangedRangesModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return (self.tr("Offset"), self.tr("Size"), self.tr("Change"))[section]
+            last = (
+                self.tr("Since the base") if self._cells is not None and self._cells.since_base else self.tr("Change")
+            )
+            return (self.tr("Offset"), self.tr("Size"), last)[section]
         return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -75,7 +80,11 @@ class ChangedRangesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             if column is Column.START:
                 return f"{int(cells.starts[row]):#x}"
-            return numbers.size(size) if column is Column.SIZE else change_words()[int(cells.kinds[row])]
+            if column is Column.SIZE:
+                return numbers.size(size)
+            return kind_words(since_base=cells.since_base)[int(cells.kinds[row])]
+        if role == OUTCOME_ROLE:
+            return int(cells.kinds[row]) if cells.since_base and column is Column.CHANGE else 0
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{int(cells.starts[row]):#x}–{int(cells.ends[row]) - 1:#x}, {numbers.exact_size(size)}"
         return _alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None

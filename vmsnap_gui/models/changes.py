@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, overload
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome
+from vmsnap_gui.models.change_heads import meanings, titles
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.field_nodes import ROWS, group_size
+from vmsnap_gui.models.outcome_texts import field_texts, section_texts
 
 if TYPE_CHECKING:
-    from vmsnap_gui.compare.status import FieldChange, Status
-    from vmsnap_gui.models.change_rows import ChangeRows, ShownSection
+    from vmsnap_gui.compare.status import Status
+    from vmsnap_gui.models.change_rows import ChangeRows, Row, ShownSection
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -23,14 +26,15 @@ _TOP = -1
 
 
 class Column(enum.IntEnum):
-    """The tree's columns."""
+    """The tree's columns; BASE is empty where there is none."""
 
     FIELD = 0
     LABEL = 1
-    A = 2
-    B = 3
-    DIFFERENCE = 4
-    STATUS = 5
+    BASE = 2
+    A = 3
+    B = 4
+    DIFFERENCE = 5
+    STATUS = 6
 
 
 @dataclass(slots=True)
@@ -78,20 +82,28 @@ class ChangesModel(QAbstractItemModel):
         self._nodes = [_Node(0, 0, _TOP)]
         self.endResetModel()
 
+    @property
+    def has_base(self) -> bool:
+        """Whether what is shown has a base."""
+        return self._rows is not None and self._rows.compared.since is not None
+
     def section(self, index: Index) -> ShownSection | None:
         """Return the section of a row."""
         node = self._node(index)
         return self._section(node) if node.section != _TOP else None
 
-    def change(self, index: Index) -> FieldChange | None:
+    def change(self, index: Index) -> Row | None:
         """Return the field of a row; None for a section or a group."""
         node = self._node(index)
         return self._section(node).rows[node.place] if node.place >= 0 else None
 
-    def look(self, index: Index) -> tuple[bool, Status | None]:
-        """Return whether a row is a field, and its status (None for a group): all that a delegate asks, in one call."""
+    def look(self, index: Index) -> tuple[bool, Status | None, Outcome]:
+        """Return all that a delegate asks, in one call: whether a row is a field, its status, where it changed.
+
+        The status is None for a group; the outcome is NONE where there is no base, and of sections with fields.
+        """
         node = self._node(index)
-        return node.place >= 0, self._status(node)
+        return node.place >= 0, self._status(node), self._outcome(node)
 
     def texts(self, index: Index) -> ChangeTexts:
         """Return all that is said about a row."""
@@ -168,9 +180,9 @@ class ChangesModel(QAbstractItemModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
+            return titles(has_base=self.has_base)[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._meanings()[section]
+            return meanings(has_base=self.has_base)[section]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -241,9 +253,9 @@ class ChangesModel(QAbstractItemModel):
         if node.texts is None and node.section != _TOP:
             section = self._section(node)
             if node.place >= 0:
-                node.texts = ChangeTexts.of(section, section.rows[node.place])
+                node.texts = _field_texts(section, section.rows[node.place])
             elif node.parent == 0:
-                node.texts = ChangeTexts.of_section(section)
+                node.texts = _section_texts(section)
             else:
                 part = self._part(node)
                 node.texts = ChangeTexts.of_group(section.rows[part.start], section.rows[part.stop - 1], len(part))
@@ -254,25 +266,24 @@ class ChangesModel(QAbstractItemModel):
             return self._section(node).rows[node.place].status
         return self._section(node).status if node.parent == 0 and node.section != _TOP else None
 
-    def _titles(self) -> tuple[str, ...]:
-        return (
-            self.tr("Field"),
-            self.tr("Label"),
-            self.tr("A"),
-            self.tr("B"),
-            self.tr("Difference"),
-            self.tr("Status"),
-        )
+    def _outcome(self, node: _Node) -> Outcome:
+        if node.section == _TOP:
+            return Outcome.NONE
+        section = self._section(node)
+        if node.place >= 0:
+            row = section.rows[node.place]
+            return row.outcome if isinstance(row, FieldOutcome) else Outcome.NONE
+        change = section.change if node.parent == 0 else None
+        return change.whole if isinstance(change, SectionOutcome) else Outcome.NONE
 
-    def _meanings(self) -> tuple[str, ...]:
-        return (
-            self.tr("QEMU's own name"),
-            self.tr("What people call it, and what its value in B means"),
-            self.tr("Its value on side A"),
-            self.tr("Its value on side B"),
-            self.tr("B minus A, bits that flipped, or bytes that differ"),
-            self.tr("What became of it, and the noise rule that names it"),
-        )
+
+def _field_texts(section: ShownSection, row: Row) -> ChangeTexts:
+    return field_texts(section, row) if isinstance(row, FieldOutcome) else ChangeTexts.of(section, row)
+
+
+def _section_texts(section: ShownSection) -> ChangeTexts:
+    change = section.change
+    return section_texts(section, change) if isinstance(change, SectionOutcome) else ChangeTexts.of_section(section)
 
 
 def _stop(section: ShownSection, place: int | None, *, back: bool) -> int | None:

@@ -1,8 +1,10 @@
-"""Fields as columns of the snapshot table: what value each has in every snapshot, read in a worker. Qt-free."""
+"""Fields as columns of the snapshot table: what value each has in every snapshot. Qt-free.
+
+Imported in the worker that reads them: it needs the decoder, for which the window would wait.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.containers import open_image
@@ -19,25 +21,8 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
+    from vmsnap_gui.models.cells import FieldColumn
     from vmsnap_gui.vmstate.devices import VMState
-
-
-@dataclass(frozen=True, slots=True)
-class FieldColumn:
-    """Which field a column shows.
-
-    Attributes:
-        device: The section's key: "cpu", "cpu:1".
-        path: The field's path in it.
-    """
-
-    device: str
-    path: str
-
-    @property
-    def title(self) -> str:
-        """What stands at the top of the column."""
-        return f"{self.device}.{self.path}"
 
 
 def read_columns(

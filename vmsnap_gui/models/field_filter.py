@@ -64,10 +64,10 @@ _WHOLE = Kept(array("L"))
 class ShownRow:
     """The one row that is shown to the filter, field by field: making one for each would double the time."""
 
-    __slots__ = ("changed", "device", "label", "name", "offset", "path", "problem", "size", "type", "value")
+    __slots__ = ("changed", "device", "label", "name", "offset", "outcome", "path", "problem", "size", "type", "value")
 
     def __init__(self) -> None:
-        self.device = self.name = self.path = self.type = ""
+        self.device = self.name = self.path = self.type = self.outcome = ""
         self.value: Value = None
         self.size = self.offset = 0
         self.label: str | None = None

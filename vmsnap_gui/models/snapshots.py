@@ -149,8 +149,7 @@ class SnapshotModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
             return None
         if section >= self._columns:
-            shows = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
-            return self._extra[section - self._columns].title if shows else None
+            return _of_field(self._extra[section - self._columns].title, role)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._titles()[section]
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -165,9 +164,8 @@ class SnapshotModel(QAbstractTableModel):
         if snapshot is None:
             return None
         if index.column() >= self._columns:
-            shown = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole)
             cell = self._extra[index.column() - self._columns].cell(self._order[index.row()])
-            return words.visible(cell.text) if shown else None
+            return _of_field(words.visible(cell.text), role)
         column = Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(snapshot, column)
@@ -306,6 +304,13 @@ def _json_date(snapshot: Snapshot) -> str | None:
         return None
     date = datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
     return date.isoformat().replace("+00:00", "Z")
+
+
+def _of_field(text: str, role: int) -> object:
+    """Return what a role shows in the column of a field; to the right as the sizes beside it, or they would touch."""
+    if role == Qt.ItemDataRole.TextAlignmentRole:
+        return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    return text if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole) else None
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

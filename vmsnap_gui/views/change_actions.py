@@ -77,7 +77,9 @@ class ChangeActions(QObject):
         menu.popup(self._tree.viewport().mapToGlobal(place))
 
     def _copy_row(self) -> None:
-        QGuiApplication.clipboard().setText("\t".join(self._tree.changes.texts(self._tree.currentIndex()).columns))
+        texts = self._tree.changes.texts(self._tree.currentIndex()).columns
+        shown = [text for column, text in enumerate(texts) if not self._tree.isColumnHidden(column)]
+        QGuiApplication.clipboard().setText("\t".join(shown))
 
     def _copy_path(self) -> None:
         QGuiApplication.clipboard().setText(self.path())

@@ -9,12 +9,14 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.change_words import change_words
+from vmsnap_gui.models.change_words import kind_words
 from vmsnap_gui.views.gentle_import import GentleImport
 from vmsnap_gui.views.legend import Legend
-from vmsnap_gui.views.page_colours import change_colours
+from vmsnap_gui.views.page_colours import kind_swatches
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QColor, QPalette
+
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.models.change_cells import ChangedCells
     from vmsnap_gui.views.page_map import PageMap
@@ -56,6 +58,7 @@ class ChangeMap(QWidget):
             self._jobs.import_module("numpy", lambda _module: self._import.start())
         if self.map is not None:
             self.map.show_pages(cells.cells if cells is not None else None)
+            self.map.recolour()  # it may have other kinds now
         self._show_legend()
         self._say()
 
@@ -76,7 +79,7 @@ class ChangeMap(QWidget):
         first = point * bucket * unit
         last = min(first + bucket * unit, self._cells.size) - 1
         kind = int(self._cells.cells.kinds[point])
-        what = change_words()[kind]
+        what = kind_words(since_base=self._cells.since_base)[kind]
         if bucket > 1 and kind:
             what = self.tr("%1 among them").replace("%1", what)
         return f"{first:#x}–{last:#x} · {what}"
@@ -104,7 +107,7 @@ class ChangeMap(QWidget):
         from vmsnap_gui.views.page_map import PageMap
 
         gc.freeze()  # as in the inspector: pyqtgraph stays
-        self.map = PageMap(self.describe, self, name=self._name, colours=change_colours)
+        self.map = PageMap(self.describe, self, name=self._name, colours=self._colours)
         self.map.setAccessibleName(self._title)
         self.map.page_chosen.connect(self._chosen)
         self._stack.addWidget(self.map)
@@ -132,11 +135,14 @@ class ChangeMap(QWidget):
     def _show_legend(self) -> None:
         if self._cells is None:
             return
-        colours, counts = change_colours(self.palette()), self._cells.cells.counts
+        colours, counts = self._colours(self.palette()), self._cells.cells.counts
         self.legend.show_entries(
             [
                 (colours[kind], f"{name} {numbers.count(counts[kind])}")
-                for kind, name in enumerate(change_words())
+                for kind, name in enumerate(kind_words(since_base=self._cells.since_base))
                 if counts[kind]
             ]
         )
+
+    def _colours(self, palette: QPalette) -> list[QColor]:
+        return kind_swatches(palette, since_base=self._cells is not None and self._cells.since_base)

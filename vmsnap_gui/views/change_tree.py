@@ -10,13 +10,25 @@ from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
 from vmsnap_gui.models.changes import ChangesModel, Column
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.page_colours import outcome_colours
 
 if TYPE_CHECKING:
     from vmsnap_gui.models.change_rows import ChangeRows
 
 Index = QModelIndex | QPersistentModelIndex
 
+_ROOMS = (
+    *(Room(28, 38, 60), Room(10, 24, 40), Room(14, 20, 30)),
+    *(Room(20, 29, 36), Room(20, 29, 36), Room(18, 32, 50), Room(12, 18, 60)),
+)
+"""Of the columns: paths, names, values, how they differ, and the name of a noise rule."""
+_SINCE_ROOMS = (
+    *(Room(24, 38, 60), Room(10, 18, 40), Room(14, 20, 30)),
+    *(Room(14, 24, 36), Room(14, 24, 36), Room(16, 29, 50), Room(23, 24, 60)),
+)
+"""Of the same columns where there is a base."""
 FEW = 200
 """So many rows, or fewer, are shown expanded."""
 
@@ -24,7 +36,7 @@ FEW = 200
 class ChangeDelegate(RowDelegate):
     """Values in a font of one width; what differs in the accent colour behind its sign, what does not quietly."""
 
-    _FIXED = (Column.A, Column.B, Column.DIFFERENCE)
+    _FIXED = (Column.BASE, Column.A, Column.B, Column.DIFFERENCE)
 
     def __init__(self, changes: ChangesModel, parent: QWidget) -> None:
         super().__init__(None, parent)
@@ -34,17 +46,20 @@ class ChangeDelegate(RowDelegate):
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
-        is_field, status = self._changes.look(index)
+        is_field, status, outcome = self._changes.look(index)
         if is_field and index.column() in self._FIXED:
             option.font = self._fixed
         if index.column() == Column.FIELD:
             option.textElideMode = Qt.TextElideMode.ElideMiddle  # what tells paths apart stands at their end
         if status is None:
             return
-        if not status.differs or (index.column() == Column.DIFFERENCE and not is_field):
+        # What a section counts is told quietly; with a base also where its fields changed, which is of many colours.
+        counts = {Column.DIFFERENCE, Column.STATUS} if self._changes.has_base and not outcome else {Column.DIFFERENCE}
+        if not status.differs or (index.column() in counts and not is_field):
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
         elif index.column() == Column.STATUS:
-            option.palette.setColor(QPalette.ColorRole.Text, theme.accent(option.palette))
+            colour = outcome_colours(option.palette)[outcome] if outcome else theme.accent(option.palette)
+            option.palette.setColor(QPalette.ColorRole.Text, colour)
 
 
 class ChangeTree(QTreeView):
@@ -78,6 +93,8 @@ class ChangeTree(QTreeView):
         self._noting = False
         try:
             self.changes.show(rows)
+            self.setColumnHidden(Column.BASE, not self.changes.has_base)
+            self._columns.fit(_SINCE_ROOMS if self.changes.has_base else _ROOMS)
             sections = rows.sections if rows is not None else ()
             few = rows is not None and rows.fields + len(sections) <= FEW
             for number, section in enumerate(sections):
@@ -124,8 +141,6 @@ class ChangeTree(QTreeView):
     def _size_columns(self) -> None:
         header = self.header()
         header.setObjectName("change_columns")
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)
         header.setFirstSectionMovable(False)
-        wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (37, 24, 29, 29, 32, 12), strict=True):
-            header.resizeSection(column, wide * characters)
+        self._columns = FittingColumns(self, _ROOMS, always=len(Column))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
-from vmsnap_gui.models.change_words import change_words
+from vmsnap_gui.models.change_words import kind_words
 from vmsnap_gui.views.change_map import ChangeMap
 from vmsnap_gui.views.twin_hex import TwinHex
 
@@ -62,14 +62,20 @@ class ChangedBytes(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
         self.map.chosen.connect(self.go_to)
-        for view in (self.twin.a, self.twin.b):
+        for view in (self.twin.a, self.twin.b, self.twin.base):
             view.selection_changed.connect(lambda view=view: self._moved(view.selected.start))
 
-    def show_cells(self, cells: ChangedCells | None, a: ByteSource | None = None, b: ByteSource | None = None) -> None:
-        """Show what changed, and the bytes of both sides."""
+    def show_cells(
+        self,
+        cells: ChangedCells | None,
+        a: ByteSource | None = None,
+        b: ByteSource | None = None,
+        base: ByteSource | None = None,
+    ) -> None:
+        """Show what changed, and the bytes of all sides."""
         self._cells = None
         self.map.show_cells(cells)
-        self.twin.show_sources(a, b)
+        self.twin.show_sources(a, b, base, has_base=cells is not None and cells.since_base)
         self._cells, self._at = cells, -1
 
     def go_to(self, offset: int) -> None:
@@ -81,7 +87,7 @@ class ChangedBytes(QWidget):
     def go_to_change(self, start: int) -> None:
         """Go to the first byte that differs in the unit that begins at `start`, once it is read."""
         self.go_to(start)
-        sources = self.twin.a.source, self.twin.b.source
+        sources = [view.source for view in self.twin.shown()]
         length = min(_SOUGHT, *(source.size - start for source in sources))
         if self._cells is None or length <= 0:
             return
@@ -89,18 +95,20 @@ class ChangedBytes(QWidget):
 
         def arrived(data: bytes | Exception) -> None:
             found.extend([data] if isinstance(data, bytes) else [])
-            if len(found) == len(sources) and self._at == start and self.twin.a.source is sources[0]:
-                self._go_to_first(start, *found)
+            shown = self.twin.shown()
+            if len(found) == len(sources) == len(shown) and self._at == start and shown[0].source is sources[0]:
+                self._go_to_first(start, found)
 
         for source in sources:
             source.request(start, length, arrived)
 
-    def _go_to_first(self, start: int, a: bytes, b: bytes) -> None:
+    def _go_to_first(self, start: int, sides: list[bytes]) -> None:
         from vmsnap_gui.compare.explain import changed_ranges
 
-        ranges, _ = changed_ranges(a, b)
-        if ranges and ranges[0][0]:
-            self.twin.go_to(start + ranges[0][0])
+        changes = [changed_ranges(sides[0], other)[0] for other in sides[1:]]
+        first = min((ranges[0][0] for ranges in changes if ranges), default=0)
+        if first:
+            self.twin.go_to(start + first)
             self._at = start  # the next step goes on from here
 
     def step(self, *, back: bool) -> bool:
@@ -128,4 +136,4 @@ class ChangedBytes(QWidget):
         if self._cells is None or found is None:
             return text
         start, end, kind = (int(part[found]) for part in (self._cells.starts, self._cells.ends, self._cells.kinds))
-        return f"{text} · {start:#x}–{end - 1:#x}: {change_words()[kind]}"
+        return f"{text} · {start:#x}–{end - 1:#x}: {kind_words(since_base=self._cells.since_base)[kind]}"

@@ -56,6 +56,7 @@ class ChangesView(QWidget):
         self.shown.currentIndexChanged.connect(lambda _index: self._choose())
         self.actions_of_change.filter_wanted.connect(self.filter_wanted)
         comparison.ready.connect(self._choose)
+        comparison.outcomes_changed.connect(self._choose)
         comparison.changed.connect(self._follow)
         self._choose()
 
@@ -146,12 +147,13 @@ class ChangesView(QWidget):
             self._job.cancel()
             self._job = None
         compared, shown, wanted = self._comparison.compared, Shown(self.shown.currentIndex()), self._filter
+        outcomes = self._comparison.outcomes
         if compared is None:
             self._show(None)
             return
         self._job = self._jobs.run(
             self.tr("Choosing fields"),
-            lambda progress: choose_rows(compared, shown, wanted, progress),
+            lambda progress: choose_rows(compared, shown, wanted, progress, outcomes),
             lane=self._comparison.lane("rows"),
             success=self._show,
             failure=self._failed,
@@ -191,6 +193,10 @@ class ChangesView(QWidget):
             return "image", self.tr("There are no fields to compare"), text
         if rows.filtered:
             return "filter", self.tr("No field matches the filter"), ""
+        since = rows.compared.since
+        if since is not None and any(since.counts):
+            text = self.tr("Since the base fields changed, but not where a tick is set above.")
+            return "filter", self.tr("No such field changed"), text
         text = self.tr("All fields of all devices are the same.")
         filtered = rows.compared.counts.filtered
         if filtered:

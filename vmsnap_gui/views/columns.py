@@ -32,7 +32,8 @@ class Room:
 class FittingColumns(QObject):
     """Gives a table's columns widths whenever the table gets another width.
 
-    It ends when it finds other widths than it gave: those of a person, or those of the last run.
+    Hidden columns take none. It ends when it finds other widths than it gave: those of a person, or those of the last
+    run.
     """
 
     def __init__(self, table: QTreeView, rooms: Sequence[Room], *, always: int) -> None:
@@ -41,25 +42,31 @@ class FittingColumns(QObject):
         self._table = table
         self._rooms = tuple(rooms)
         self._always = always
-        self._given: list[int] = []
+        self._given: dict[int, int] = {}
         table.viewport().installEventFilter(self)
         self._fit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Override QObject::eventFilter: the table has another width."""
-        if event.type() == QEvent.Type.Resize and self._widths() == self._given:
-            self._fit()
+        if event.type() == QEvent.Type.Resize:
+            self.fit()
         return super().eventFilter(watched, event)
 
-    def _fit(self) -> None:
-        wide, width = self._table.fontMetrics().averageCharWidth(), self._table.viewport().width()
-        for column, given in enumerate(share(width, wide, self._rooms, always=self._always)):
-            self._table.header().resizeSection(column, given)
-        self._given = self._widths()
-
-    def _widths(self) -> list[int]:
+    def fit(self, rooms: Sequence[Room] | None = None) -> None:
+        """Give widths anew, unless they are a person's own: other columns are hidden now, or want other `rooms`."""
         header = self._table.header()
-        return [header.sectionSize(column) for column in range(len(self._rooms))]
+        self._rooms = self._rooms if rooms is None else tuple(rooms)
+        if all(header.isSectionHidden(one) or header.sectionSize(one) == wide for one, wide in self._given.items()):
+            self._fit()
+
+    def _fit(self) -> None:
+        header, wide = self._table.header(), self._table.fontMetrics().averageCharWidth()
+        shown = [column for column in range(len(self._rooms)) if not header.isSectionHidden(column)]
+        rooms = [self._rooms[column] for column in shown]
+        given = share(self._table.viewport().width(), wide, rooms, always=self._always)
+        for column, width in zip(shown, given, strict=True):
+            header.resizeSection(column, width)
+            self._given[column] = header.sectionSize(column)
 
 
 def share(width: int, wide: int, rooms: Sequence[Room], *, always: int) -> list[int]:

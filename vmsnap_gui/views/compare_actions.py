@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QToolButton
 
-from vmsnap_gui.comparing import Side
 from vmsnap_gui.models import words
+from vmsnap_gui.sides import Side
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ class CompareActions(QObject):
     """What the Compare menu offers.
 
     Attributes:
-        compare: Compare the two selected snapshots.
+        compare: Compare the two selected snapshots; of three the oldest is the base.
         mark: Remember the selected snapshot as side A.
         compare_marked: Compare the remembered one with the selected one, perhaps of another image.
         swap: Let A and B change places.
+        set_base: Make the selected snapshot the base of the comparison.
+        drop_base: Compare without a base.
         next, previous: Go through the differences; the window does it.
         report: Save a report; the window does it.
         rules: Show the noise rules; the window does it.
@@ -45,6 +47,8 @@ class CompareActions(QObject):
         self.mark = self._make("mark_side", self.tr("&Mark as side A"), "Ctrl+Shift+A")
         self.compare_marked = self._make("compare_marked", self.tr("Compare with the marked &one"), "Ctrl+Shift+D")
         self.swap = self._make("swap_sides", self.tr("&Swap the sides"), None, "swap")
+        self.set_base = self._make("set_base", self.tr("Make the selected snapshot the &base"))
+        self.drop_base = self._make("drop_base", self.tr("Compare &without a base"))
         self.next = self._make("next_difference", self.tr("&Next difference"), "F8")
         self.previous = self._make("previous_difference", self.tr("&Previous difference"), "F7")
         self.report = self._make("save_report", self.tr("Save &report…"), "Ctrl+S")
@@ -55,6 +59,8 @@ class CompareActions(QObject):
         self.mark.triggered.connect(lambda: comparison.mark(self._selected()))
         self.compare_marked.triggered.connect(self._compare_marked)
         self.swap.triggered.connect(comparison.swap)
+        self.set_base.triggered.connect(lambda: comparison.set_base(self._selected()))
+        self.drop_base.triggered.connect(lambda: comparison.set_base(None))
         self.close.triggered.connect(comparison.close)
         comparison.changed.connect(self._enable)
         session.selection_changed.connect(self._enable)
@@ -70,7 +76,8 @@ class CompareActions(QObject):
             line.setSeparator(True)
             lines.append(line)
         first = [self.compare, self.mark, self.compare_marked, lines[0]]
-        return [*first, self.previous, self.next, self.swap, lines[1], self.report, self.rules, self.show, self.close]
+        middle = [self.previous, self.next, self.swap, self.set_base, self.drop_base, lines[1]]
+        return [*first, *middle, self.report, self.rules, self.show, self.close]
 
     def close_button(self) -> QToolButton:
         """Make the button on the tab that closes the comparison."""
@@ -99,6 +106,8 @@ class CompareActions(QObject):
     def _fill_menu(self, menu: QMenu) -> None:
         menu.addSeparator()
         menu.addActions([self.compare, self.mark, self.compare_marked])
+        if self._comparison.sides is not None:
+            menu.addAction(self.set_base)
 
     def _side(self, position: int | None) -> Side | None:
         entry = self._session.entry()
@@ -111,15 +120,14 @@ class CompareActions(QObject):
         positions = self._table.selected()
         return self._side(positions[0]) if len(positions) == 1 else None
 
-    def _pair(self) -> tuple[Side, Side] | None:
-        """Return the two selected snapshots, the earlier one first."""
+    def _chosen(self) -> list[Side]:
+        """Return the two or three selected snapshots, the earliest first; none where others are selected."""
         sides = [side for side in map(self._side, self._table.selected()) if side is not None]
-        return (sides[0], sides[1]) if len(sides) == 2 else None
+        return sides if len(sides) in (2, 3) else []
 
     def _compare(self) -> None:
-        pair = self._pair()
-        if pair is not None:
-            self._comparison.compare(*pair)
+        *base, a, b = self._chosen()
+        self._comparison.compare(a, b, base[0] if base else None)
 
     def _compare_marked(self) -> None:
         marked, selected = self._comparison.marked, self._selected()
@@ -129,9 +137,15 @@ class CompareActions(QObject):
     def _enable(self) -> None:
         """Enable what can be done now; what cannot says why in its tool tip."""
         comparison, marked = self._comparison, self._comparison.marked
-        pair, selected = self._pair(), self._selected()
-        two = self.tr("Select two snapshots in the table to compare them (Ctrl and click, or Shift and the arrow keys)")
-        self._set(self.compare, pair is not None, self.tr("Compare the two selected snapshots"), two)
+        chosen, selected = self._chosen(), self._selected()
+        two = self.tr(
+            "Select two snapshots in the table to compare them (Ctrl and click, or Shift and the arrow keys); "
+            "of three the oldest is the base"
+        )
+        how = self.tr("Compare the two selected snapshots")
+        if len(chosen) == 3:
+            how = self.tr("Compare the two later ones of the selected snapshots, with the oldest as their base")
+        self._set(self.compare, bool(chosen), how, two)
         one = self.tr("Select one snapshot first")
         self._set(self.mark, selected is not None, self.tr("To compare it with one that you select later"), one)
         name = words.snapshot_name(marked.snapshot) if marked is not None else ""
@@ -145,6 +159,13 @@ class CompareActions(QObject):
         self._set(self.compare_marked, other, self.tr("Compare the marked snapshot with the selected one"), why)
         open_ = comparison.sides is not None or comparison.compared is not None
         nothing = self.tr("Nothing is compared yet")
+        sides, base = comparison.sides, comparison.base
+        why = one if open_ else nothing
+        if sides is not None and selected is not None and selected in (*sides, base):
+            why = self.tr("This one is already a part of the comparison")
+        usable = sides is not None and selected is not None and selected not in (*sides, base)
+        self._set(self.set_base, usable, self.tr("Tell which side changed what since the selected snapshot"), why)
+        self._set(self.drop_base, base is not None, self.drop_base.iconText(), self.tr("There is no base"))
         for action in (self.swap, self.next, self.previous, self.show, self.close):
             self._set(action, open_, action.iconText(), nothing)
         shown = comparison.compared is not None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from vmsnap_gui.comparing import noise_file, noise_rules, save_noise, write_report
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
+from vmsnap_gui.reporting import noise_file, noise_rules, save_noise, write_report
 from vmsnap_gui.session import Report, sentence
 from vmsnap_gui.views import dialogs
 

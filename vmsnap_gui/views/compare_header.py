@@ -11,16 +11,18 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QTool
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.compare_summary import Summary, summary
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.base_button import BaseButton
+from vmsnap_gui.views.outcome_ticks import OutcomeTicks
 from vmsnap_gui.views.pages import Notice
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
-    from vmsnap_gui.compare.disk import DiskComparison
-    from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare_session import CompareSession
-    from vmsnap_gui.comparing import Compared, MemoryCompared, Side
+    from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
     from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.session import Session
+    from vmsnap_gui.sides import Side
 
 
 class CompareHeader(QWidget):
@@ -32,17 +34,20 @@ class CompareHeader(QWidget):
 
     rules_wanted = Signal()
 
-    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(self, comparison: CompareSession, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compare_header")
         self._comparison = comparison
-        self._summed_up: tuple[Compared | None, MemoryCompared | None, DiskComparison | None] = (None, None, None)
+        self._summed_up: tuple[Compared | None, MemoryCompared | None, DiskCompared | None] = (None, None, None)
         self.a, self.b = _SideName("A", self), _SideName("B", self)
+        self.base = BaseButton(comparison, session, self)
+        self.ticks = OutcomeTicks(comparison, self)
         self.swap = QToolButton()
         self.noise = QCheckBox(self.tr("Apply noise rules"))
         self.rules = QToolButton()
         self.summary = QLabel()
         self.quiet = QLabel()
+        self.since = QLabel()
         self.notice = Notice("compare_notice", self)
         self._lay_out()
         self.swap.clicked.connect(comparison.swap)
@@ -77,7 +82,8 @@ class CompareHeader(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setAutoRaise(True)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for label, name in ((self.summary, "compare_summary"), (self.quiet, "compare_quiet")):
+        labels = (self.summary, "compare_summary"), (self.quiet, "compare_quiet"), (self.since, "compare_since")
+        for label, name in labels:
             label.setObjectName(name)
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
@@ -88,8 +94,10 @@ class CompareHeader(QWidget):
         self._cancel = self.notice.add_button(cancel)
         line = QHBoxLayout()
         line.setSpacing(8)
-        for widget, stretch in ((self.a, 2), (self.swap, 0), (self.b, 2), (self.noise, 0), (self.rules, 0)):
+        for widget, stretch in ((self.a, 2), (self.swap, 0), (self.b, 2)):
             line.addWidget(widget, stretch)
+        for chooser in (self.base, self.noise, self.rules):
+            line.addWidget(chooser)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -100,7 +108,11 @@ class CompareHeader(QWidget):
         inner.addSpacing(4)
         inner.addWidget(self.summary)
         inner.addWidget(self.quiet)
+        inner.addSpacing(2)
+        inner.addWidget(self.ticks)
+        inner.addWidget(self.since)
         self.quiet.hide()
+        self.since.hide()
         layout.addLayout(inner)
         layout.addWidget(self.notice)
         self._colour()
@@ -112,8 +124,9 @@ class CompareHeader(QWidget):
         self.summary.setFont(theme.tabular(strong))
         quiet = QPalette(QGuiApplication.palette())
         quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(quiet))
-        self.quiet.setPalette(quiet)
-        self.quiet.setFont(theme.tabular(self.font()))
+        for label in (self.quiet, self.since):
+            label.setPalette(quiet)
+            label.setFont(theme.tabular(self.font()))
 
     def _follow(self) -> None:
         comparison = self._comparison
@@ -121,6 +134,9 @@ class CompareHeader(QWidget):
         sides = (shown.a, shown.b) if shown is not None else comparison.sides
         self.a.show_side(sides[0] if sides else None)
         self.b.show_side(sides[1] if sides else None)
+        base = shown.base if shown is not None else comparison.base
+        self.base.show_base(base)
+        self.ticks.show_base(base)
         blocked = self.noise.blockSignals(True)
         self.noise.setChecked(comparison.noise)
         self.noise.blockSignals(blocked)
@@ -134,6 +150,8 @@ class CompareHeader(QWidget):
         self.summary.setText(told.loud)
         self.quiet.setText(told.quiet)
         self.quiet.setVisible(bool(told.quiet))
+        self.since.setText(told.since)
+        self.since.setVisible(bool(told.since))
 
     def _progressed(self, job: Job) -> None:
         if job is self._comparison.job:
@@ -154,18 +172,19 @@ class CompareHeader(QWidget):
             if comparison.compared is None:
                 text = self.tr("The comparison failed: %1")
             text = text.replace("%1", words.sentence(comparison.failure))
-        elif comparison.compared is not None and comparison.compared.fields is not None:
-            icon, text = "problem", _what_is_wrong(comparison.compared.fields)
+        elif comparison.compared is not None:
+            icon, text = "problem", self._what_is_wrong(comparison.compared)
         self._cancel.setVisible(comparison.job is not None)
         self.notice.show_message(icon, text)
 
-
-def _what_is_wrong(fields: FieldComparison) -> str:
-    """Return what is wrong with the two states; a device that could not be read looks as if it were not there."""
-    sides = (("A", fields.a), ("B", fields.b))
-    found = [f"{letter}: {problem}" for letter, state in sides for problem in state.problems]
-    more = f" (+{numbers.count(len(found) - 1)})" if len(found) > 1 else ""
-    return words.sentence(found[0]) + more if found else ""
+    def _what_is_wrong(self, compared: Compared) -> str:
+        """Return what is wrong with the states; a device that could not be read looks as if it were not there."""
+        fields, since = compared.fields, compared.since
+        sides = [("A", fields.a), ("B", fields.b)] if fields is not None else []
+        sides += [(self.tr("Base"), since.base)] if since is not None else []
+        found = [f"{name}: {problem}" for name, state in sides for problem in state.problems]
+        more = f" (+{numbers.count(len(found) - 1)})" if len(found) > 1 else ""
+        return words.sentence(found[0]) + more if found else ""
 
 
 class _Line(QLabel):

@@ -91,6 +91,7 @@ class ComparePart(QWidget):
         part.changed.connect(self._follow)
         self.session.changed.connect(self._follow)
         self.session.ready.connect(self._ready)
+        self.session.outcomes_changed.connect(self._look_again)
         self.page.start_wanted.connect(start)
         self.page.cancel_wanted.connect(part.cancel)
         self.jobs.progressed.connect(self._progressed)
@@ -126,8 +127,7 @@ class ComparePart(QWidget):
         self._looking = None
         compared = self.session.compared
         if compared is not None:
-            a, b = compared.sides.a.snapshot, compared.sides.b.snapshot
-            self.bytes.twin.name_sides(words.snapshot_name(a), words.snapshot_name(b))
+            self.bytes.twin.name_sides(*(words.snapshot_name(side.snapshot) for side in compared.sides.all))
         self._stack.setCurrentWidget(self.bytes)
         self.settled.emit()
 
@@ -165,6 +165,13 @@ class ComparePart(QWidget):
             text = self.tr("To compare it, both sides are read.")
             self.page.show_still("compare", self.tr("Not compared yet"), text, can_start=True)
         elif self._looking is None and not self.has_result():
+            self.look()
+
+    def _look_again(self) -> None:
+        """Show other kinds of what is known; what is shown stays until then."""
+        if self._part is not None and self._part.result is not None and self.why_empty() is None:
+            if self._looking is not None:
+                self._looking.cancel()
             self.look()
 
     def _progressed(self, job: Job) -> None:

@@ -10,26 +10,31 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QTabBar
 
 from vmsnap_gui.compare_session import CompareSession
-from vmsnap_gui.comparing import only_side
+from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, JobState
+from vmsnap_gui.models import words
+from vmsnap_gui.sides import age, only_side
 from vmsnap_gui.views.compare_actions import CompareActions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from PySide6.QtWidgets import QMainWindow, QTabWidget
 
-    from vmsnap_gui.comparing import Side
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
+    from vmsnap_gui.settings import Settings
+    from vmsnap_gui.sides import Side
     from vmsnap_gui.views.compare_files import CompareFiles
     from vmsnap_gui.views.compare_view import CompareView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
 _MODULES = (
-    "models.change_texts", "models.changes", "models.changed_blocks", "models.changed_ranges", "models.compare_summary",
-    "views.compare_header", "views.change_tree", "views.change_actions", "views.changes_view", "views.change_map",
-    "views.twin_hex", "views.compare_part", "views.memory_changes", "views.disk_changes", "views.compare_view",
+    "models.change_texts", "models.outcome_texts", "models.changes", "models.changed_blocks", "models.changed_ranges",
+    "models.compare_summary", "views.base_button", "views.outcome_ticks", "views.compare_header", "views.change_tree",
+    "views.change_actions", "views.changes_view", "views.change_map", "views.twin_hex", "views.compare_part",
+    "views.memory_changes", "views.disk_changes", "views.compare_view",
 )  # fmt: skip
 
 
@@ -55,12 +60,19 @@ class CompareTab(QObject):
     problem = Signal(object)
 
     def __init__(
-        self, window: QMainWindow, tabs: QTabWidget, session: Session, jobs: Jobs, snapshots: SnapshotTable
+        self,
+        window: QMainWindow,
+        tabs: QTabWidget,
+        session: Session,
+        jobs: Jobs,
+        settings: Settings,
+        snapshots: SnapshotTable,
     ) -> None:
         """Make the actions of `window`; the view goes into `tabs`."""
         super().__init__(window)
-        self.session = CompareSession(jobs, self)
+        self.session = CompareSession(jobs, settings, self)
         self.actions = CompareActions(window, session, self.session, snapshots)
+        self._session = session
         self._window = window
         self._tabs = tabs
         self._jobs = jobs
@@ -105,7 +117,7 @@ class CompareTab(QObject):
         if self._view is None:
             from vmsnap_gui.views.compare_view import CompareView
 
-            self._view = CompareView(self.session, self._jobs, self._window)
+            self._view = CompareView(self.session, self._session, self._jobs, self._window)
             self._view.hide()
         return self._view
 
@@ -113,6 +125,7 @@ class CompareTab(QObject):
         """Connect the view, once it has all its parts."""
         if not self._is_made:
             self._is_made = True
+            view.header.base.file_dropped.connect(self.use_file_as_base)
             view.fields.filter_wanted.connect(self.filter_wanted)
             view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
             view.message.connect(self.message)
@@ -139,20 +152,33 @@ class CompareTab(QObject):
         self._tabs.setCurrentWidget(self.view)
         self.view.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
-    def compare_files(self, a: Path, b: Path) -> None:
-        """Compare two files if each holds exactly one state: it is clear then what is meant."""
+    def compare_files(self, paths: Sequence[Path]) -> None:
+        """Compare files if each holds exactly one state: that is what is meant then. Of three the oldest is base."""
 
-        def compare(sides: tuple[Side | None, Side | None]) -> None:
-            if sides[0] is not None and sides[1] is not None:
-                self.session.compare(sides[0], sides[1])
+        def compare(sides: list[Side] | None) -> None:
+            if sides is not None:
+                self.session.compare(sides[-2], sides[-1], sides[0] if len(sides) == 3 else None)
 
         self._jobs.run(
-            self.tr("Looking at two files"),
-            lambda _progress: (only_side(a), only_side(b)),
+            self.tr("Looking at dropped files"),
+            lambda _progress: _sides_of(paths),
             lane=SCAN,
             success=compare,
             quiet=True,
         )
+
+    def use_file_as_base(self, path: Path) -> None:
+        """Compare what is compared with the one state of a file as base; say so where it holds more, or none."""
+
+        def use(side: Side | None) -> None:
+            if side is not None:
+                self.session.set_base(side)
+            else:
+                text = self.tr("%1 does not hold exactly one saved state: open it, and choose one as base.")
+                self.message.emit(text.replace("%1", words.name_text(path)))
+
+        name = self.tr("Looking at a dropped file")
+        self._jobs.run(name, lambda _progress: only_side(normal(path)), lane=SCAN, success=use, quiet=True)
 
     def _step(self, *, back: bool) -> None:
         self._tabs.setCurrentWidget(self.view)
@@ -165,3 +191,11 @@ class CompareTab(QObject):
                 self._tabs.removeTab(self._tabs.indexOf(self._view))
         elif self.session.job is not None and self.session.job.state is JobState.WAITING and not self.is_shown():
             self.show()
+
+
+def _sides_of(paths: Sequence[Path]) -> list[Side] | None:
+    """Return the one state of each file, of three the oldest first; None where a file does not hold exactly one."""
+    sides = [side for side in map(only_side, paths) if side is not None]
+    if len(sides) < len(paths):
+        return None
+    return sorted(sides, key=age) if len(sides) == 3 else sides

@@ -16,6 +16,7 @@ from vmsnap_gui.views.memory_changes import MemoryChanges
 if TYPE_CHECKING:
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.session import Session
 
 
 class CompareView(QWidget):
@@ -36,11 +37,12 @@ class CompareView(QWidget):
     memory: MemoryChanges
     disk: DiskChanges
 
-    def __init__(self, comparison: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(self, comparison: CompareSession, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compare")
         self.setAccessibleName(self.tr("Compare"))
         self._comparison = comparison
+        self._session = session
         self._jobs = jobs
         self.tabs = QTabWidget(self)
         self.tabs.setObjectName("compare_tabs")
@@ -62,7 +64,7 @@ class CompareView(QWidget):
         return True
 
     def _make_header(self) -> None:
-        self.header = CompareHeader(self._comparison, self._jobs, self)
+        self.header = CompareHeader(self._comparison, self._session, self._jobs, self)
         self._layout.addWidget(self.header)
         self._layout.addWidget(self.tabs, 1)
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleO
 
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.page_colours import outcome_colours
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -32,6 +33,8 @@ class RowDelegate(QStyledItemDelegate):
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
+        if option.features & QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator:
+            theme.outline_boxes(option.palette)
         if self._muted_role is not None and index.data(self._muted_role):
             option.font.setItalic(True)
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
@@ -119,6 +122,21 @@ class LibraryDelegate(QStyledItemDelegate):
             place = QRect(area.left(), area.top() + down, area.width(), metrics.lineSpacing())
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, text)
         painter.restore()
+
+
+class OutcomeDelegate(RowDelegate):
+    """A cell in the colour of the Outcome whose number the model's `outcome_role` gives; 0: as any other."""
+
+    def __init__(self, outcome_role: int, parent: QObject | None = None) -> None:
+        super().__init__(None, parent)
+        self._outcome_role = outcome_role
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        """Override QStyledItemDelegate::initStyleOption."""
+        super().initStyleOption(option, index)
+        outcome = index.data(self._outcome_role)
+        if outcome:
+            option.palette.setColor(QPalette.ColorRole.Text, outcome_colours(option.palette)[outcome])
 
 
 def elided_path(text: str, metrics: QFontMetrics, width: int) -> str:

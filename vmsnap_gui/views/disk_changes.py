@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction
 
 from vmsnap_gui.models import numbers
-from vmsnap_gui.models.changed_ranges import ChangedRangesModel
+from vmsnap_gui.models.changed_ranges import OUTCOME_ROLE, ChangedRangesModel, Column
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.compare_part import ComparePart
+from vmsnap_gui.views.delegates import OutcomeDelegate
 from vmsnap_gui.views.memory_tables import long_table
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from vmsnap_gui.compare_session import CompareSession
-    from vmsnap_gui.comparing import Side
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.models.change_cells import ChangedCells
+    from vmsnap_gui.sides import Side
 
 
 class DiskChanges(ComparePart):
@@ -30,6 +31,7 @@ class DiskChanges(ComparePart):
     def __init__(self, session: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:
         self.model = ChangedRangesModel()
         self.ranges = long_table("changed_ranges", self.tr("Ranges of the disk that differ"), self.model)
+        self.ranges.setItemDelegateForColumn(Column.CHANGE, OutcomeDelegate(OUTCOME_ROLE, self.ranges))
         super().__init__("disk_changes", self.tr("Disk"), self.tr("Compare disks"), self.ranges, session, jobs, parent)
         self.model.setParent(self)
         self.ranges.horizontalHeader().setObjectName("changed_range_columns")
@@ -56,24 +58,23 @@ class DiskChanges(ComparePart):
     def why_empty(self) -> tuple[str, str, str] | None:
         """See ComparePart."""
         compared, disk = self.session.compared, self.session.disk.result
-        if compared is not None and None in (compared.sides.a.snapshot.disk_size, compared.sides.b.snapshot.disk_size):
+        if compared is not None and None in [side.snapshot.disk_size for side in compared.sides.all]:
             return "image", self.tr("There is no disk to compare"), self.tr("At least one side is a saved state only.")
         if disk is None or disk.differs:
             return None
-        size = numbers.size(max(disk.size_a, disk.size_b))
-        text = self.tr("All %1 are the same in both.").replace("%1", size)
+        text = self.tr("All %1 are the same in both.").replace("%1", numbers.size(disk.size))
         return "compare", self.tr("The disks do not differ"), text
 
     def look(self) -> None:
         """See ComparePart."""
-        disk = self.session.disk.result
+        disk, outcomes = self.session.disk.result, self.session.outcomes
         if disk is None:
             return
 
         def work(_progress: Progress) -> ChangedCells:
             from vmsnap_gui.models.change_cells import look_at_disk
 
-            return look_at_disk(disk)
+            return look_at_disk(disk, outcomes)
 
         self.run_quietly(work, self._show_ranges)
 
@@ -87,8 +88,13 @@ class DiskChanges(ComparePart):
         if compared is None or disk is None:
             return
         self.model.show(cells)
-        a, b = compared.sides.a, compared.sides.b
-        self.bytes.show_cells(cells, self._source(a, disk.size_a, "a"), self._source(b, disk.size_b, "b"))
+        sides = compared.sides
+        self.bytes.show_cells(
+            cells,
+            self._source(sides.a, disk.disk.size_a, "a"),
+            self._source(sides.b, disk.disk.size_b, "b"),
+            self._source(sides.base, disk.base_size, "base") if sides.base is not None else None,
+        )
         text = self.tr(
             "Told by the image's tables, without reading data: clusters that lie at different places may still hold "
             "the same."

@@ -9,24 +9,26 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QMenu
 
 from vmsnap_gui.models import words
-from vmsnap_gui.models.field_columns import FieldColumn, read_columns
+from vmsnap_gui.models.cells import FieldColumn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from PySide6.QtCore import QPoint
 
+    from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.models.cells import Cell
     from vmsnap_gui.session import Session
+    from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
 _LANE = "columns"
 
 
 class FieldColumns(QObject):
-    """The columns that the person added.
+    """The columns that the person added; remembered between runs.
 
     Signals:
         message: (str) Why values are missing.
@@ -34,8 +36,9 @@ class FieldColumns(QObject):
 
     message = Signal(str)
 
-    def __init__(self, session: Session, jobs: Jobs, table: SnapshotTable) -> None:
+    def __init__(self, session: Session, jobs: Jobs, settings: Settings, table: SnapshotTable) -> None:
         super().__init__(table)
+        self._settings = settings
         self._session = session
         self._jobs = jobs
         self._table = table
@@ -47,13 +50,16 @@ class FieldColumns(QObject):
         header = table.table.header()
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_menu)
+        for device, path in settings.columns:
+            self._append(FieldColumn(device, path))
+        self._fill()
 
     def add(self, device: str, path: str) -> None:
         """Add a column for a field, unless it is there."""
         column = FieldColumn(device, path)
         if column not in self._columns:
-            self._columns.append(column)
-            self._table.add_column(words.visible(column.title))
+            self._append(column)
+            self._remember()
             self._fill()
 
     def remove(self, column: FieldColumn) -> None:
@@ -62,7 +68,15 @@ class FieldColumns(QObject):
         self._stop()
         del self._columns[number]
         self._table.model.remove_column(number)
+        self._remember()
         self._fill()
+
+    def _append(self, column: FieldColumn) -> None:
+        self._columns.append(column)
+        self._table.add_column(words.visible(column.title))
+
+    def _remember(self) -> None:
+        self._settings.columns = [(column.device, column.path) for column in self._columns]
 
     def _fill_menu(self, menu: QMenu) -> None:
         if self._columns:
@@ -98,11 +112,17 @@ class FieldColumns(QObject):
         self._read = (path, snapshots)
         for number in range(len(columns)):
             self._table.model.set_cells(number, ())
+
+        def read(progress: Progress) -> list[list[Cell]]:
+            from vmsnap_gui.models.field_columns import read_columns
+
+            return read_columns(path, snapshots, columns, progress)
+
         if columns:
             titles = ", ".join(words.visible(column.title) for column in columns)
             self._job = self._jobs.run(
                 self.tr("Reading %1 of all snapshots").replace("%1", titles),
-                lambda progress: read_columns(path, snapshots, columns, progress),
+                read,
                 lane=_LANE,
                 success=self._show,
                 failure=self._failed,

@@ -17,6 +17,7 @@ from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
 from vmsnap_gui.views.compare_tab import CompareTab
+from vmsnap_gui.views.field_columns import FieldColumns
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
 from vmsnap_gui.views.library_view import LibraryView
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
-    from vmsnap_gui.views.field_columns import FieldColumns
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
@@ -67,9 +67,9 @@ class MainWindow(QMainWindow):
         self.inspector = Inspector(session, jobs)
         self._notifier = Notifier(self, jobs, settings)
         self._jobs_panel: JobsPanel | None = None
-        self._columns: FieldColumns | None = None
         self.tabs = _tabs()
-        self.compare_tab = CompareTab(self, self.tabs, session, jobs, self.snapshots)
+        self.compare_tab = CompareTab(self, self.tabs, session, jobs, settings, self.snapshots)
+        self._columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
@@ -212,6 +212,7 @@ class MainWindow(QMainWindow):
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
         session.problem.connect(self.show_report)
+        self._columns.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         compare = self.compare_tab
         compare.filter_wanted.connect(self.filter_box.set_filter)
         compare.column_wanted.connect(self._add_column)
@@ -267,11 +268,6 @@ class MainWindow(QMainWindow):
 
     def _add_column(self, device: str, path: str) -> None:
         """Show a field as a column of the snapshot table."""
-        if self._columns is None:
-            from vmsnap_gui.views.field_columns import FieldColumns
-
-            self._columns = FieldColumns(self._session, self._jobs, self.snapshots)
-            self._columns.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         self._columns.add(device, path)
         self.tabs.setCurrentIndex(0)
 
@@ -406,13 +402,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Override QWidget::dropEvent: open what was dropped; two saved states are also compared."""
+        """Override QWidget::dropEvent: open what was dropped; two or three saved states are also compared."""
         paths = _dropped(event)
         if paths:
             event.acceptProposedAction()
             self._session.open_paths(paths)
-            if len(paths) == 2:
-                self.compare_tab.compare_files(*map(normal, paths))
+            if len(paths) in (2, 3):
+                self.compare_tab.compare_files([normal(path) for path in paths])
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: draw the icons in a new palette's colours; look for changes on coming back."""

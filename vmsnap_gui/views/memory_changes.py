@@ -8,6 +8,7 @@ from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.changed_blocks import MUTED_ROLE, ChangedBlocksModel, Column
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
+from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.compare_part import ComparePart
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.memory_tables import plain_table
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.change_cells import ChangedCells
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
+_ROOMS = (
+    *(Room(22, 30, 60), Room(9, 12), Room(13, 15), Room(13, 15)),
+    *(Room(9, 12), Room(9, 12), Room(11, 13), Room(8, 13), Room(13, 16)),
+)
+"""Of the columns: names such as "0000:00:02.0/vga.vram", and counts of pages of some gigabytes."""
+_SINCE_ROOMS = (
+    *(Room(22, 30, 60), Room(9, 12), Room(9, 12), Room(9, 12)),
+    *(Room(13, 15), _ROOMS[5], _ROOMS[6], Room(8, 13), Room(13, 16)),
+)
+"""Of the same columns where there is a base."""
+
 
 class MemoryChanges(ComparePart):
     """What became of the memory; it is compared when this is first looked at."""
@@ -35,7 +47,7 @@ class MemoryChanges(ComparePart):
             "memory_changes", self.tr("Memory"), self.tr("Compare memory"), self.blocks, session, jobs, parent
         )
         self.model.setParent(self)
-        self._size_columns(self.blocks)
+        self._columns = self._size_columns(self.blocks)
         self._name = ""
         self.blocks.selectionModel().currentChanged.connect(self._block_chosen)
         self.follow(session.memory, session.compare_memory)
@@ -58,23 +70,23 @@ class MemoryChanges(ComparePart):
             text = self.tr("At least one of the two snapshots holds only a disk, no state of the machine.")
             return "memory", self.tr("There is no memory to compare"), text
         memory = self.session.memory.result
-        if memory is None or memory.pages:
+        if memory is None or memory.differs:
             return None
         pages = sum(block.pages for block in memory.ram.blocks)
         text = self.tr("%1 in %2 blocks were compared.").replace("%1", words.pages(pages))
         text = text.replace("%2", numbers.count(len(memory.ram.blocks)))
-        return "compare", self.tr("No page differs"), "\n".join([text, *map(words.sentence, memory.ram.problems)])
+        return "compare", self.tr("No page differs"), "\n".join([text, *map(words.sentence, memory.problems)])
 
     def look(self) -> None:
         """See ComparePart."""
-        memory = self.session.memory.result
+        memory, outcomes = self.session.memory.result, self.session.outcomes
         if memory is None:
             return
 
         def work(progress: Progress) -> list[ChangedCells]:
             from vmsnap_gui.models.change_cells import look_at_memory
 
-            return look_at_memory(memory, progress)
+            return look_at_memory(memory, progress, outcomes)
 
         self.run_quietly(work, lambda cells: self._show_blocks(memory, cells))
 
@@ -84,11 +96,13 @@ class MemoryChanges(ComparePart):
         self.bytes.show_cells(None)
 
     def _show_blocks(self, memory: MemoryCompared, cells: list[ChangedCells]) -> None:
-        blocks = memory.ram.blocks
-        names = [block.name for block in blocks]
+        names = memory.names
         self.model.show(names, cells, memory.bytes)
-        self.notice.show_message("problem", " ".join(map(words.sentence, memory.ram.problems)))
-        self.blocks.setColumnHidden(Column.UNREADABLE, not any(one.cells.counts[6] for one in cells))
+        self.notice.show_message("problem", " ".join(map(words.sentence, memory.problems)))
+        unused = self.model.unused()
+        for column in Column:
+            self.blocks.setColumnHidden(column, column in unused)
+        self._columns.fit(_SINCE_ROOMS if self.model.has_base else _ROOMS)
         row = names.index(self._name) if self._name in names else self.model.most_changed()
         self.blocks.setCurrentIndex(self.model.index(row, 0))
         self.show_content()
@@ -97,10 +111,13 @@ class MemoryChanges(ComparePart):
         memory = self.session.memory.result
         if memory is None or not where.isValid():
             return
-        block = memory.ram.blocks[where.row()]
-        self._name = block.name
+        self._name = memory.names[where.row()]
+        a, b, base = memory.blocks(where.row())
         self.bytes.show_cells(
-            self.model.cells[where.row()], self._source(memory.a, block.a, "a"), self._source(memory.b, block.b, "b")
+            self.model.cells[where.row()],
+            self._source(memory.a, a, "a"),
+            self._source(memory.b, b, "b"),
+            self._source(memory.since.base, base, "base") if memory.since is not None else None,
         )
 
     def _source(self, index: RamIndex, block: RamBlock | None, side: str) -> JobSource | None:
@@ -117,13 +134,11 @@ class MemoryChanges(ComparePart):
                 return self.bytes.go_to_end(back=back)
         return False
 
-    def _size_columns(self, table: QTreeView) -> None:
+    def _size_columns(self, table: QTreeView) -> FittingColumns:
         table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
         table.setFont(theme.tabular(table.font()))
         table.header().setObjectName("changed_block_columns")
-        wide = table.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (23, 10, 14, 14, 10, 10, 12, 12, 16), strict=True):
-            table.header().resizeSection(column, wide * characters)
+        return FittingColumns(table, _ROOMS, always=2)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Override QWidget::showEvent: now the comparison is wanted."""

@@ -38,6 +38,25 @@ def change_colours(palette: QPalette) -> list[QColor]:
     ]
 
 
+def outcome_colours(palette: QPalette) -> list[QColor]:
+    """Return a colour for each Outcome, and for points that are nothing; all but the first also serve for text."""
+    base, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
+    dark = theme.is_dark(palette)
+    return [
+        theme.blend(base, text, 0.10),
+        QColor("#4cc38a" if dark else "#187a4e"),
+        QColor("#e887b8" if dark else "#b8407f"),
+        theme.accent(palette),
+        theme.warning(palette),
+        base,
+    ]
+
+
+def kind_swatches(palette: QPalette, *, since_base: bool) -> list[QColor]:
+    """Return the colours of what is told: what happened since a base, or what became of each from A to B."""
+    return outcome_colours(palette) if since_base else change_colours(palette)
+
+
 def entropy_colours(steps: int) -> list[QColor]:
     """Return `steps` colours from 0 to 8 bits per byte."""
     anchors = [QColor(name) for name in _SCALE]

@@ -71,7 +71,7 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         self._mark = pyqtgraph.ScatterPlotItem(size=_MARK, symbol="s", brush=None, pxMode=True)
         self._box.addItem(self._image)
         self._box.addItem(self._mark)
-        self._colour()
+        self.recolour()
 
     def show_pages(self, pages: BlockPages | None) -> None:
         """Show the pages of a block, by kind; None: nothing."""
@@ -124,7 +124,7 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         """Override QWidget::changeEvent: take up a new palette."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_mark"):
-            self._colour()
+            self.recolour()
 
     def viewportEvent(self, event: QEvent) -> bool:
         """Override QAbstractScrollArea::viewportEvent: say what is under the pointer."""
@@ -213,7 +213,8 @@ class PageMap(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         row, column = divmod(min(self._current, len(self._pages.kinds) - 1), self._columns)
         self._mark.setData([column + 0.5], [row + 0.5])
 
-    def _colour(self) -> None:
+    def recolour(self) -> None:
+        """Draw in the colours of now: the palette or the kinds are others."""
         palette = self.palette()
         self._kinds = self._colours(palette)
         self.setBackground(self._kinds[-1])

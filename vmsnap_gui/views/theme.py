@@ -52,6 +52,7 @@ _DARK: _Roles = {
     _Role.Light: "#46494d", _Role.Midlight: "#3b3e42", _Role.Mid: "#202224", _Role.Dark: "#17181a",
     _Role.Shadow: "#000000",
 }  # fmt: skip
+_BOX_WINDOW = "#a9aeb2"
 _DISABLED = {_Role.WindowText: 0.45, _Role.Text: 0.45, _Role.ButtonText: 0.45}
 
 
@@ -68,6 +69,17 @@ def set_scheme(scheme: Qt.ColorScheme) -> None:
         QApplication.setPalette(QPalette())
     else:
         QApplication.setPalette(_palette(_DARK if scheme == Qt.ColorScheme.Dark else _LIGHT))
+    outline = QPalette()
+    outline_boxes(outline)
+    QApplication.setPalette(outline, "QCheckBox")  # type: ignore[arg-type]  # its stub asks for bytes, it takes a text
+
+
+def outline_boxes(palette: QPalette) -> None:
+    """Have tick boxes drawn with an outline that is seen on light and on dark.
+
+    Qt's Fusion style takes a darker Window colour for it, which a dark scheme swallows.
+    """
+    palette.setColor(_Role.Window, QColor(_BOX_WINDOW))
 
 
 def _palette(colours: _Roles) -> QPalette:
