@@ -280,6 +280,8 @@ class ActingSession(QObject):
         for path in paths:
             self.quarantined.pop(path, None)
         self.quarantined |= found
+        for path in paths:
+            self._session.library.doubt(path, path in found)
         if self.quarantined != before:
             self.changed.emit()
 

@@ -36,6 +36,7 @@ class Entry:
         error: Why it cannot be shown, if it FAILED.
         stamp: The file's stamp when it was last read; None where there was none.
         attached: Whether it is known only as a disk of a machine: nobody opened it.
+        doubtful: Whether it may only be checked and repaired: a write to it was interrupted.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Entry:
     error: Exception | None = None
     stamp: Stamp | None = None
     attached: bool = False
+    doubtful: bool = False
 
     @property
     def in_use(self) -> bool:

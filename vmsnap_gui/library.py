@@ -106,6 +106,10 @@ class Library(QObject):
         """Read an image again soon: it is known to have changed."""
         self._watcher.touch(path)
 
+    def doubt(self, path: Path, doubtful: bool) -> None:
+        """Note that an image may only be checked and repaired, or that it is free again."""
+        self._change(path, doubtful=doubtful)
+
     def attend(self, path: Path | None) -> None:
         """Watch this image, the one that is looked at, even if it was only found in a folder."""
         self._attention = path

@@ -25,6 +25,7 @@ from tests.image.tools import MIB, converted, create, info, take, write
 from tests.machines.machine import Machine
 from tests.views.interrupting import interrupt
 from vmsnap_gui.models import words
+from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
 from vmsnap_gui.models.plan_rows import Tone
 from vmsnap_gui.views.outcome_dialog import OutcomeDialog
 from vmsnap_gui.views.plan_dialog import PlanDialog, RestoreDialog, TakeDialog
@@ -291,6 +292,9 @@ def test_quarantine_and_repair(qtbot: QtBot, parts: Parts, window: MainWindow, i
     banner, actions = window.snapshots.quarantine, window.desk.actions
     qtbot.waitUntil(banner.isVisible, timeout=WAIT)
     assert banner.text().startswith("Take 'third' did not come to its end")
+    line = window.library.model.index_of(image)
+    assert line.data(DETAIL_ROLE).startswith("in quarantine")
+    assert line.data(LOOK_ROLE) is Look.PROBLEM
     for action in (actions.take, actions.restore, actions.delete):
         assert not action.isEnabled()
         assert "repair it first" in action.toolTip()
@@ -303,6 +307,7 @@ def test_quarantine_and_repair(qtbot: QtBot, parts: Parts, window: MainWindow, i
     told.reject()
     qtbot.waitUntil(actions.take.isEnabled, timeout=WAIT)
     assert not banner.isVisible()
+    assert window.library.model.index_of(image).data(LOOK_ROLE) is Look.IMAGE
     assert [converted(image, one)[:1] for one in ("1", "2")] == [b"\x01", b"\x02"]
     assert converted(image)[:1] == b"\x09"
 

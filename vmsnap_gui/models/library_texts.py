@@ -65,6 +65,8 @@ def look_of(entry: Entry) -> Look:
         return Look.FOLDER
     if entry.info is None:
         return Look.READING
+    if entry.doubtful:
+        return Look.PROBLEM
     if entry.info.in_use:
         return Look.IN_USE
     if entry.info.problems:
@@ -87,6 +89,8 @@ def detail_of(entry: Entry, found: int) -> str:
     ]
     if entry.info.in_use:
         parts.insert(0, _tr("in use"))
+    if entry.doubtful:
+        parts.insert(0, _tr("in quarantine"))
     if entry.info.problems:
         parts.append(words.problems(len(entry.info.problems)))
     return " · ".join(parts)
@@ -97,6 +101,8 @@ def tip_of(entry: Entry) -> str:
     lines = [str(entry.path)]
     if entry.error is not None:
         lines.append(str(getattr(entry.error, "message", "") or entry.error))
+    if entry.doubtful:
+        lines.append(_tr("A write to it was interrupted: check and repair it before anything else writes to it."))
     if entry.in_use:
         lines.append(_tr("In use by a running machine: it may be changing while you look at it."))
     if entry.info is not None:
