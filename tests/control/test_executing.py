@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def disks(tmp_path: Path) -> tuple[Path, Path]:
@@ -435,6 +437,22 @@ def test_without_a_journal_nothing_is_written(
     with pytest.raises(ControlError, match=r"the journal .* cannot be written"):
         carry_out(plan)
     assert [path.read_bytes() for path in disks] == before
+
+
+def test_a_journal_that_fails_half_way_stops_everything(disks: tuple[Path, Path]) -> None:
+    plan = plan_take(*disks, tag="three")
+    before = disks[1].read_bytes()
+
+    def lose() -> None:
+        folder().rename(folder().with_name("lost"))
+        folder().write_bytes(b"")
+
+    outcome = carry_out(plan, At(StepKind.TAKE, disks[1], lose))
+    assert outcome.ending is Ending.STUCK
+    assert "the journal" in (outcome.error or "")
+    assert [disk.text for disk in outcome.disks] == ["'three' (id 3) was taken", "as before"]
+    assert outcome.disks[0].finish == ("vmsnap", "delete", str(disks[0]), "tag:three")
+    assert disks[1].read_bytes() == before
 
 
 def test_without_its_tools_nothing_is_planned(disks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
