@@ -334,9 +334,14 @@ def test_a_report_tells_it(qtbot: QtBot, parts: Parts, view: CompareView, tmp_pa
     assert outcomes["env.eip"] == "both_alike"
     assert next(one for one in found["since_base"]["ram"] if one["name"] == "pc.ram")["both_alike"] == ALIKE
     assert [SECTORS_OF["a"], CLUSTER, "in_a"] in found["since_base"]["disk"]
-    for name in ("report.md", "report.html"):
-        text = (tmp_path / name).read_text("utf-8").replace("\\", "")
-        assert f"fields: 1 in A, 1 in B, {len(REGISTERS)} in both alike, 1 in both differently" in text
+    counts = {"In A": 1, "In B": 1, "In both alike": len(REGISTERS), "In both differently": 1}
+    html = (tmp_path / "report.html").read_text("utf-8")
+    cells = "".join(f'<td data-head="{head}">{number}</td>' for head, number in counts.items())
+    assert f"fields</th>{cells}" in html
+    markdown = (tmp_path / "report.md").read_text("utf-8").replace("\\", "")
+    assert f"fields: 1 in A, 1 in B, {len(REGISTERS)} in both alike, 1 in both differently" in markdown
+    for text in (html.replace("<wbr>", ""), markdown):
+        assert "in both alike" in text.partition("env.eip")[2].partition("env.eip")[0]
 
 
 def test_a_comparison_with_a_base_can_be_cancelled(qtbot: QtBot, parts: Parts) -> None:
