@@ -15,20 +15,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.control.plan import Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
-from vmsnap_gui.operating import (
-    NotDone,
-    Vm,
-    Watch,
-    Whom,
-    Wish,
-    carry_out,
-    find_interrupted,
-    find_quarantined,
-    make_plan,
-    put_profile,
-    remove_profile,
-)
+from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
 from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.vms import Vm, put_profile, remove_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.entries import normal
-from vmsnap_gui.operating import Vms, find_vms, qemu_processes
+from vmsnap_gui.vms import Vms, find_vms, qemu_processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.library import Library
-    from vmsnap_gui.operating import Vm
+    from vmsnap_gui.vms import Vm
 
 POLL_MS = 10_000
 """How often the list of processes is looked at; that disturbs nobody."""

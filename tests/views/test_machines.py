@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tests.control.live_machines import Live
     from vmsnap_gui.app import Parts
-    from vmsnap_gui.operating import Vm
+    from vmsnap_gui.vms import Vm
 
 pytestmark = [pytest.mark.gui, pytest.mark.qemu]
 

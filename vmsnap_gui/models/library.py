@@ -18,7 +18,7 @@ from vmsnap_gui.models.plan_rows import shown_disks
 if TYPE_CHECKING:
     from vmsnap_gui.library import Library
     from vmsnap_gui.machines import Machines
-    from vmsnap_gui.operating import Vm
+    from vmsnap_gui.vms import Vm
 
 __all__ = ["DETAIL_ROLE", "LOOK_ROLE", "PATH_ROLE", "Group", "LibraryModel", "Look"]
 

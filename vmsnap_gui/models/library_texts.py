@@ -14,7 +14,7 @@ from vmsnap_gui.models.plan_rows import shown_disks
 
 if TYPE_CHECKING:
     from vmsnap_gui.control.machine import Disk, Machine
-    from vmsnap_gui.operating import Vm
+    from vmsnap_gui.vms import Vm
 
 
 class Group(enum.IntEnum):

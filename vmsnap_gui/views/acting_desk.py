@@ -10,10 +10,10 @@ from vmsnap_gui.acting import ActingSession
 from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.plan import Verb
 from vmsnap_gui.models import words
-from vmsnap_gui.operating import profile_of_process
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.acting_actions import ActingActions
+from vmsnap_gui.vms import profile_of_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.control.plan import Outcome
     from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.jobs import Jobs
-    from vmsnap_gui.operating import Interrupted, Vm, Whom
+    from vmsnap_gui.operating import Interrupted, Whom
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.plan_dialog import PlanDialog
     from vmsnap_gui.views.profile_dialog import ProfileDialog
     from vmsnap_gui.views.snapshot_table import SnapshotTable
+    from vmsnap_gui.vms import Vm
 
 
 class ActingDesk(QObject):

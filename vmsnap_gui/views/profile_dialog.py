@@ -25,12 +25,12 @@ from PySide6.QtWidgets import (
 
 from vmsnap_gui.models import words
 from vmsnap_gui.models.plan_rows import Note, Row, Tone
-from vmsnap_gui.operating import profile_of_process, read_profile, read_script
 from vmsnap_gui.session import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.plan_view import FileTable, NoteList, button_row
 from vmsnap_gui.views.start_dialog import command_text
+from vmsnap_gui.vms import profile_of_process, read_profile, read_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.control.profile import LaunchProfile
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.machines import Machines
-    from vmsnap_gui.operating import Drafted
+    from vmsnap_gui.vms import Drafted
 
 _TYPING_MS = 300
 _LANE = "profiles"
