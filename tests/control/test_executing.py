@@ -33,7 +33,7 @@ from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import Mark, folder, interrupted, operations, settle
-from vmsnap_gui.control.locks import holders, probe
+from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.plan import Ending, Hindrance, Step, StepKind
 from vmsnap_gui.control.quarantine import judge, quarantine_of
 from vmsnap_gui.control.reviewing import review
@@ -460,8 +460,3 @@ def test_without_its_tools_nothing_is_planned(disks: tuple[Path, Path], monkeypa
     assert hindrances(plan_take(*disks, tag="three")) == [Hindrance.TOOL] * 2
     with pytest.raises(ControlError, match="qemu-img cannot be started: No such file"):
         wait_for(read_with(("qemu-img", "--version")))
-
-
-def test_probing_leaves_nothing_behind(disks: tuple[Path, Path]) -> None:
-    plan_take(*disks, tag="three")
-    assert all(not probe(path).in_use for path in disks)
