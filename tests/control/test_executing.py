@@ -33,7 +33,7 @@ from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import Mark, folder, interrupted, operations, settle
-from vmsnap_gui.control.locks import holders, probe
+from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.plan import Ending, Hindrance, Step, StepKind
 from vmsnap_gui.control.quarantine import judge, quarantine_of
 from vmsnap_gui.control.reviewing import review
@@ -43,6 +43,8 @@ from vmsnap_gui.image.errors import Cancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -437,13 +439,24 @@ def test_without_a_journal_nothing_is_written(
     assert [path.read_bytes() for path in disks] == before
 
 
+def test_a_journal_that_fails_half_way_stops_everything(disks: tuple[Path, Path]) -> None:
+    plan = plan_take(*disks, tag="three")
+    before = disks[1].read_bytes()
+
+    def lose() -> None:
+        folder().rename(folder().with_name("lost"))
+        folder().write_bytes(b"")
+
+    outcome = carry_out(plan, At(StepKind.TAKE, disks[1], lose))
+    assert outcome.ending is Ending.STUCK
+    assert "the journal" in (outcome.error or "")
+    assert [disk.text for disk in outcome.disks] == ["'three' (id 3) was taken", "as before"]
+    assert outcome.disks[0].finish == ("vmsnap", "delete", str(disks[0]), "tag:three")
+    assert disks[1].read_bytes() == before
+
+
 def test_without_its_tools_nothing_is_planned(disks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert hindrances(plan_take(*disks, tag="three")) == [Hindrance.TOOL] * 2
     with pytest.raises(ControlError, match="qemu-img cannot be started: No such file"):
         wait_for(read_with(("qemu-img", "--version")))
-
-
-def test_probing_leaves_nothing_behind(disks: tuple[Path, Path]) -> None:
-    plan_take(*disks, tag="three")
-    assert all(not probe(path).in_use for path in disks)

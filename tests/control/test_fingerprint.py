@@ -44,6 +44,7 @@ def used(path: Path) -> int:
     return sum(any(block[at : at + width // 8]) for block in blocks for at in range(0, cluster, width // 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ",".join(options) or "plain")
 def test_equal_prints_are_equal_content_and_frees_are_exact(tmp_path: Path, options: tuple[str, ...]) -> None:
     path = layers(tmp_path / "i", *options)

@@ -68,6 +68,7 @@ def test_take(image: Path) -> None:
     checked(image)
 
 
+@pytest.mark.slow
 def test_take_on_two_disks_and_the_plan_as_json(image: Path, tmp_path: Path) -> None:
     other = create(tmp_path / "other.qcow2")
     plan = plan_take(image, other, tag="both")
@@ -85,6 +86,7 @@ def test_take_on_two_disks_and_the_plan_as_json(image: Path, tmp_path: Path) -> 
     assert document["cost"]["free"] > 0
 
 
+@pytest.mark.slow
 def test_the_plans_commands_do_the_same_by_hand(image: Path, tmp_path: Path) -> None:
     take(image, "one")  # a second one: only id and tag name it
     copy = tmp_path / "copy.qcow2"
@@ -124,6 +126,7 @@ def test_a_tag_that_is_an_id_is_refused(tmp_path: Path) -> None:
     assert hindrances(plan_take(path, tag="base")) == [Hindrance.TAG]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["a tag", "a/b", "ü" * 127, "x" * 255, "id:1", "snapshot.id=1", "%s,x=y"])
 def test_odd_tags_that_are_taken_as_they_are(image: Path, tag: str) -> None:
     succeed(plan_take(image, tag=tag))
@@ -155,6 +158,7 @@ def test_restore_without_safety_says_what_is_lost(image: Path) -> None:
     assert (first_byte(image), len(table(image))) == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_safety_tag_that_fits_any_snapshot(tmp_path: Path) -> None:
     for tag in ("", "x" * 255, "a\nb", "-x", "7"):
         path = layered(tmp_path / "i", tag)
@@ -166,6 +170,7 @@ def test_a_safety_tag_that_fits_any_snapshot(tmp_path: Path) -> None:
         assert (first_byte(path), table(path)[-1]) == (1, ("2", plan.safety, 2))
 
 
+@pytest.mark.slow
 def test_the_trap_of_numbers(tmp_path: Path) -> None:
     """`qemu-img snapshot -a 1` restores id 1 (tag 2), while `-d 1` deletes tag 1 (id 2)."""
     path = layered(tmp_path / "i", "2", "1", "keep")
@@ -184,6 +189,7 @@ def test_the_trap_of_numbers(tmp_path: Path) -> None:
     checked(path)
 
 
+@pytest.mark.slow
 def test_repeated_empty_and_dashed_tags(tmp_path: Path) -> None:
     path = layered(tmp_path / "i", "same", "same", "", "-x", "same")
     assert hindrances(plan_restore(path, which="same")) == [Hindrance.AMBIGUOUS]
@@ -199,6 +205,7 @@ def test_repeated_empty_and_dashed_tags(tmp_path: Path) -> None:
     checked(path)
 
 
+@pytest.mark.slow
 def test_tags_that_qemu_cannot_be_told(tmp_path: Path) -> None:
     path = layered(tmp_path / "i", "plain", "other")
     l1 = [(one.l1_offset, one.l1_size) for one in opened(path).snapshots]
@@ -227,6 +234,7 @@ def test_delete_says_what_it_frees_and_leaves_all_else(image: Path) -> None:
     checked(image)
 
 
+@pytest.mark.slow
 def test_several_at_once_on_two_disks(tmp_path: Path) -> None:
     paths = layered(tmp_path / "a", "one", "two", "three"), layered(tmp_path / "b", "zero", "one", "two", "three")
     plan = plan_delete(*paths, which=["one", "id:3"])  # on the first disk, id 3 is "three"
@@ -236,6 +244,7 @@ def test_several_at_once_on_two_disks(tmp_path: Path) -> None:
     assert [row[1:] for row in table(paths[1])] == [("zero", 1), ("two", 3)]
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_one_disk_lacks(tmp_path: Path) -> None:
     first, second = layered(tmp_path / "a", "one"), layered(tmp_path / "b", "other")
     plan = plan_restore(first, second, which="one")
@@ -251,6 +260,7 @@ def test_a_snapshot_that_one_disk_lacks(tmp_path: Path) -> None:
     assert second.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_disks_with_repeated_tags_are_told_apart_by_the_moment(tmp_path: Path) -> None:
     paths = []
     for name, moments in (("a", (100, 200)), ("b", (200, 100))):
@@ -281,6 +291,7 @@ def test_a_word_that_means_different_things_on_two_disks(tmp_path: Path) -> None
     assert (first_byte(first), first_byte(second)) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_disk_that_was_resized_since(tmp_path: Path) -> None:
     path = layered(tmp_path / "i", "small")
     run("qemu-img", "resize", "-q", path, "8M")
@@ -297,6 +308,7 @@ def test_a_disk_that_was_resized_since(tmp_path: Path) -> None:
     checked(path)
 
 
+@pytest.mark.slow
 def test_bitmaps_stop_a_restore_and_nothing_else(image: Path) -> None:
     run("qemu-img", "bitmap", "--add", "-f", "qcow2", image, "backup")
     assert hindrances(plan_restore(image, which="one")) == [Hindrance.BITMAPS]

@@ -35,6 +35,7 @@ def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.Monk
     assert survey_files([Path("a.qcow2")]).disks[0].path == tmp_path / "a.qcow2"
 
 
+@pytest.mark.slow
 def test_disks_that_hold_no_snapshots(tmp_path: Path) -> None:
     raw, old, outside, locked = (tmp_path / name for name in ("raw", "old", "outside", "luks"))
     raw.write_bytes(bytes(MIB))

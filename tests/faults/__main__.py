@@ -87,6 +87,8 @@ qemu-img alone tells what is true, and vmsnap must agree with it:
 - it holds exactly those images in quarantine on which `qemu-img check` is not clean;
 - after its *Check and repair*, `qemu-img check` is clean on all of them;
 - every snapshot that the operation did not name is byte-identical, also after 100 MiB more were written to the disk;
+- neither then nor afterwards does `qemu-img check` find errors; it may find leaks after the guest wrote: QEMU 7.2 leaks
+  some clusters by itself when it writes to an image that once ran out of space, also after a repair by hand;
 - what is on the disk is what was there, or, for a restore, what was to be there;
 - its list of snapshots is that of `qemu-img info`.
 

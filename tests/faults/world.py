@@ -183,9 +183,14 @@ def _repair(paths: list[Path], row: Row) -> None:
 
 
 def _require_whole(world: World, path: Path, named: str, row: Row, *, before: bool) -> None:
-    """See that a disk is clean, that what was not named is what it was, and that vmsnap lists what is there."""
-    if checked(path) != "clean":
-        row.wrong.append(f"{path.name} is {checked(path)} at the end")
+    """See that a disk is clean, that what was not named is what it was, and that vmsnap lists what is there.
+
+    When the guest has written, leaks are let pass: QEMU 7.2 leaks some clusters by itself when it writes to an image
+    that once ran out of space, also when it was repaired and found clean, and no vmsnap was near it.
+    """
+    found = checked(path)
+    if found != "clean" and (before or found != "leaks"):
+        row.wrong.append(f"{path.name} is {found} {'before' if before else 'after'} the guest wrote")
     known = world.digests[path]
     kept = [tag for tag in SNAPSHOTS if tag != named]
     now = digests(path, [*kept, *([""] if before else [])])

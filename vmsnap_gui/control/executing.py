@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import live, offline, starting
@@ -49,7 +50,8 @@ async def execute(plan: Plan, observer: Observer | None = None) -> Outcome:
         run.operation.end(Ending.FAILED.value)
         raise
     except BaseException:
-        run.operation.abandon()
+        with contextlib.suppress(ControlError):
+            run.operation.abandon()
         raise
 
 
@@ -122,10 +124,15 @@ def _announce(run: Run, step: Step, number: int) -> None:
 async def _settle(run: Run, step: Step) -> None:
     """After a failed step: what was being written is doubtful, unless a look at it proves that nothing is wrong."""
     writing = [target.path for target in step.targets if target.path.resolve() in run.operation.writing()]
-    run.operation.doubt(writing)
-    for path in writing:
-        if await judge(path) is None:
-            run.operation.done([path])
+    if not writing:
+        return
+    try:
+        run.operation.doubt(writing)
+        for path in writing:
+            if await judge(path) is None:
+                run.operation.done([path])
+    except ControlError as failure:  # the journal's last word is that these images are being written
+        run.said.append(str(failure))
 
 
 async def _roll_back(run: Run, failed: Step) -> None:
@@ -184,8 +191,11 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
     else:
         ending = Ending.STUCK
     held = {path: await judge(path) for path in run.before}
-    run.operation.done([path for path, why in held.items() if why is None and run.operation.doubtful(path)])
-    run.operation.end(ending.value)
+    try:
+        run.operation.done([path for path, why in held.items() if why is None and run.operation.doubtful(path)])
+        run.operation.end(ending.value)
+    except ControlError as failure:
+        run.said.append(str(failure))
     said = [text.strip() for text in [error.details if error is not None else "", *run.said] if text.strip()]
     return Outcome(
         plan=run.plan,

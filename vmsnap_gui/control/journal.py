@@ -136,9 +136,15 @@ class Operation:
     def enter(self, number: int, step: Step, *, writes: bool, undoing: bool = False) -> None:
         """Record that a step begins, before it does; raises ControlError if that cannot be written."""
         self.step, self.undoing, self.tool = number, undoing, None
+        marks = [one.mark for one in self.images]
         if writes:
             self._mark([target.path for target in step.targets], Mark.WRITING)
-        self.save()
+        try:
+            self.save()
+        except ControlError:  # the step does not begin
+            for one, mark in zip(self.images, marks, strict=True):
+                one.mark = mark
+            raise
 
     def tool_started(self, pid: int) -> None:
         """Record the process that writes; raises ControlError if that cannot be written."""
