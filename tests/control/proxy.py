@@ -83,7 +83,7 @@ class Proxy:
             far.setblocking(False)
             try:
                 far.connect(str(self._monitor))
-            except BlockingIOError:  # its queue is full
+            except OSError:  # it is gone, or its queue is full
                 near.close()
                 return ()
             far.setblocking(True)

@@ -11,12 +11,18 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.faults import files
+from tests.faults import files, live
 from tests.faults.victim import VERBS
 from tests.faults.world import Row, template
 from tests.image.tools import run
 
 _INSIDE = "VMSNAP_FAULTS_INSIDE"
+
+_WAYS = {
+    "files": (template, files.FAULTS, files.experiment),
+    "qmp": (live.live_template, live.LIVE_FAULTS, live.live_experiment),
+}
+"""How the machine is reached: what makes its disks, what befalls it, and one run."""
 
 
 def main() -> int:
@@ -25,11 +31,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100, help="how many, beside one of each that is undisturbed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--table", type=Path, help="where the table goes, in Markdown")
-    parser.add_argument("--fault", choices=files.FAULTS, help="only this one")
+    parser.add_argument("--way", choices=_WAYS, help="only this one")
+    parser.add_argument("--fault", choices=[*files.FAULTS, *live.LIVE_FAULTS], help="only this one")
     options = parser.parse_args()
     if not os.environ.get(_INSIDE):
         return _in_a_mount_namespace()
-    rows = _runs(options.runs, options.seed, options.fault)
+    ways = [options.way] if options.way is not None else list(_WAYS)
+    rows = [row for way in ways for row in _runs(way, options.runs // len(ways), options.seed, options.fault)]
     if options.table is not None:
         options.table.write_text(markdown(rows, options.seed))
     wrong = [row for row in rows if row.wrong]
@@ -44,17 +52,18 @@ def _in_a_mount_namespace() -> int:
     return subprocess.run(words, check=False, env={**os.environ, _INSIDE: "yes"}).returncode
 
 
-def _runs(count: int, seed: int, fault: str | None) -> list[Row]:
+def _runs(way: str, count: int, seed: int, fault: str | None) -> list[Row]:
     rows = []
-    usual = [fault] if fault is not None else [name for name in files.FAULTS if name != "none"]
+    make, faults, experiment = _WAYS[way]
+    usual = [fault] if fault is not None else [name for name in faults if name != "none"]
     chosen = [(verb, "none") for verb in VERBS]
     chosen += [(list(VERBS)[number % len(VERBS)], usual[number // len(VERBS) % len(usual)]) for number in range(count)]
     with tempfile.TemporaryDirectory(prefix="vmsnap-faults-") as folder:
         scratch = Path(folder)
-        files.mount(scratch / "original", 1 << 30)
-        original = template(scratch / "original")
+        files.mount(scratch / "original", 2 << 30)
+        original = make(scratch / "original")
         for number, (verb, what) in enumerate(chosen):
-            row = files.experiment(verb, what, original, scratch, random.Random(f"{seed} {number}"))
+            row = experiment(verb, what, original, scratch, random.Random(f"{seed} {number}"))
             print(f"{number}: {row.verb}; {row.fault}; {row.moment}; {row.ended}; {row.found}; {row.wrong}", flush=True)
             rows.append(row)
         subprocess.run(["umount", scratch / "original"], check=True)

@@ -58,23 +58,23 @@ class Run:
 
 def _kill_tool(run: Run) -> str:
     operation = run.entered()
-    return _kill(operation.tool, run.delay) if operation is not None and operation.tool is not None else "no tool"
+    return kill(operation.tool, run.delay) if operation is not None and operation.tool is not None else "no tool"
 
 
 def _kill_vmsnap(run: Run) -> str:
     run.entered()
-    return _kill(run.victim.pid, run.delay)
+    return kill(run.victim.pid, run.delay)
 
 
 def _kill_both(run: Run) -> str:
     operation = run.entered()
-    said = _kill(run.victim.pid, run.delay)
+    said = kill(run.victim.pid, run.delay)
     if operation is not None and operation.tool is not None:
-        said = f"both: {said}, {_kill(operation.tool, 0)}"
+        said = f"both: {said}, {kill(operation.tool, 0)}"
     return said
 
 
-def _kill(pid: int, delay: float) -> str:
+def kill(pid: int, delay: float) -> str:
     """Kill a process after a delay; by a descriptor, so that it cannot be another one by then."""
     try:
         watch = os.pidfd_open(pid)

@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, Print, fingerprints, id_of, tag_of
 from vmsnap_gui.control.plan import StepKind
@@ -231,20 +233,31 @@ async def go_on(qmp: QMP, run: Run, *, runs: bool, announce: bool = False) -> No
 
 @contextlib.asynccontextmanager
 async def _session(step: Step, run: Run) -> AsyncIterator[QMP]:
-    """Talk to the machine of a plan; an error within leaves the images in doubt only if QEMU is lost."""
-    machine, paths = run.plan.machine, [target.path for target in step.targets]
+    """Talk to the machine of a plan; an error within leaves images in doubt only if QEMU is lost, but then all."""
+    machine = run.plan.machine
     try:
         if machine.pid is not None:
             run.operation.tool_started(machine.pid)
-        async with await QMP.connect(machine.address or "") as qmp:
-            try:
-                yield qmp
-            except Lost as error:
-                raise Lost(await _what_is_left(machine.pid, error), command=error.command) from error
+        async with await _connected(run) as qmp:
+            yield qmp
+    except Lost as error:
+        run.operation.doubt(seen.path for seen in run.plan.seen)
+        raise Lost(await _what_is_left(machine.pid, error), command=error.command) from error
+    except ControlError:
+        run.operation.done(target.path for target in step.targets)
+        raise
+
+
+async def _connected(run: Run) -> QMP:
+    """Connect to a plan's machine; raises Lost if it has ended since, ControlError if it only lets nobody in."""
+    machine = run.plan.machine
+    try:
+        return await QMP.connect(machine.address or "")
     except Lost:
         raise
-    except ControlError:
-        run.operation.done(paths)
+    except ControlError as error:
+        if machine.pid is not None and not psutil.pid_exists(machine.pid):
+            raise Lost(error.message) from error
         raise
 
 
