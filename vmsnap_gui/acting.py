@@ -86,7 +86,7 @@ class Draft(QObject):
         self.wish = wish
         self._job = self._jobs.run(
             self.tr("Planning"),
-            lambda _progress: make_plan(wish),
+            lambda progress: make_plan(wish, progress),
             lane=self._lane,
             success=self._made,
             failure=self._failed,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.plan import Ending, Options, Verb
+from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.control.profile import LaunchProfile
     from vmsnap_gui.control.reviewing import Review
     from vmsnap_gui.image.errors import Progress
+
+_PAUSE = 0.2
+"""Seconds between looks whether planning was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +118,30 @@ class Watch:
             self._progress(done, expected if expected is not None and self._steps == 1 else 0)
 
 
-def make_plan(wish: Wish) -> Plan:
+def make_plan(wish: Wish, progress: Progress) -> Plan:
     """Look at the machine and plan what a person asks for.
 
     Raises:
         ControlError, ImageError: the machine cannot be looked at, or there is no such snapshot.
+        Cancelled: by the progress callback; checking a large image can take a while.
     """
     import asyncio
 
-    return asyncio.run(_plan(wish))
+    return asyncio.run(_plan_unless_cancelled(wish, progress))
+
+
+async def _plan_unless_cancelled(wish: Wish, progress: Progress) -> Plan:
+    import asyncio
+
+    made = asyncio.get_running_loop().create_task(_plan(wish), name="planning")
+    while not (await asyncio.wait([made], timeout=_PAUSE))[0]:
+        try:
+            progress(0, 0)
+        except Cancelled:
+            made.cancel()
+            await asyncio.wait([made])
+            raise
+    return made.result()
 
 
 async def _plan(wish: Wish) -> Plan:
