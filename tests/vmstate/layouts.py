@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 CODES = {
-    "bool": "B", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "bool": "B", "int8": "b", "int16": "h", "int32": "i", "int64": "q", "int64 equal": "Q",
     "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
     "float64": "d", "CPU_Double_U": "d", "timer": "q",
 }  # fmt: skip
@@ -100,7 +100,8 @@ def entry(
 
 def pack(type_name: str, value: float) -> bytes:
     """Write a scalar as its type is written."""
-    return struct.pack(">" + CODES[type_name.removesuffix(" equal").removesuffix(" le")], value)
+    code = CODES.get(type_name) or CODES[type_name.removesuffix(" equal").removesuffix(" le")]
+    return struct.pack(f">{code}", value)
 
 
 def as_json(type_name: str, value: float) -> object:

@@ -37,7 +37,7 @@ RANGES = {
     for sign in ("", "u")
     for bits in (8, 16, 32, 64)
     for how in ("", " equal")
-} | {"timer": (-1, 1 << 62), "bool": (0, 1)}
+} | {"timer": (-1, 1 << 62), "bool": (0, 1), "int64 equal": (0, (1 << 64) - 1)}  # the last is QEMU's name for uint64
 
 names = st.sampled_from(["a", "b", "env.eip", "regs", "0000:00:02.0", "naïve", "x[1]", "very_long_name" * 10])
 types = st.sampled_from(sorted(RANGES))
