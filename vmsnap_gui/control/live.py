@@ -82,6 +82,8 @@ def _require_state(step: Step) -> None:
 
 
 async def _untake(step: Step, run: Run) -> None:
+    if step not in run.done:  # a take that failed has cleared up after itself
+        return
     async with _session(step, run) as qmp:
         await _clear(qmp, step, run.before)
         run.status = await _status(qmp)
