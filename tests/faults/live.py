@@ -213,13 +213,13 @@ def _hit(verb: str, fault: str, world: World, folders: tuple[Path, Path], random
         if "QEMU" in fault or "both" in fault:
             machine.kill()
             raise _Killed
-    if row.ended == "done" and "kill" in fault:
+    if fault == "full file system" or (row.ended == "done" and "kill" in fault):
         _mend(world)
     return row
 
 
 def _mend(world: World) -> None:
-    """Free what a QEMU that was killed after the operation had ended has leaked: nobody's operation has done that."""
+    """Free what QEMU leaks by itself, without harm: where it has no room, or is killed after the operation's end."""
     for path in world.disks:
         done = subprocess.run(["qemu-img", "check", "-q", "-r", "leaks", "-f", "qcow2", path], check=False)
         if done.returncode:

@@ -61,9 +61,9 @@ async def _take(step: Step, run: Run) -> None:
         except Lost:
             raise
         except ControlError as error:
-            await _clear(qmp, step, before)
+            left = await _cleared(qmp, step, run, before)
             await go_on(qmp, run, runs=status == "running")
-            raise ControlError(f"QEMU did not save: {error.message}", command=error.command) from error
+            raise ControlError(f"QEMU did not save: {error.message}{left}", command=error.command) from error
         await go_on(qmp, run, runs=status == "running")
     for target in step.targets:
         fresh = [key for key in fingerprints(target.path).snapshots if key not in before[target.path].snapshots]
@@ -82,6 +82,8 @@ def _require_state(step: Step) -> None:
 
 
 async def _untake(step: Step, run: Run) -> None:
+    if step not in run.done:  # a take that failed has cleared up after itself
+        return
     async with _session(step, run) as qmp:
         await _clear(qmp, step, run.before)
         run.status = await _status(qmp)
@@ -178,6 +180,24 @@ async def _delete(step: Step, run: Run) -> None:
     if _tagged(fingerprints(target.path), target.tag, target.id):
         raise ControlError(f"{target.tag!r} (id {target.id}) is still there", path=target.path)
     _require_kept(run, target.path)
+
+
+async def _cleared(qmp: QMP, step: Step, run: Run, before: dict[Path, Fingerprints]) -> str:
+    """Delete what a failed take has left; return "", or what to add to its error where that fails, too.
+
+    QEMU deletes it itself, but where it cannot write the table (no space), it forgets a snapshot that is still there.
+    """
+    try:
+        await _clear(qmp, step, before)
+    except Lost:
+        raise
+    except ControlError as error:
+        tag = step.targets[0].tag
+        for target in step.targets:
+            if any(key not in before[target.path].snapshots for key in _tagged(fingerprints(target.path), tag)):
+                run.finish[target.path] = ("vmsnap", "delete", str(target.path), f"tag:{tag}")
+        return f"; a part of {tag!r} is left, to be deleted when the machine is shut down: {error.message}"
+    return ""
 
 
 async def _clear(qmp: QMP, step: Step, before: dict[Path, Fingerprints]) -> None:

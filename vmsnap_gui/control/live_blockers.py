@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Part = tuple["Disk", "Snapshot"]
 """A disk, and its part of a snapshot."""
 
-_TRANSIENT = ("inmigrate", "postmigrate", "finish-migrate", "prelaunch-migrate", "save-vm", "colo")
+_TRANSIENT = ("inmigrate", "postmigrate", "finish-migrate", "save-vm", "colo")
 """Run states in which QEMU's disks are not its own, or it is at work on the state already."""
 
 

@@ -58,7 +58,7 @@ class Choice(enum.Enum):
     REPLACE = "replace"
     """take: an existing snapshot of that tag is deleted"""
     LEAVE_OUT = "leave out"
-    """restore: disks that lack the snapshot stay as they are"""
+    """restore: disks that lack the snapshot stay as they are; live take: so do disks that can hold none"""
     RESIZE = "resize"
     """restore: the disk gets back the size that it had in the snapshot"""
     ACCEPT = "accept"
