@@ -7,7 +7,9 @@ The JSON has the milliseconds of each phase, and under "anonymous" the bytes of 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +57,11 @@ class Walk(QObject):
     def _turn(self) -> None:
         if self._ready():
             self._calm = 0
-            step = next(self._steps, None)
+            try:
+                step = next(self._steps, None)
+            except Exception:
+                traceback.print_exc()
+                os._exit(1)  # Qt would go on, with a walk that seems to be over
             if step is None:
                 self._end()
             else:
@@ -97,7 +103,7 @@ class Walk(QObject):
         self._found["anonymous"] = anonymous("self")
         tab = window.compare_tab
         self._measure("fields")
-        tab.compare_files(*self._streams)
+        tab.compare_files(self._streams)
         yield lambda: tab.session.compared is not None and self._is_calm()
         yield from self._fields()
         self._measure("memory")
