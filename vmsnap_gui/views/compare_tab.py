@@ -51,6 +51,7 @@ class CompareTab(QObject):
     Attributes:
         session: The comparison.
         actions: What can be done.
+        is_made: Whether the view has all its parts.
     """
 
     made = Signal(object)
@@ -77,7 +78,7 @@ class CompareTab(QObject):
         self._tabs = tabs
         self._jobs = jobs
         self._view: CompareView | None = None
-        self._is_made = False
+        self.is_made = False
         self._modules = list(_MODULES)
         self._files: CompareFiles | None = None
         session.library.entry_removed.connect(self.session.forget)
@@ -103,7 +104,7 @@ class CompareTab(QObject):
 
     def prepare(self) -> None:
         """Make the view before it is wanted, each piece in a turn of its own: all at once takes 60 ms and more."""
-        if self._is_made:
+        if self.is_made:
             gc.freeze()  # as in the inspector: it stays
             return
         if self._modules:
@@ -123,8 +124,8 @@ class CompareTab(QObject):
 
     def _end_making(self, view: CompareView) -> None:
         """Connect the view, once it has all its parts."""
-        if not self._is_made:
-            self._is_made = True
+        if not self.is_made:
+            self.is_made = True
             view.header.base.file_dropped.connect(self.use_file_as_base)
             view.fields.filter_wanted.connect(self.filter_wanted)
             view.fields.actions_of_change.column_wanted.connect(self.column_wanted)
