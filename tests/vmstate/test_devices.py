@@ -109,6 +109,18 @@ def test_damaged_anywhere(footers: bool, data: st.DataObject) -> None:
         assert state.sections or state.problems or not changed
 
 
+def test_what_a_description_of_nothing_leaves_out_is_walked() -> None:
+    """A zero instead of the configuration ends the walk at once, and "devices" misspelt describes none."""
+    stream = bytearray(machine(footers=True))
+    whole = open_state(Memory(bytes(stream)), forward=True)
+    stream[8] = 0
+    stream[stream.index(b'"devices"') + 1] = ord("D")
+    state = open_state(Memory(bytes(stream)))
+    assert state.located is Located.FORWARD
+    assert [section.name for section in state.sections] == [section.name for section in whole.sections]
+    assert any("no section starts here" in str(problem) for problem in state.problems)
+
+
 class Failing(Memory):
     """A view whose file is cut off while it is read."""
 

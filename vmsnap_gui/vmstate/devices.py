@@ -233,6 +233,8 @@ class VMState:
             return False
         head, table, position = self._head()
         devices = self._tail.desc.devices
+        if not head and not devices and position < self._tail.eof:
+            return False  # a description of nothing, and bytes before it: only walking tells what they are
         early = [s for s in head if s.type is SectionType.FULL and s.bounded_by is None]
         matching = [(s.name, s.instance_id) == (d.name, d.instance_id) for s, d in zip(early, devices, strict=False)]
         if len(early) > len(devices) or not all(matching):
