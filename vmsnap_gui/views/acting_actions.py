@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 
 from vmsnap_gui.control.plan import Verb
@@ -59,11 +59,14 @@ class ActingActions(QObject):
         ):
             action.triggered.connect(lambda _checked=False, verb=verb: self.wanted.emit(verb))
         self.undo.triggered.connect(self.undo_wanted)
-        acting.changed.connect(self._enable)
-        session.selection_changed.connect(self._enable)
-        session.library.entry_changed.connect(self._enable)
-        session.machines.changed.connect(self._enable)
-        table.selection_changed.connect(self._enable)
+        # Selecting an image emits many of these, and the Qt thread has enough to do then.
+        self._soon = QTimer(self, interval=0, singleShot=True)
+        self._soon.timeout.connect(self._enable)
+        acting.changed.connect(self._follow)
+        session.selection_changed.connect(self._follow)
+        session.library.entry_changed.connect(self._follow)
+        session.machines.changed.connect(self._follow)
+        table.selection_changed.connect(self._follow)
         table.menu_wanted.connect(self._fill_menu)
         self._enable()
 
@@ -97,7 +100,10 @@ class ActingActions(QObject):
         line.setSeparator(True)
         menu.insertActions(menu.actions()[0], [self.restore, self.start, self.delete, line])
 
-    def _enable(self, *_: object) -> None:
+    def _follow(self, *_: object) -> None:
+        self._soon.start()
+
+    def _enable(self) -> None:
         chosen, why_not = self.selected(), self._why_not()
         one = self.tr("Select one snapshot first")
         some = self.tr("Select one or more snapshots first")
