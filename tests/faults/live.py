@@ -213,7 +213,8 @@ def _hit(verb: str, fault: str, world: World, folders: tuple[Path, Path], random
         if "QEMU" in fault or "both" in fault:
             machine.kill()
             raise _Killed
-    if fault == "full file system" or (row.ended == "done" and "kill" in fault):
+    over = not operations() and "kill" in fault
+    if over or fault == "full file system":
         _mend(world)
     return row
 

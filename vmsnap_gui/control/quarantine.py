@@ -115,9 +115,12 @@ def _holding(path: Path) -> list[Operation]:
     found = []
     for operation in operations():
         image = operation.image(path)
-        if image is not None and (
-            image.mark is Mark.DOUBTFUL or (image.mark is Mark.WRITING and not operation.alive())
-        ):
+        if image is None:
+            continue
+        cut_off = operation.ended is None and not operation.alive()
+        # A QEMU that went on after a step of ours may have been killed since, unseen.
+        unseen = image.mark is Mark.DONE and operation.plan.get("address") is not None
+        if image.mark is Mark.DOUBTFUL or (cut_off and (image.mark is Mark.WRITING or unseen)):
             found.append(operation)
     return found
 
