@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,15 +92,20 @@ def kill(pid: int, delay: float) -> str:
 
 
 def _fill(run: Run) -> str:
-    """Fill the disks' file system up to a few bytes when the step begins, until the operation has ended."""
-    left = int(run.delay / _LONGEST * _ROOM) // 4096 * 4096
     while run.victim.poll() is None and not any(one.step >= run.step for one in operations()):
-        time.sleep(0.0005)
-    filler = run.folder / "filler"
-    free = os.statvfs(run.folder)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.victim.wait(0.0005)
+    return fill(run.folder, int(run.delay / _LONGEST * _ROOM), run.victim)
+
+
+def fill(folder: Path, left: int, victim: subprocess.Popen[str]) -> str:
+    """Fill the file system of `folder` up to `left` bytes, rounded down to pages, until the operation has ended."""
+    left = left // 4096 * 4096
+    filler = folder / "filler"
+    free = os.statvfs(folder)
     with filler.open("wb") as file, contextlib.suppress(OSError):
         os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
-    run.victim.wait()
+    victim.wait()
     filler.unlink()
     return f"{left} bytes left"
 

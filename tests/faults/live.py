@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.control.proxy import Proxy
-from tests.faults.files import kill, mount
+from tests.faults.files import fill, kill, mount
 from tests.faults.victim import VERBS
 from tests.faults.world import SNAPSHOTS, Row, World, copied, digests, look
 from tests.image.tools import MIB, content, create, opened
@@ -137,16 +137,8 @@ def _stall(run: LiveRun) -> str:
 
 
 def _fill(run: LiveRun) -> str:
-    """Fill the disks' file system up to a few bytes when the step begins, until the operation has ended."""
-    left = int(run.delay * _ROOM) // 4096 * 4096
     run.entered()
-    filler = run.folder / "filler"
-    free = os.statvfs(run.folder)
-    with filler.open("wb") as file, contextlib.suppress(OSError):
-        os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
-    run.victim.wait()
-    filler.unlink()
-    return f"{left} bytes left"
+    return fill(run.folder, int(run.delay * _ROOM), run.victim)
 
 
 def _nothing(run: LiveRun) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -84,25 +85,60 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
 
 async def plan_delete(machine: Machine, selectors: Sequence[str], options: Options) -> Plan:
     """Plan to delete snapshots from all disks; see planning."""
-    selections = [common.select(machine, selector) for selector in selectors]
-    parts = {(common.path_of(disk), one.id): (disk, one) for found in selections for disk, one in found.held}
-    going = list(parts.values())
-    disks = tuple(dict.fromkeys(disk for disk, _ in going))
-    blockers = [blocker for selection in selections for blocker in selection.blockers]
+    deletion = deletion_of(machine, selectors)
+    going, disks = deletion.going, deletion.disks
+    blockers = [*deletion.blockers]
     blockers += [blocker async for blocker in blockers_of.disk_blockers(disks)]
     blockers += blockers_of.told_blockers(going)
-    subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
     return Plan(
         verb=Verb.DELETE,
         machine=machine,
-        subject=", ".join(dict.fromkeys(subjects)),
+        subject=deletion.subject,
         steps=_checked(disks, [_delete(disk, one) for disk, one in going]) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=tuple(warning for selection in selections for warning in selection.warnings),
-        losses=tuple(f"{one.tag!r} (id {one.id}) of {common.name_of(disk)}: {what_of(one)}." for disk, one in going),
+        warnings=deletion.warnings,
+        losses=deletion.losses,
         cost=Cost(free=free_of(disks), frees=frees_of(going)),
         options=options,
         seen=common.seen_of(disks),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a delete of several snapshots comes to, whoever does it.
+
+    Attributes:
+        going: Each snapshot that goes, with its disk, once even if two selectors name it.
+        disks: Those disks.
+        subject: The snapshots, for people.
+        blockers: What is in the way of choosing them.
+        warnings: What a person should know first.
+        losses: What will be gone.
+    """
+
+    going: tuple[tuple[Disk, Snapshot], ...]
+    disks: tuple[Disk, ...]
+    subject: str
+    blockers: tuple[Blocker, ...]
+    warnings: tuple[str, ...]
+    losses: tuple[str, ...]
+
+
+def deletion_of(machine: Machine, selectors: Sequence[str]) -> Deletion:
+    """Find what the selectors of a delete mean on each disk."""
+    selections = [common.select(machine, selector) for selector in selectors]
+    parts = {(common.path_of(disk), one.id): (disk, one) for found in selections for disk, one in found.held}
+    subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
+    return Deletion(
+        going=tuple(parts.values()),
+        disks=tuple(dict.fromkeys(disk for disk, _ in parts.values())),
+        subject=", ".join(dict.fromkeys(subjects)),
+        blockers=tuple(blocker for selection in selections for blocker in selection.blockers),
+        warnings=tuple(warning for selection in selections for warning in selection.warnings),
+        losses=tuple(
+            f"{one.tag!r} (id {one.id}) of {common.name_of(disk)}: {what_of(one)}." for disk, one in parts.values()
+        ),
     )
 
 

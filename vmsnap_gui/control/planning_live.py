@@ -21,7 +21,7 @@ from vmsnap_gui.control.live_blockers import (
 )
 from vmsnap_gui.control.plan import Cost, Options, Plan, Step, StepKind, Target, Verb
 from vmsnap_gui.control.planning_common import name_of
-from vmsnap_gui.control.planning_files import frees_of, subject_of, what_of
+from vmsnap_gui.control.planning_files import deletion_of, frees_of, subject_of, what_of
 from vmsnap_gui.control.storage_daemon import fits
 
 if TYPE_CHECKING:
@@ -101,29 +101,25 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
 
 async def plan_delete(machine: Machine, selectors: Sequence[str], options: Options) -> Plan:
     """Plan to delete snapshots of a running machine; see planning."""
-    selections = [common.select(machine, selector) for selector in selectors]
-    parts = {(common.path_of(disk), one.id): (disk, one) for found in selections for disk, one in found.held}
-    going = list(parts.values())
-    disks = tuple(dict.fromkeys(disk for disk, _ in going))
+    deletion = deletion_of(machine, selectors)
     told = await ask(machine)
     blockers = [
         *told.blockers,
-        *(blocker for selection in selections for blocker in selection.blockers),
-        *[blocker async for blocker in disk_blockers(machine, disks)],
-        *told_blockers(going),
+        *deletion.blockers,
+        *[blocker async for blocker in disk_blockers(machine, deletion.disks)],
+        *told_blockers(deletion.going),
     ]
-    subjects = [subject_of(selection, selector) for selection, selector in zip(selections, selectors, strict=True)]
     return Plan(
         verb=Verb.DELETE,
         machine=machine,
-        subject=", ".join(dict.fromkeys(subjects)),
-        steps=tuple(_delete(disk, one) for disk, one in going) if not blockers else (),
+        subject=deletion.subject,
+        steps=tuple(_delete(disk, one) for disk, one in deletion.going) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=tuple(warning for selection in selections for warning in selection.warnings),
-        losses=tuple(f"{one.tag!r} (id {one.id}) of {name_of(disk)}: {what_of(one)}." for disk, one in going),
-        cost=Cost(frees=frees_of(going)),
+        warnings=deletion.warnings,
+        losses=deletion.losses,
+        cost=Cost(frees=frees_of(deletion.going)),
         options=options,
-        seen=common.seen_of(disks),
+        seen=common.seen_of(deletion.disks),
     )
 
 
