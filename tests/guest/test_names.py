@@ -256,6 +256,7 @@ def containers(below: st.SearchStrategy[Field]) -> st.SearchStrategy[Field]:
 trees = st.recursive(leaves, containers, max_leaves=12)
 
 
+@pytest.mark.slow
 @unhurried
 @given(
     children=st.lists(trees, max_size=6),

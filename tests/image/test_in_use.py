@@ -161,6 +161,7 @@ def test_a_header_that_is_torn_for_a_moment(path: Path, monkeypatch: pytest.Monk
     assert len(opened(path).snapshots) == 2
 
 
+@pytest.mark.slow
 def test_reading_while_another_writes(path: Path) -> None:
     """A snapshot reads right again and again while snapshots come and go and the disk is written."""
     image = opened(path)

@@ -93,6 +93,7 @@ def test_a_page_size_from_a_lone_page_before_another_block() -> None:
     assert index.read(index.block("rom"), 0, 1024) == pattern(1, 1024)
 
 
+@pytest.mark.slow
 def test_a_page_size_learnt_behind_more_than_a_window_of_zero_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ram_parser, "_WINDOW", 1 << 18)
     count = (1 << 18) // 9 * 2
@@ -331,6 +332,7 @@ def test_pages_before_one_past_the_end_are_kept(count: int) -> None:
     assert content(index, index.blocks[0]) == patterns(0, count) + bytes(4096 * (64 - count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pages", "zero pages", "irregular", "xbzrle", "compressed"])
 def test_cut_anywhere_the_whole_records_are_kept(kind: str) -> None:
     size = 1024

@@ -245,6 +245,7 @@ def test_five_megabytes_of_small_items_stay_in_proportion(item: bytes) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "item",
     [
