@@ -216,7 +216,7 @@ def take_comparisons(camera: Camera) -> None:
 
 def take_base(camera: Camera) -> None:
     """The same comparison with a base, in all its parts; then without one again."""
-    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.compare.terms import Outcome
     from vmsnap_gui.sides import Side
 
     tab, snapshots = camera.parts.window.compare_tab, camera.parts.window.snapshots.model
@@ -252,7 +252,8 @@ def take_huge(camera: Camera) -> None:
 
     from vmsnap_gui.compare.fields import FieldComparison
     from vmsnap_gui.compare.ram import BlockComparison, RamComparison
-    from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+    from vmsnap_gui.compare.status import FieldChange, SectionChange
+    from vmsnap_gui.compare.terms import Status
     from vmsnap_gui.comparing import Compared, Counts, MemoryCompared
     from vmsnap_gui.vmstate.fields import Field, Kind
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.plan import Verb
+from vmsnap_gui.control.terms import Verb
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.operating import Whom, Wish, make_plan
 from vmsnap_gui.vms import read_profile, read_script

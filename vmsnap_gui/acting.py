@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vmsnap_gui.control.plan import Ending, Options, StepKind, Verb
+from vmsnap_gui.control.terms import Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
 from vmsnap_gui.session import Report, sentence

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from vmsnap_gui.compare.outcomes import Outcome
-from vmsnap_gui.comparing import compare_disk, compare_memory, compare_sides
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.jobs import PART
 from vmsnap_gui.session import sentence
 from vmsnap_gui.sides import Sides
@@ -140,6 +139,8 @@ class CompareSession(QObject):
 
     def compare(self, a: Side, b: Side, base: Side | None = None) -> None:
         """Compare two snapshots, perhaps with a base; what is shown stays until that is done."""
+        from vmsnap_gui.comparing import compare_sides
+
         self._drop_coming()
         self.sides, self.base, self.failure = (a, b), base, ""
         self._number += 1
@@ -216,6 +217,8 @@ class CompareSession(QObject):
         compared = self.compared
         if compared is None or compared.fields is None:
             return
+        from vmsnap_gui.comparing import compare_memory
+
         work = partial(compare_memory, compared)
         self.memory.start(self.tr("Comparing memory"), self.lane("memory"), work)
 
@@ -223,6 +226,8 @@ class CompareSession(QObject):
         """Compare the disks, unless that is done or under way; of one image without reading data."""
         compared = self.compared
         if compared is not None:
+            from vmsnap_gui.comparing import compare_disk
+
             work = partial(compare_disk, compared.sides, False)
             self.disk.start(self.tr("Comparing disks"), self.lane("disk"), work)
 
@@ -230,6 +235,8 @@ class CompareSession(QObject):
         """Compare the disks again, by what they hold; what is shown stays until that is done."""
         compared = self.compared
         if compared is not None:
+            from vmsnap_gui.comparing import compare_disk
+
             work = partial(compare_disk, compared.sides, True)
             self.disk.start_again(self.tr("Comparing disks by content"), self.lane("disk"), work)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.compare.errors import CompareError
-from vmsnap_gui.compare.status import Status
+from vmsnap_gui.compare.terms import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,8 @@ def compare_sides(sides: Sides, noise: bool, progress: Progress) -> Compared:
 
 def _fields_since(found: Sequence[FieldComparison], progress: Progress) -> FieldsSince:
     from vmsnap_gui.compare.explain import section_labels
-    from vmsnap_gui.compare.outcomes import Outcome, three_way_fields
+    from vmsnap_gui.compare.outcomes import three_way_fields
+    from vmsnap_gui.compare.terms import Outcome
 
     a_b, base_a, base_b = found
     states = base_a.a, a_b.a, a_b.b
@@ -223,7 +224,7 @@ def compare_memory(compared: Compared, progress: Progress) -> MemoryCompared:
 def _memory_since(base: RamIndex, found: Sequence[RamComparison]) -> MemorySince:
     import numpy as np
 
-    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.compare.terms import Outcome
     from vmsnap_gui.compare.three import three_way_pages
 
     pages = three_way_pages(found[1], found[2], found[0])
@@ -278,7 +279,7 @@ def compare_disk(sides: Sides, read_data: bool, progress: Progress) -> DiskCompa
     by_content = all(one.read_data for one in found)
     if sides.base is None:
         return DiskCompared(found[0], size, unit, by_content)
-    from vmsnap_gui.compare.outcomes import Outcome
+    from vmsnap_gui.compare.terms import Outcome
     from vmsnap_gui.compare.three import three_way_disk
 
     since = three_way_disk(found[1], found[2], found[0])

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control.plan import Ending, Options, Verb
+from vmsnap_gui.control.terms import Ending, Options, Verb
 from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:

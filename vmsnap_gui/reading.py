@@ -202,6 +202,14 @@ class Reader:
             return self._image
 
 
+def prepare() -> None:
+    """Import the decoders and read the files of names, so that the first state that is opened need not wait for it."""
+    from vmsnap_gui.guest.names import default_rules
+    from vmsnap_gui.vmstate import devices  # noqa: F401
+
+    default_rules()
+
+
 def look_at(path: Path) -> Found:
     """Find out what a path is and read what the library shows of it; what fails is in the result."""
     began, stamp = time.monotonic_ns(), None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.machine import Reach
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.operating import Whom
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from vmsnap_gui.cli import main
 from vmsnap_gui.cli.operating import address_of, execute_watched
 from vmsnap_gui.cli.operation_line import OperationLine
 from vmsnap_gui.control.journal import interrupted
-from vmsnap_gui.control.plan import Ending
 from vmsnap_gui.control.planning import plan_take
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Ending
 from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:

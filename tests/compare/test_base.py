@@ -18,7 +18,7 @@ from tests.compare.machines import (
     branched,
     known_pages,
 )
-from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.comparing import compare_disk, compare_memory, compare_sides
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.sides import Side, Sides

@@ -15,7 +15,7 @@ from vmsnap_gui.compare import pairing
 from vmsnap_gui.compare.explain import bits_of, changed_ranges, explain, flipped_flags, labels
 from vmsnap_gui.compare.fields import FieldComparison, compare_fields
 from vmsnap_gui.compare.noise import NoiseRule, NoiseRules
-from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.guest.tables import BitField
 from vmsnap_gui.image.containers import open_image
@@ -25,6 +25,7 @@ from vmsnap_gui.vmstate.fields import Kind, to_json, walk
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
+    from vmsnap_gui.compare.status import FieldChange, SectionChange
     from vmsnap_gui.vmstate.fields import Field
 
 

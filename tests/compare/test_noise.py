@@ -7,7 +7,8 @@ import pytest
 from vmsnap_gui.compare.errors import CompareError
 from vmsnap_gui.compare.noise import NoiseRule, NoiseRules
 from vmsnap_gui.compare.noise_file import BUILT_IN, default_noise, load_noise, save_own, user_file
-from vmsnap_gui.compare.status import FieldChange, Status
+from vmsnap_gui.compare.status import FieldChange
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
 from vmsnap_gui.compare.fields import FieldComparison, compare_fields
 from vmsnap_gui.compare.noise_file import BUILT_IN, load_noise
-from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome
+from vmsnap_gui.compare.outcomes import FieldOutcome, SectionOutcome
 from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
 from vmsnap_gui.compare.report import report_text
 from vmsnap_gui.compare.report_planes import MOST_CELLS, MOST_RANGES, disk_plane, memory_planes
 from vmsnap_gui.compare.report_rows import MOST_IN_ALL, MOST_ROWS, row
-from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.compare.status import FieldChange, SectionChange
+from vmsnap_gui.compare.terms import Outcome, Status
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.vmstate.devices import open_state

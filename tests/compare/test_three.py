@@ -11,8 +11,9 @@ from tests.vmstate.rams import index_of, stream
 from tests.vmstate.streams import page, pattern
 from vmsnap_gui.compare.disk import DiskSide, compare_disks
 from vmsnap_gui.compare.fields import compare_fields
-from vmsnap_gui.compare.outcomes import Outcome, three_way_fields
+from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.compare.ram import compare_ram
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.compare.three import three_way_disk, three_way_pages
 from vmsnap_gui.vmstate.fields import to_json
 

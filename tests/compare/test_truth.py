@@ -24,7 +24,7 @@ from vmsnap_gui.compare.disk import DiskSide, compare_disks
 from vmsnap_gui.compare.fields import FieldComparison, compare_fields
 from vmsnap_gui.compare.noise_file import BUILT_IN, load_noise
 from vmsnap_gui.compare.ram import compare_ram, page_bytes
-from vmsnap_gui.compare.status import Status
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.vmstate.devices import VMState, open_state
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from tests.image.tools import MIB, converted, create, opened, take, write
 from vmsnap_gui.control import planning
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.plan import Choice, Ending, Hindrance, Options, Outcome, Plan
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, Options
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
+    from vmsnap_gui.control.plan import Outcome, Plan
     from vmsnap_gui.control.work import Observer
 
 

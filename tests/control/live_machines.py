@@ -13,14 +13,15 @@ from tests.machines import Machine
 from tests.machines.guests import changer, create_disk, disk_options
 from vmsnap_gui.control import planning
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.plan import Choice, Options, Outcome, Plan
 from vmsnap_gui.control.survey_live import survey_qmp
+from vmsnap_gui.control.terms import Choice, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from vmsnap_gui.control import machine
+    from vmsnap_gui.control.plan import Outcome, Plan
 
 RAM = 32 * MIB
 DISK = 16 * MIB

@@ -34,15 +34,17 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import Mark, folder, interrupted, operations, settle
 from vmsnap_gui.control.locks import holders
-from vmsnap_gui.control.plan import Ending, Hindrance, Step, StepKind
 from vmsnap_gui.control.quarantine import judge, quarantine_of
 from vmsnap_gui.control.reviewing import review
+from vmsnap_gui.control.terms import Ending, Hindrance, StepKind
 from vmsnap_gui.control.tools import read_with
 from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from vmsnap_gui.control.plan import Step
 
 pytestmark = pytest.mark.slow
 

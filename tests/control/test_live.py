@@ -8,8 +8,7 @@ import pytest
 
 from tests.control.live_machines import live
 from tests.image.tools import MIB, create
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Choice, Ending, Hindrance
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, Reach
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,9 @@ import pytest
 
 from tests.control.live_machines import DISK, Live, failing, live
 from tests.machines.monitor import JobError
-from vmsnap_gui.control.plan import Choice, Ending, Hindrance, Plan, Step, StepKind, Target
+from vmsnap_gui.control.plan import Plan, Step, Target
 from vmsnap_gui.control.quarantine import quarantine_of
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 if TYPE_CHECKING:
     from pathlib import Path

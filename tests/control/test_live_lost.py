@@ -15,10 +15,10 @@ from tests.control.proxy import Proxy
 from vmsnap_gui.control import live as live_steps
 from vmsnap_gui.control import planning, qmp
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.plan import Ending
 from vmsnap_gui.control.qmp import QMP, Busy
 from vmsnap_gui.control.quarantine import quarantine_of
 from vmsnap_gui.control.survey_live import survey_qmp
+from vmsnap_gui.control.terms import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pytest
 
 from tests.control.live_machines import live, live_again
 from tests.image.tools import take
-from vmsnap_gui.control.plan import Choice, Hindrance
+from vmsnap_gui.control.terms import Choice, Hindrance
 
 if TYPE_CHECKING:
     from pathlib import Path

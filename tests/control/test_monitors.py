@@ -20,11 +20,10 @@ from vmsnap_gui.control import planning
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.live_blockers import save_blockers
 from vmsnap_gui.control.look import Look, look_at
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Hindrance
 from vmsnap_gui.control.qmp import QMP, Busy, endpoint, quoted
 from vmsnap_gui.control.running import Process, find_machines, is_libvirts, monitors_of
 from vmsnap_gui.control.survey_live import survey_qmp
+from vmsnap_gui.control.terms import Hindrance, Reach
 
 if TYPE_CHECKING:
     from tests.control.live_machines import Live

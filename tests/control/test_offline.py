@@ -22,10 +22,12 @@ from tests.control.doing import (
 )
 from tests.image.tools import MIB, create, info, opened, put_table, run, table_entry, take, write
 from vmsnap_gui.control.journal import folder, operations
-from vmsnap_gui.control.plan import Choice, Ending, Hindrance, Step, StepKind
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vmsnap_gui.control.plan import Step
 
 
 @pytest.fixture

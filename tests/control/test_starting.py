@@ -16,14 +16,15 @@ from tests.image.tools import MIB, converted, create, info, run, take
 from tests.machines import Machine
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.launch_files import log_file
-from vmsnap_gui.control.plan import Ending, Hindrance, Options, Outcome, Plan
 from vmsnap_gui.control.planning_start import plan_start
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.quarantine import quarantine_of
+from vmsnap_gui.control.terms import Ending, Hindrance, Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmsnap_gui.control.plan import Outcome, Plan
     from vmsnap_gui.control.profile import LaunchProfile
 
 pytestmark = pytest.mark.qemu

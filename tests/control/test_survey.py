@@ -11,9 +11,8 @@ from tests.control.doing import hindrances, layered, plan_delete, plan_restore, 
 from tests.control.test_locks import exported
 from tests.image.tools import MIB, create, run
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Choice, Hindrance
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Choice, Hindrance, Reach
 
 
 def test_a_machine_of_files(tmp_path: Path) -> None:

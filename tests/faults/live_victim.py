@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from tests.faults.victim import VERBS
 from vmsnap_gui.control import planning, qmp
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.plan import Choice, Options, Plan
 from vmsnap_gui.control.survey_live import survey_qmp
+from vmsnap_gui.control.terms import Choice, Options
+
+if TYPE_CHECKING:
+    from vmsnap_gui.control.plan import Plan
 
 qmp.PATIENCE = 2.0  # a run must not take half a minute to find out that nobody answers
 qmp.BEAT = 0.2

@@ -6,11 +6,15 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.plan import Choice, Options, Plan
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Choice, Options
+
+if TYPE_CHECKING:
+    from vmsnap_gui.control.plan import Plan
 
 VERBS = {
     "take": "new",

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from tests.image.tools import MIB, create, run, take, write_noise
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import interrupted, operations, settle
-from vmsnap_gui.control.plan import Ending
 from vmsnap_gui.control.planning import plan_repair
 from vmsnap_gui.control.quarantine import judge
 from vmsnap_gui.control.reviewing import review
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Ending
 
 if TYPE_CHECKING:
     import random

@@ -11,9 +11,9 @@ from tests.models.compared import compared
 from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.disk import DiskComparison
 from vmsnap_gui.compare.disk_map import DiskUse
-from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.ram import BlockComparison, RamComparison
 from vmsnap_gui.compare.ranges import Ranges
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared, compare_disk, compare_memory
 from vmsnap_gui.models.change_cells import look_at_disk, look_at_memory
 from vmsnap_gui.models.change_words import OUTCOME_SIGNS, change_words, outcome_words

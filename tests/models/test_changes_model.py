@@ -11,8 +11,9 @@ from PySide6.QtCore import QModelIndex
 
 from tests.models.compared import chosen, compared, demo_side
 from vmsnap_gui.compare.fields import FieldComparison
-from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome, three_way_fields
-from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.compare.outcomes import FieldOutcome, SectionOutcome, three_way_fields
+from vmsnap_gui.compare.status import FieldChange, SectionChange
+from vmsnap_gui.compare.terms import Outcome, Status
 from vmsnap_gui.comparing import Compared, Counts
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.guest.filter_conditions import OUTCOMES

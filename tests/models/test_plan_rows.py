@@ -10,9 +10,9 @@ import pytest
 from PySide6.QtCore import Qt
 
 from tests.image.tools import MIB, create, run, take, write
-from vmsnap_gui.control.plan import Choice, Options
 from vmsnap_gui.control.planning import plan_delete, plan_restore, plan_take
 from vmsnap_gui.control.survey import survey_files
+from vmsnap_gui.control.terms import Choice, Options
 from vmsnap_gui.models.plan_rows import (
     MUTED_ROLE,
     Column,

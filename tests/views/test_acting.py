@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from PySide6.QtGui import QAction
     from pytestqt.qtbot import QtBot
 
     from vmsnap_gui.app import Parts
@@ -90,6 +91,12 @@ def choose(qtbot: QtBot, parts: Parts, path: Path, *rows: int) -> None:
     qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=WAIT)
 
 
+def act(qtbot: QtBot, action: QAction) -> None:
+    """Choose an action, once it can be: after a selection that is a turn of the event loop later."""
+    qtbot.waitUntil(action.isEnabled, timeout=WAIT)
+    action.trigger()
+
+
 def dialog(qtbot: QtBot, parts: Parts, kind: type[D]) -> D:
     """Return the dialog that is open, once its plan is there."""
     (found,) = [one for one in parts.window.findChildren(kind) if one.isVisible()]
@@ -143,7 +150,7 @@ def test_take(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> No
 
 def test_a_tag_is_checked_as_it_is_typed(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
     choose(qtbot, parts, image, 0)
-    window.desk.actions.take.trigger()
+    act(qtbot, window.desk.actions.take)
     shown = dialog(qtbot, parts, TakeDialog)
     for tag, reason in (("", "empty"), ("-x", "option"), ("12", "number"), ("clean", "already")):
         shown.tag.setText(tag)
@@ -170,7 +177,7 @@ def test_a_tag_is_checked_as_it_is_typed(qtbot: QtBot, parts: Parts, window: Mai
 def test_restore_and_undo(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
     choose(qtbot, parts, image, 0)
     assert not window.desk.actions.undo.isEnabled()
-    window.desk.actions.restore.trigger()
+    act(qtbot, window.desk.actions.restore)
     shown = dialog(qtbot, parts, RestoreDialog)
     assert shown.safety.isChecked()
     assert shown.cancel.isDefault()
@@ -210,7 +217,7 @@ def test_cancel_changes_nothing(qtbot: QtBot, parts: Parts, window: MainWindow, 
     before = image.read_bytes()
     choose(qtbot, parts, image, 0)
     for action in (window.desk.actions.take, window.desk.actions.restore, window.desk.actions.delete):
-        action.trigger()
+        act(qtbot, action)
         shown = dialog(qtbot, parts, PlanDialog)
         qtbot.keyClick(shown, Qt.Key.Key_Escape)
         qtbot.waitUntil(lambda: not window.findChildren(PlanDialog))
@@ -220,7 +227,7 @@ def test_cancel_changes_nothing(qtbot: QtBot, parts: Parts, window: MainWindow, 
 
 def test_commands_can_be_copied(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
     choose(qtbot, parts, image, 0)
-    window.desk.actions.delete.trigger()
+    act(qtbot, window.desk.actions.delete)
     shown = dialog(qtbot, parts, PlanDialog)
     qtbot.mouseClick(shown.copy, Qt.MouseButton.LeftButton)
     lines = QGuiApplication.clipboard().text().splitlines()
@@ -233,12 +240,12 @@ def test_an_image_in_use(qtbot: QtBot, parts: Parts, window: MainWindow, image: 
     drive = f"file={image},format=qcow2,if=virtio"
     with Machine(["-M", "pc", "-m", "8", "-nodefaults", "-S", "-drive", drive], marks=False):
         choose(qtbot, parts, image, 0)
-        window.desk.actions.restore.trigger()
+        act(qtbot, window.desk.actions.restore)
         shown = dialog(qtbot, parts, RestoreDialog)
         assert "web.qcow2: It is in use by qemu-system" in blockers(shown)
         assert not shown.confirm.isEnabled()
         shown.reject()
-        window.desk.actions.take.trigger()
+        act(qtbot, window.desk.actions.take)
         shown = dialog(qtbot, parts, TakeDialog)
         assert "in use" in blockers(shown)
         shown.reject()
@@ -250,7 +257,7 @@ def test_a_plan_that_is_no_longer_true_is_not_carried_out(
     qtbot: QtBot, parts: Parts, window: MainWindow, image: Path
 ) -> None:
     choose(qtbot, parts, image, 0)
-    window.desk.actions.restore.trigger()
+    act(qtbot, window.desk.actions.restore)
     shown = dialog(qtbot, parts, RestoreDialog)
     take(image, "meanwhile")
     confirm(qtbot, parts, shown)
@@ -318,7 +325,7 @@ def test_a_repair_with_nothing_to_repair_frees_the_image(
     interrupt(image, damage=False)
     choose(qtbot, parts, image, 0)
     qtbot.waitUntil(window.snapshots.quarantine.isVisible, timeout=WAIT)
-    window.desk.actions.repair.trigger()
+    act(qtbot, window.desk.actions.repair)
     shown = dialog(qtbot, parts, PlanDialog)
     assert shown.plan.page.message()[0] == "There is nothing to do"
     assert not shown.confirm.isEnabled()
@@ -349,7 +356,7 @@ def test_a_former_run_is_told_of_once(
 def begin(qtbot: QtBot, parts: Parts, path: Path) -> None:
     """Begin to take a snapshot."""
     choose(qtbot, parts, path, 0)
-    parts.window.desk.actions.take.trigger()
+    act(qtbot, parts.window.desk.actions.take)
     shown = dialog(qtbot, parts, TakeDialog)
     shown.tag.setText("last")
     qtbot.waitUntil(lambda: shown.shown_plan() is not None, timeout=WAIT)
@@ -410,7 +417,7 @@ def test_hostile_tags(qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: 
     choose(qtbot, parts, path, 0)
     desk = window.desk
     for action in (desk.actions.take, desk.actions.restore, desk.actions.delete):
-        action.trigger()
+        act(qtbot, action)
         shown = dialog(qtbot, parts, PlanDialog)
         if isinstance(shown, TakeDialog):
             shown.tag.setText(tag)
@@ -425,7 +432,7 @@ def test_hostile_tags(qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: 
             assert words.visible(tag)[:50] in shown.windowTitle()
         shown.reject()
         qtbot.waitUntil(lambda: not window.findChildren(PlanDialog))
-    desk.actions.delete.trigger()
+    act(qtbot, desk.actions.delete)
     confirm(qtbot, parts, dialog(qtbot, parts, PlanDialog))
     assert tags(path) == ["other"]
     assert result(parts).endswith("was deleted.")
@@ -435,7 +442,7 @@ def test_everything_has_a_name(qtbot: QtBot, parts: Parts, window: MainWindow, i
     choose(qtbot, parts, image, 0)
     actions = window.desk.actions
     for action in (actions.take, actions.restore, actions.delete, actions.repair):
-        action.trigger()
+        act(qtbot, action)
         shown = dialog(qtbot, parts, PlanDialog)
         for kind in (QAbstractItemView, QLineEdit, QCheckBox, QPushButton):
             for widget in shown.findChildren(kind):

@@ -23,7 +23,7 @@ from tests.compare.machines import (
 )
 from tests.end2end.test_gui_walk import loaded, running
 from tests.views.test_compare_view import _compare, _paths, _select, _settle
-from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.change_rows import Shown
 from vmsnap_gui.models.changed_blocks import Column as BlockColumn

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QCheckBox, QMenu
 from tests.control.live_machines import live
 from tests.end2end.test_gui_walk import running
 from tests.machines.guests import changer, create_disk
-from tests.views.test_acting import blockers, choose, confirm, dialog, over, result, selected_tag, tags
+from tests.views.test_acting import act, blockers, choose, confirm, dialog, over, result, selected_tag, tags
 from vmsnap_gui.control.profile import LaunchProfile
 from vmsnap_gui.control.profile_store import ProfileStore
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
@@ -80,7 +80,7 @@ def find(qtbot: QtBot, parts: Parts, machine: Live) -> Vm:
 
 
 def take(qtbot: QtBot, parts: Parts, tag: str) -> None:
-    parts.window.desk.actions.take.trigger()
+    act(qtbot, parts.window.desk.actions.take)
     shown = dialog(qtbot, parts, TakeDialog)
     shown.tag.setText(tag)
     confirm(qtbot, parts, shown)
@@ -112,7 +112,7 @@ def test_a_running_machine_of_two_disks(qtbot: QtBot, parts: Parts, tmp_path: Pa
         machine.vm.qmp("inject-nmi")  # the guest changes its memory, registers and first disk
         machine.vm.wait_marks(b"2")
         assert machine.seen() != first
-        parts.window.desk.actions.restore.trigger()
+        act(qtbot, parts.window.desk.actions.restore)
         confirm(qtbot, parts, dialog(qtbot, parts, RestoreDialog))
         assert machine.seen() == first
         assert machine.status() == "running"
@@ -120,7 +120,7 @@ def test_a_running_machine_of_two_disks(qtbot: QtBot, parts: Parts, tmp_path: Pa
 
         flags = table.table.selectionModel().SelectionFlag
         table.table.selectionModel().select(table.model.index(0, 0), flags.ClearAndSelect | flags.Rows)
-        parts.window.desk.actions.restore.trigger()
+        act(qtbot, parts.window.desk.actions.restore)
         shown = dialog(qtbot, parts, RestoreDialog)
         assert "disk1.qcow2" in blockers(shown)
         shown.reject()
@@ -152,7 +152,7 @@ def test_machines_that_are_left_alone(qtbot: QtBot, parts: Parts, tmp_path: Path
         line = line_of(parts, vm.key)
         assert line.data(DETAIL_ROLE).startswith("monitor busy")
         assert "busy" in line.data(Qt.ItemDataRole.ToolTipRole)
-        parts.window.desk.actions.take.trigger()
+        act(qtbot, parts.window.desk.actions.take)
         shown = dialog(qtbot, parts, TakeDialog)
         assert "cannot be talked to (monitor busy)" in blockers(shown)
         shown.reject()
@@ -192,7 +192,7 @@ def test_start_from_a_snapshot(qtbot: QtBot, parts: Parts, tmp_path: Path) -> No
     parts.window.library.tree.setCurrentIndex(line)
     over(qtbot, parts)
     choose(qtbot, parts, path, 0)
-    parts.window.desk.actions.restore.trigger()
+    act(qtbot, parts.window.desk.actions.restore)
     restore = dialog(qtbot, parts, RestoreDialog)
     restore.findChild(object, "restore_start").click()
     shown = dialog(qtbot, parts, StartDialog)
@@ -259,7 +259,7 @@ def test_deleting_on_a_running_machine(qtbot: QtBot, parts: Parts, tmp_path: Pat
             machine.vm.snapshot_save(tag, vmstate="disk0", devices=["disk0", "disk1"])
         find(qtbot, parts, machine)
         choose(qtbot, parts, machine.paths["disk0"], 0)
-        parts.window.desk.actions.delete.trigger()
+        act(qtbot, parts.window.desk.actions.delete)
         shown = dialog(qtbot, parts, PlanDialog)
         assert shown.confirm.text() == "Delete snapshot"
         confirm(qtbot, parts, shown)

@@ -15,8 +15,8 @@ from vmsnap_gui.cli.output import CommandError, complain, print_json
 from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.journal import settle
-from vmsnap_gui.control.plan import Choice, Ending, Options, Plan
 from vmsnap_gui.control.reviewing import review
+from vmsnap_gui.control.terms import Choice, Ending, Options
 from vmsnap_gui.image.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from vmsnap_gui.control.machine import Machine
-    from vmsnap_gui.control.plan import Blocker, Outcome
+    from vmsnap_gui.control.plan import Blocker, Outcome, Plan
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control.plan import StepKind
+from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.fields import printable

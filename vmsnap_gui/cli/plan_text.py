@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control.plan import Ending, Verb
+from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.fields import printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.vmstate.fields import printable, to_json
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.noise import NoiseRules
 from vmsnap_gui.compare.pairing import Walk, leaves
-from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.compare.status import FieldChange, SectionChange
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.vmstate.fields import Field, Kind, walk
 from vmsnap_gui.vmstate.sections import Section, SectionType

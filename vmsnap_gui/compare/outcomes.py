@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.compare.status import Status
+from vmsnap_gui.compare.terms import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -17,21 +16,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.compare.status import FieldChange, SectionChange
     from vmsnap_gui.vmstate.fields import Field
     from vmsnap_gui.vmstate.sections import Section
-
-
-class Outcome(enum.IntEnum):
-    """What happened to a field, a page or a range since the base."""
-
-    NONE = 0
-    IN_A = 1
-    IN_B = 2
-    ALIKE = 3
-    DIFFERENTLY = 4
-
-    @property
-    def word(self) -> str:
-        """The name that JSON and reports use."""
-        return ("same", "in_a", "in_b", "both_alike", "both_differently")[self]
 
 
 @dataclass(frozen=True, slots=True)

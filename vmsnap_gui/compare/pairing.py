@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.compare.status import FieldChange, Status
+from vmsnap_gui.compare.status import FieldChange
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind, join_path
 

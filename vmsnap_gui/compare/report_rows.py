@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import bits_of, explain, labels
-from vmsnap_gui.compare.status import Status
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.vmstate.fields import SHOWN_BYTES, Field, Kind, printable, show
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.explain import changed_ranges, labels
-from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.report_rows import MOST_ROWS, OUTCOMES, Row, part
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vmsnap_gui.compare.terms import Status
 
 if TYPE_CHECKING:
     from vmsnap_gui.compare.noise import NoiseRule
     from vmsnap_gui.vmstate.fields import Field
     from vmsnap_gui.vmstate.sections import Section
-
-
-class Status(enum.Enum):
-    """What became of a field or a section, seen from A to B."""
-
-    SAME = "same"
-    CHANGED = "changed"
-    ADDED = "added"
-    REMOVED = "removed"
-    VERSION_CHANGED = "version_changed"
-    SAME_WHEN_FILTERED = "same_when_filtered"
-    """A difference, but one that a noise rule names."""
-
-    @property
-    def differs(self) -> bool:
-        """Whether this counts as a difference."""
-        return self not in (Status.SAME, Status.SAME_WHEN_FILTERED)
 
 
 @dataclass(frozen=True, slots=True)

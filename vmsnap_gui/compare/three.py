@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.ranges import Ranges, covered
+from vmsnap_gui.compare.terms import Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,11 +10,11 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.journal import Operation, under_way
 from vmsnap_gui.control.locks import use_of
-from vmsnap_gui.control.machine import Reach
 from vmsnap_gui.control.outcomes import disk_results
-from vmsnap_gui.control.plan import Ending, Outcome, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.plan import Outcome, Plan, Step, Target
 from vmsnap_gui.control.planning_common import stamp_of, table_digest
 from vmsnap_gui.control.quarantine import judge, kept_by
+from vmsnap_gui.control.terms import Ending, Reach, StepKind, Verb
 from vmsnap_gui.control.work import Observer, Quiet, Run, Worker
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import Cancelled, ImageError

@@ -10,8 +10,9 @@ from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.journal import under_way
 from vmsnap_gui.control.locks import use_of
-from vmsnap_gui.control.plan import Blocker, Choice, Hindrance
+from vmsnap_gui.control.plan import Blocker
 from vmsnap_gui.control.quarantine import header_of, judge
+from vmsnap_gui.control.terms import Choice, Hindrance
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY
 

@@ -22,7 +22,7 @@ import psutil
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
 from vmsnap_gui.control.locks import holders
-from vmsnap_gui.control.plan import StepKind
+from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import psutil
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, Print, fingerprints, id_of, tag_of
-from vmsnap_gui.control.plan import StepKind
 from vmsnap_gui.control.qmp import QMP, Lost, Silent, quoted
 from vmsnap_gui.control.quarantine import changed_from
 from vmsnap_gui.control.storage_daemon import fits
+from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.work import Run, Worker
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.look import Look, look_at
-from vmsnap_gui.control.plan import Blocker, Choice, Hindrance
+from vmsnap_gui.control.plan import Blocker
 from vmsnap_gui.control.planning_common import name_of
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.quarantine import header_of, judge
 from vmsnap_gui.control.storage_daemon import fits
+from vmsnap_gui.control.terms import Choice, Hindrance
 from vmsnap_gui.image.qcow2_header import CORRUPT
 from vmsnap_gui.image.snapshot import describe
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,22 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.locks import Holder
+    from vmsnap_gui.control.terms import Reach
     from vmsnap_gui.image.snapshot import Snapshot
-
-
-class Reach(enum.Enum):
-    """How a machine is reached; the values are those of `vmsnap machines --json`."""
-
-    FILES = "files"
-    """No QEMU is known to run it: only its images can be worked on."""
-    QMP = "qmp"
-    """A running QEMU that answers us on a QMP socket."""
-    BUSY = "monitor busy"
-    """A running QEMU whose monitor serves another client: seen, but left alone."""
-    LIBVIRT = "libvirt"
-    """A running QEMU that belongs to libvirt: seen, but left alone."""
-    UNREACHABLE = "no monitor"
-    """A running QEMU without a QMP socket, or with one that refuses us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +68,11 @@ class Machine:
     status: str | None = None
     holders: tuple[Holder, ...] = ()
     note: str | None = None
+
+    @property
+    def filled_disks(self) -> tuple[Disk, ...]:
+        """The disks worth a line: not an empty CD or floppy drive, which QEMU gives every machine."""
+        return tuple(disk for disk in self.disks if disk.path is not None or disk.format)
 
     @property
     def fit_disks(self) -> tuple[Disk, ...]:

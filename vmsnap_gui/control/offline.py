@@ -8,8 +8,8 @@ from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
 from vmsnap_gui.control.journal import Mark
-from vmsnap_gui.control.plan import StepKind
 from vmsnap_gui.control.quarantine import changed_from, examine, release
+from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.tools import write_with
 from vmsnap_gui.control.work import Run, Worker
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import DiskResult, Ending, StepKind
+from vmsnap_gui.control.plan import DiskResult
+from vmsnap_gui.control.terms import Ending, Reach, StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

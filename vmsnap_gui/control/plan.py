@@ -6,86 +6,17 @@ else. Dialogs, --dry-run, --json and the journal all show this one object.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from vmsnap_gui.control.terms import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.machine import Machine
     from vmsnap_gui.control.profile import LaunchProfile
-
-
-class Verb(enum.Enum):
-    """What a person asks for; the values are the command line's."""
-
-    TAKE = "take"
-    RESTORE = "restore"
-    DELETE = "delete"
-    START = "start"
-    REPAIR = "repair"
-
-
-class StepKind(enum.Enum):
-    """What one step does. Offline steps work on one disk each, live ones on all their disks at once."""
-
-    TAKE = "take"
-    """qemu-img snapshot -c"""
-    RESTORE = "restore"
-    """qemu-img snapshot -a ID"""
-    DELETE = "delete"
-    """by id and tag: qemu-storage-daemon, blockdev-snapshot-delete-internal-sync"""
-    LIVE_TAKE = "live take"
-    """QMP snapshot-save (HMP savevm before QEMU 6.0)"""
-    LIVE_RESTORE = "live restore"
-    """QMP snapshot-load (HMP loadvm before QEMU 6.0), then run on as before"""
-    LIVE_DELETE = "live delete"
-    """QMP blockdev-snapshot-delete-internal-sync by id and tag, on each disk"""
-    START = "start"
-    """start QEMU by a launch profile, paused, with a QMP socket of ours"""
-    CHECK = "check"
-    """qemu-img check: reads only"""
-    REPAIR = "repair"
-    """qemu-img check -r all"""
-    RELEASE = "release"
-    """end an image's quarantine: only the journal is written"""
-
-
-class Choice(enum.Enum):
-    """What a person must ask for by name, because something is lost by it; lifts the blockers that offer it."""
-
-    REPLACE = "replace"
-    """take: an existing snapshot of that tag is deleted"""
-    LEAVE_OUT = "leave out"
-    """restore: disks that lack the snapshot stay as they are; live take: so do disks that can hold none"""
-    RESIZE = "resize"
-    """restore: the disk gets back the size that it had in the snapshot"""
-    ACCEPT = "accept"
-    """repair: an image is released from quarantine although not all in it reads as before"""
-
-
-class Hindrance(enum.Enum):
-    """Why a plan cannot be carried out; the values are those of --json."""
-
-    IN_USE = "in use"
-    TAG = "tag"
-    EXISTS = "tag exists"
-    MISSING = "snapshot missing"
-    AMBIGUOUS = "ambiguous"
-    NO_DISK = "no disk"
-    UNFIT = "disk unfit"
-    UNMIGRATABLE = "cannot be saved"
-    SPACE = "no space"
-    IMAGE = "image damaged"
-    QUARANTINED = "quarantined"
-    BITMAPS = "bitmaps"
-    RESIZED = "resized"
-    EMPTY_STATE = "no VM state"
-    MONITOR = "monitor"
-    PERMISSION = "permission"
-    PROFILE = "launch profile"
-    TOOL = "tool missing"
+    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,21 +89,6 @@ class Cost:
     free: int | None = None
     pause: float | None = None
     frees: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a person chose beside the verb and the snapshot.
-
-    Attributes:
-        safety: Take a safety snapshot before a restore.
-        choices: What was asked for by name.
-        keep_paused: Leave a started machine paused where its snapshot could not be loaded, to be looked at.
-    """
-
-    safety: bool = True
-    choices: frozenset[Choice] = frozenset()
-    keep_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,18 +181,6 @@ class Plan:
             "safety": self.safety,
             "profile": self.profile.as_json() if self.profile is not None else None,
         }
-
-
-class Ending(enum.Enum):
-    """How an operation ended; the values are those of --json."""
-
-    DONE = "done"
-    ROLLED_BACK = "rolled back"
-    """it failed, and all disks are as they were before"""
-    STUCK = "stuck"
-    """it failed half-way and cannot be taken back: `Outcome.disks` tells each disk's state"""
-    FAILED = "failed"
-    """it failed before anything was changed"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_files, planning_live
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Blocker, Hindrance, Options, Plan, Verb
+from vmsnap_gui.control.plan import Blocker, Plan
+from vmsnap_gui.control.terms import Hindrance, Options, Reach, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import key_of
-from vmsnap_gui.control.plan import Blocker, Choice, Hindrance, Seen
+from vmsnap_gui.control.plan import Blocker, Seen
+from vmsnap_gui.control.terms import Choice, Hindrance
 from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.snapshot import describe
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
-from vmsnap_gui.control.plan import Blocker, Choice, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.quarantine import examine, judge
+from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2 import Qcow2Image

@@ -19,10 +19,11 @@ from vmsnap_gui.control.live_blockers import (
     save_blockers,
     unfit_blockers,
 )
-from vmsnap_gui.control.plan import Cost, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.plan import Cost, Plan, Step, Target
 from vmsnap_gui.control.planning_common import name_of
 from vmsnap_gui.control.planning_files import deletion_of, frees_of, subject_of, what_of
 from vmsnap_gui.control.storage_daemon import fits
+from vmsnap_gui.control.terms import Options, StepKind, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,9 +13,10 @@ from vmsnap_gui.control import planning_files as files
 from vmsnap_gui.control.file_blockers import bitmap_blockers, disk_blockers, missing_blockers, space_blockers
 from vmsnap_gui.control.launch_files import log_file, new_socket
 from vmsnap_gui.control.live_blockers import load_blockers
-from vmsnap_gui.control.plan import Blocker, Cost, Hindrance, Options, Plan, Step, StepKind, Target, Verb
+from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.profile import MONITOR, Launch, LaunchProfile, launch_of
 from vmsnap_gui.control.profile_disks import machine_of
+from vmsnap_gui.control.terms import Hindrance, Options, StepKind, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.control.machine import Disk, Machine, Reach
+from vmsnap_gui.control.machine import Disk, Machine
 from vmsnap_gui.control.profile import launch_of
 from vmsnap_gui.control.qemu_options import Option, is_on, options_of
 from vmsnap_gui.control.survey import disk_at
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import psutil
 
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.machine import Disk, Machine, Reach
+from vmsnap_gui.control.machine import Disk, Machine
 from vmsnap_gui.control.qemu_options import Option, is_on, options_of, pairs_of
 from vmsnap_gui.control.qmp import SCHEME, Busy
 from vmsnap_gui.control.survey import disk_at
 from vmsnap_gui.control.survey_live import refuse_libvirts, survey_qmp
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:

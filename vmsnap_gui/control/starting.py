@@ -19,15 +19,16 @@ from vmsnap_gui.control import live, offline
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints
 from vmsnap_gui.control.launch_files import log_file, make_folder
-from vmsnap_gui.control.plan import Step, StepKind
 from vmsnap_gui.control.planning_start import program_of
 from vmsnap_gui.control.profile import MONITOR
 from vmsnap_gui.control.qemu_options import options_of
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.survey_live import survey
+from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.work import Run, Worker
 
 if TYPE_CHECKING:
+    from vmsnap_gui.control.plan import Step
     from vmsnap_gui.control.profile import LaunchProfile
 
 _PATIENCE = 300.0

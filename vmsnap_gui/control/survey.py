@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.locks import holders
-from vmsnap_gui.control.machine import Disk, Machine, Reach
+from vmsnap_gui.control.machine import Disk, Machine
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.image.byteview import FileHandle
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError

@@ -17,9 +17,10 @@ import psutil
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.locks import holders
-from vmsnap_gui.control.machine import Disk, Machine, Reach
+from vmsnap_gui.control.machine import Disk, Machine
 from vmsnap_gui.control.qmp import QMP, SCHEME, endpoint, is_local
 from vmsnap_gui.control.survey import disk_at
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import Snapshot
 

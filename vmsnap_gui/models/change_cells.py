@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vmsnap_gui.compare.change import Change
-from vmsnap_gui.compare.outcomes import Outcome
 from vmsnap_gui.compare.ranges import Ranges
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.models.page_cells import BlockPages, bucket_of, cells
 
 if TYPE_CHECKING:

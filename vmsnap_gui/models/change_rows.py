@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.collecting import paused_collection
-from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome, is_within
-from vmsnap_gui.compare.status import FieldChange, SectionChange, Status
+from vmsnap_gui.compare.outcomes import FieldOutcome, SectionOutcome, is_within
+from vmsnap_gui.compare.status import FieldChange, SectionChange
+from vmsnap_gui.compare.terms import Outcome, Status
 from vmsnap_gui.models.field_filter import ShownRow
 from vmsnap_gui.models.field_nodes import device_kind
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from PySide6.QtCore import QCoreApplication
 
 from vmsnap_gui.compare.explain import bits_of, explain
-from vmsnap_gui.compare.status import SectionChange, Status
+from vmsnap_gui.compare.status import SectionChange
+from vmsnap_gui.compare.terms import Status
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import compact
 from vmsnap_gui.models.field_texts import short

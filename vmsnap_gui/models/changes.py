@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, overload
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from vmsnap_gui.compare.outcomes import FieldOutcome, Outcome, SectionOutcome
+from vmsnap_gui.compare.outcomes import FieldOutcome, SectionOutcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.models.change_heads import meanings, titles
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.field_nodes import ROWS, group_size
 from vmsnap_gui.models.outcome_texts import field_texts, section_texts
 
 if TYPE_CHECKING:
-    from vmsnap_gui.compare.status import Status
+    from vmsnap_gui.compare.terms import Status
     from vmsnap_gui.models.change_rows import ChangeRows, Row, ShownSection
 
 Index = QModelIndex | QPersistentModelIndex

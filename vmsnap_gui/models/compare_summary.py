@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.change_words import OUTCOME_SIGNS
 

@@ -33,6 +33,18 @@ MUTED_ROLE = Qt.ItemDataRole.UserRole
 PROBLEM_ROLE = Qt.ItemDataRole.UserRole + 1
 """What is wrong with the field, a text; or True where something inside it is wrong; else None."""
 
+_ROLES = frozenset(
+    (
+        Qt.ItemDataRole.DisplayRole,
+        Qt.ItemDataRole.ToolTipRole,
+        Qt.ItemDataRole.AccessibleTextRole,
+        Qt.ItemDataRole.TextAlignmentRole,
+        MUTED_ROLE,
+        PROBLEM_ROLE,
+    )
+)
+"""Those that `data` knows; a painted cell asks for as many others, a thousand times a paint."""
+
 
 class Column(enum.IntEnum):
     """The tree's columns."""
@@ -176,7 +188,7 @@ class FieldTreeModel(QAbstractItemModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
-        if not index.isValid():
+        if role not in _ROLES or not index.isValid():
             return None
         node = self._node(index)
         if role == Qt.ItemDataRole.DisplayRole:

@@ -13,7 +13,6 @@ from vmsnap_gui.entries import normal
 from vmsnap_gui.models import library_texts as texts
 from vmsnap_gui.models import words
 from vmsnap_gui.models.library_texts import Group, Look
-from vmsnap_gui.models.plan_rows import shown_disks
 
 if TYPE_CHECKING:
     from vmsnap_gui.library import Library
@@ -151,7 +150,7 @@ class LibraryModel(QAbstractItemModel):
         path = self._path(key)
         entry = self._library.entries.get(path)
         if isinstance(key, _Part) and (entry is None or entry.info is None):
-            disk = shown_disks(self._vms[key.machine].machine)[key.at]
+            disk = self._vms[key.machine].machine.filled_disks[key.at]
             name = words.name_text(disk.path) if disk.path is not None else words.visible(disk.node or "–")
             return name, texts.disk_detail(disk), Look.STREAM, words.plain_tip([str(disk.path or ""), disk.unfit or ""])
         if entry is None:
@@ -162,7 +161,7 @@ class LibraryModel(QAbstractItemModel):
 
     def _path(self, key: _Key | None) -> Path | None:
         if isinstance(key, _Part):
-            path = shown_disks(self._vms[key.machine].machine)[key.at].path
+            path = self._vms[key.machine].machine.filled_disks[key.at].path
             return normal(path) if path is not None else None
         if isinstance(key, str):
             return _main(self._vms[key])
@@ -208,7 +207,7 @@ class LibraryModel(QAbstractItemModel):
         vms = self._machines.vms
         there = {vm.key: vm for vm in (*vms.running, *vms.stopped)}
         for key, vm in list(self._vms.items()):
-            if key not in there or len(shown_disks(there[key].machine)) != len(shown_disks(vm.machine)):
+            if key not in there or len(there[key].machine.filled_disks) != len(vm.machine.filled_disks):
                 self._take_out(key)
                 del self._vms[key]
         for group, members in ((Group.RUNNING, vms.running), (Group.PROFILES, vms.stopped)):
@@ -223,7 +222,7 @@ class LibraryModel(QAbstractItemModel):
 
     def _put_in(self, vm: Vm, group: int) -> None:
         number = self._insert(vm.key, group)
-        disks = shown_disks(vm.machine)
+        disks = vm.machine.filled_disks
         for at in range(len(disks)) if len(disks) > 1 else ():
             self._insert(_Part(vm.key, at), number)
 

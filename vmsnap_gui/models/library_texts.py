@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from vmsnap_gui.control.machine import Reach
+from vmsnap_gui.control.terms import Reach
 from vmsnap_gui.entries import Entry, EntryState
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.plan_rows import shown_disks
 
 if TYPE_CHECKING:
     from vmsnap_gui.control.machine import Disk, Machine
@@ -121,7 +120,7 @@ def machine_look(vm: Vm) -> Look:
 def machine_detail(vm: Vm) -> str:
     """Return a machine's second line: its state, and how many disks it has."""
     state = _tr("not running") if vm.profile is not None else running_state(vm.machine)
-    return f"{state} · {words.disks(len(shown_disks(vm.machine)))}"
+    return f"{state} · {words.disks(len(vm.machine.filled_disks))}"
 
 
 def running_state(machine: Machine) -> str:
@@ -147,7 +146,7 @@ def machine_tip(vm: Vm) -> str:
         lines.append(machine.address)
     if machine.note is not None:
         lines.append(words.sentence(machine.note))
-    for disk in shown_disks(machine):
+    for disk in machine.filled_disks:
         name = str(disk.path or disk.node or "–")
         lines.append(f"{name}: {disk.unfit}" if disk.unfit else name)
     return words.plain_tip(lines)

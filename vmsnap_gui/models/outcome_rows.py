@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
-from vmsnap_gui.control.plan import Ending, Verb
+from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.models.plan_rows import Note, Row, Tone, ended, placed
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from vmsnap_gui.compare.explain import bits_of, explain
-from vmsnap_gui.compare.outcomes import Outcome
-from vmsnap_gui.compare.status import FieldChange, Status
+from vmsnap_gui.compare.status import FieldChange
+from vmsnap_gui.compare.terms import Outcome, Status
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import compact
 from vmsnap_gui.models.change_texts import (

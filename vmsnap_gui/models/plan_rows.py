@@ -16,15 +16,13 @@ from PySide6.QtCore import (
     Qt,
 )
 
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import StepKind, Verb
+from vmsnap_gui.control.terms import Reach, StepKind, Verb
 from vmsnap_gui.models import numbers, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 
 Index = QModelIndex | QPersistentModelIndex
@@ -142,7 +140,7 @@ def rows_of(plan: Plan) -> list[Row]:
         alike = step.kind is StepKind.CHECK  # nothing is written: one row tells enough
         rows += [_row(step, at, number) for at in range(1 if alike else max(1, len(step.targets)))]
     touched = {target.path for step in plan.steps for target in step.targets}
-    for disk in shown_disks(plan.machine):
+    for disk in plan.machine.filled_disks:
         if disk.path is None or disk.path not in touched:
             why = _tr("Stays as it is: %1") if disk.unfit else _tr("Stays as it is")
             text = why.replace("%1", words.visible(disk.unfit or ""))
@@ -220,15 +218,10 @@ def reach_text(plan: Plan) -> str:
         parts[0] = _tr("QEMU does it, asked over QMP; the machine is %1").replace("%1", words.visible(machine.status))
     if machine.reach is Reach.FILES and machine.holders:
         parts[0] = _tr("In use by %1").replace("%1", words.visible(", ".join(map(str, machine.holders))))
-    number = len(shown_disks(machine))
+    number = len(machine.filled_disks)
     if number != 1:
         parts.append(words.disks(number))
     return " · ".join(parts)
-
-
-def shown_disks(machine: Machine) -> list[Disk]:
-    """Return the disks worth a line: not an empty CD or floppy drive, which QEMU gives every machine."""
-    return [disk for disk in machine.disks if disk.path is not None or disk.format]
 
 
 def ended(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence
 
-from vmsnap_gui.control.plan import Verb
+from vmsnap_gui.control.terms import Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 

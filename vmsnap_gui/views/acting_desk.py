@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QDateTime, QObject, Signal
 
 from vmsnap_gui.acting import ActingSession
-from vmsnap_gui.control.machine import Reach
-from vmsnap_gui.control.plan import Verb
+from vmsnap_gui.control.terms import Reach, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import theme

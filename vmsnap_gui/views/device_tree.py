@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
 from vmsnap_gui.models.fields import MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
@@ -52,15 +52,24 @@ class FieldDelegate(RowDelegate):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(MUTED_ROLE, parent)
+        self._tree = parent
+        self._made_for: QFont | None = None
         self._fixed = theme.monospaced()
+
+    def _numbers(self, font: QFont) -> QFont:
+        """Return the font of the columns of numbers; making one for each cell takes a third of a paint."""
+        if font != self._made_for:
+            self._made_for = QFont(font)
+            self._fixed = QFont(font)
+            self._fixed.setFamilies(theme.monospaced().families())
+            self._fixed.setFixedPitch(True)
+        return self._fixed
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
         if index.column() in self._FIXED:
-            option.font.setFamilies(self._fixed.families())
-            option.font.setFixedPitch(True)
-            option.font.setItalic(False)
+            option.font = self._numbers(self._tree.font())
         problem = index.data(PROBLEM_ROLE)
         if not problem:
             return

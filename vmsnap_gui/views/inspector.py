@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QTabWidget, QWidget
 
+from vmsnap_gui.reading import prepare
+
 if TYPE_CHECKING:
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
 
-_WITHOUT_QT = ("vmsnap_gui.guest.names", "vmsnap_gui.guest.filter", "numpy")
+_WITHOUT_QT = ("vmsnap_gui.guest.filter", "numpy")
 _MODULES = {
     "overview": (
         "models.facts", "models.problems", "models.sizes", "views.facts_list", "views.share_bar", "views.overview",
@@ -58,6 +60,7 @@ class Inspector(QTabWidget):
         self._session = session
         self._jobs = jobs
         self._without_qt = list(_WITHOUT_QT)
+        self._prepared = False
         self._overview: Overview | None = None
         self._devices: DevicesView | None = None
         self._memory: MemoryView | None = None
@@ -104,6 +107,16 @@ class Inspector(QTabWidget):
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
+        if not self._prepared:
+            self._prepared = True
+            self._jobs.run(
+                self.tr("Making ready to decode"),
+                lambda _progress: prepare(),
+                lane="import",
+                success=lambda _: self.complete(),
+                quiet=True,
+            )
+            return
         if self._without_qt:
             self._jobs.import_module(self._without_qt.pop(0), lambda _module: self.complete())
             return

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vmsnap_gui.control.plan import Ending, Verb
+from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.models.outcome_rows import heading_of, notes_of, rows_of, text_of
 from vmsnap_gui.views import theme

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QRect, QSize
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QWidget
 
-from vmsnap_gui.compare.outcomes import Outcome
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.models import words
 from vmsnap_gui.models.change_words import outcome_words
 from vmsnap_gui.views.page_colours import outcome_colours

@@ -71,7 +71,7 @@ class Overview(QWidget):
         """Override QWidget::showEvent: what could wait while nobody looked is wanted now."""
         super().showEvent(event)
         if self._soon.isActive():
-            self._follow()
+            self._soon.start(0)  # not here: whatever shows the window's tabs does enough already in this turn
 
     def _lay_out(self) -> None:
         right = QWidget()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vmsnap_gui.control.plan import Choice, Hindrance, Verb
+from vmsnap_gui.control.terms import Choice, Hindrance, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.models.plan_rows import commands_of, reach_text
 from vmsnap_gui.views import theme

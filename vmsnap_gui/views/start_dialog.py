@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QPlainTextEdit, QWidget
 
-from vmsnap_gui.control.plan import Verb
+from vmsnap_gui.control.terms import Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.plan_dialog import PlanDialog, verb_text
