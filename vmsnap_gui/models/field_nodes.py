@@ -45,6 +45,16 @@ class Kept:
     places: Sequence[int]
     below: dict[int, Kept] = field(default_factory=dict)
 
+    @property
+    def first(self) -> Chain:
+        """Where the first field is that the filter looked for, and not only what it lies in."""
+        chain: list[int] = []
+        kept: Kept | None = self
+        while kept is not None and kept.places:
+            chain.append(kept.places[0])
+            kept = kept.below.get(kept.places[0])
+        return tuple(chain)
+
 
 @dataclass(frozen=True, slots=True)
 class Root:

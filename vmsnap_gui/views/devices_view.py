@@ -198,7 +198,9 @@ class DevicesView(QWidget):
         if self._tree is None or not self.tree.fields.rowCount():
             self._show_nothing()
         elif place is None or not self.tree.select_place(place):
-            if not self.tree.currentIndex().isValid():
+            if filtered is not None and filtered.kept is not None:
+                self.tree.select_chain(filtered.kept.first)  # not the device around it: what was looked for
+            elif not self.tree.currentIndex().isValid():
                 self.tree.setCurrentIndex(self.tree.fields.index(0, 0))
         else:
             bar = self.tree.verticalScrollBar()
