@@ -91,6 +91,25 @@ def states(image: Image, selector: str | None) -> list[Snapshot]:
     return [s for s in image.snapshots if s.vm_state_size]
 
 
+def only_state(image: Image, selector: str | None) -> Snapshot:
+    """Return the snapshot that `selector` names, or the only one that holds a VM state.
+
+    Raises:
+        ImageError: there is no such snapshot, or it is ambiguous.
+        CommandError: it holds no VM state, or none does, or several do and none is named.
+    """
+    try:
+        found = states(image, selector)
+    except CommandError as error:
+        raise CommandError(f"{image.path}: {error}") from error
+    if not found:
+        raise CommandError(f"{image.path}: no snapshot holds a VM state")
+    if len(found) > 1:
+        names = ", ".join(f"id:{one.id} ({printable(one.tag or '')})" for one in found)
+        raise CommandError(f"{image.path}: choose a snapshot with -s: {names}")
+    return found[0]
+
+
 def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[BinaryIO]:
     """Open what is written to ("-": standard output).
 
