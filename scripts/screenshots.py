@@ -165,6 +165,28 @@ def take_devices(camera: Camera) -> None:
     window.filter_box.set_filter("device ~ (")
     camera.take("wrong-filter")
     window.filter_box.set_filter("")
+    take_edits(camera, cpu)
+
+
+def take_edits(camera: Camera, cpu: int) -> None:
+    """Fields with other values, and the dialog that asks for one, with one that does not fit."""
+    from vmsnap_gui.views.edit_dialog import EditDialog
+
+    window, session = camera.parts.window, camera.parts.session
+    for path, value in (("env.eflags", "0x46"), ("env.eip", "0x7c00")):
+        session.show_field(cpu, path)
+        window.devices.actions_of_field.edit.trigger()
+        dialog = window.findChild(EditDialog)
+        dialog.value.setText("seven")
+        dialog.buttons.accepted.emit()
+        camera.settle()
+        if path == "env.eip":
+            camera.take("edit-wrong", dialog)
+        dialog.value.setText(value)
+        dialog.buttons.accepted.emit()
+        camera.wait(lambda: window.findChild(EditDialog) is None)
+    camera.take("edited")
+    window.devices.edits.discard.click()
 
 
 def take_comparisons(camera: Camera) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from vmsnap_gui.edits import Edits
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, lane_of
 from vmsnap_gui.library import Library
@@ -69,6 +70,7 @@ class Session(QObject):
     Attributes:
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
+        edits: Other values for fields, until they are exported or given up.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
         loading: The state that is being read, if one is.
@@ -93,6 +95,7 @@ class Session(QObject):
         self.setObjectName("session")
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
+        self.edits = Edits(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
         self.loading: StateKey | None = None

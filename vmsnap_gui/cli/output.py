@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import select_snapshot
-from vmsnap_gui.image.magic import MAGIC_SIZE, holds_states
+from vmsnap_gui.saved_files import refuse_image
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -114,18 +113,13 @@ def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[
     """Open what is written to ("-": standard output).
 
     Raises:
-        CommandError: it cannot be written, or is an image or a saved state, whose content would be lost.
+        CommandError: it cannot be written.
+        ImageError: it is an image or a saved state, whose content would be lost.
     """
     if str(path) == "-":
         return contextlib.nullcontext(sys.stdout.buffer)
     try:
-        if path.is_file() and (any(path.samefile(image) for image in images) or _is_image(path)):
-            raise CommandError(f"{path} is an image or a saved VM state, which vmsnap never writes; name another file")
+        refuse_image(path, *images)
         return path.open("wb")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _is_image(path: Path) -> bool:
-    with path.open("rb") as file:
-        return holds_states(file.read(MAGIC_SIZE)) or in_use(path)

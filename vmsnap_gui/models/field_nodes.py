@@ -81,10 +81,12 @@ class DeviceTree:
     Attributes:
         loaded: The state.
         roots: The tops.
+        edited: Fields with the values that the person gave them, by section and path.
     """
 
     def __init__(self, loaded: LoadedState) -> None:
         self.loaded = loaded
+        self.edited: dict[tuple[str, str], Field] = {}
         state = loaded.vmstate
         roots = [
             (Root(_key(section), tree, section, labels, device_kind(labels)), number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.fields import Kind
@@ -12,8 +12,13 @@ from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.devices import VMState
-    from vmsnap_gui.vmstate.fields import Field
+    from vmsnap_gui.vmstate.fields import Field, Value
     from vmsnap_gui.vmstate.sections import Section
+
+
+_EDITABLE = (Kind.INTEGER, Kind.BOOLEAN, Kind.FLOAT, Kind.BUFFER, Kind.RAW, Kind.TEXT)
+MOST_EDITED = 4096
+"""The most bytes of a field that a person is offered to change in one piece."""
 
 
 class EditError(Exception):
@@ -30,6 +35,7 @@ class Edit:
         offset: Its first byte, from the start of the stream.
         before: Its bytes in the stream.
         after: What they become; as many.
+        field: The field with its new value.
     """
 
     section: str
@@ -37,6 +43,7 @@ class Edit:
     offset: int
     before: bytes
     after: bytes
+    field: Field
 
 
 def edit_of(state: VMState, wish: str) -> Edit:
@@ -61,7 +68,10 @@ def edit_of(state: VMState, wish: str) -> Edit:
     if len(found) > 1:
         raise EditError(f"{len(found)} fields of the state are called {name!r}")
     section, field = found[0]
-    return edit_field(section.key, name.removeprefix(f"{section.key}."), field, value.strip(), state)
+    try:
+        return edit_field(section.key, name.removeprefix(f"{section.key}."), field, value.strip(), state)
+    except EditError as error:
+        raise EditError(f"{name}: {error}") from None
 
 
 def edit_field(section: str, path: str, field: Field, value: str, state: VMState) -> Edit:
@@ -78,11 +88,38 @@ def edit_field(section: str, path: str, field: Field, value: str, state: VMState
         EditError: it cannot be changed, or the value does not fit.
         ImageError: the file below cannot be read.
     """
-    try:
-        after = _encode(field, value)
-    except EditError as error:
-        raise EditError(f"{section}.{path}: {error}") from None
-    return Edit(section, path, field.offset, state.view.read(field.offset, field.size), after)
+    after = _encode(field, value)
+    before = state.view.read(field.offset, field.size)
+    return Edit(section, path, field.offset, before, after, replace(field, value=_decode(field, after)))
+
+
+def can_edit(field: Field) -> bool:
+    """Tell whether a field has a value of its own that can become another."""
+    return field.kind in _EDITABLE and field.size <= MOST_EDITED
+
+
+def editable_text(field: Field) -> str:
+    """Return a field's value in the form in which `edit_field` takes it."""
+    if isinstance(field.value, bytes):
+        return field.value.hex(" ")
+    if field.kind is Kind.BOOLEAN:
+        return "true" if field.value else "false"
+    if field.kind is Kind.INTEGER and isinstance(field.value, int) and field.value > 9 and field.type != "timer":
+        return f"{field.value:#x}"
+    return str(field.value)
+
+
+def _decode(field: Field, data: bytes) -> Value:
+    if field.kind is Kind.INTEGER:
+        return int.from_bytes(data, "big", signed=_is_signed(field))
+    if field.kind is Kind.BOOLEAN:
+        return data != b"\0"
+    if field.kind is Kind.FLOAT:
+        return float(struct.unpack(">d", data)[0])
+    if field.kind is Kind.TEXT:
+        had = len(str(field.value).encode(errors="surrogateescape"))
+        return data[field.size - had :].decode(errors="replace")
+    return data
 
 
 def _encode(field: Field, value: str) -> bytes:
@@ -111,12 +148,16 @@ def _integer(field: Field, value: str) -> bytes:
     except ValueError:
         raise EditError(f"{value!r} is no number; write 31744 or 0x7c00") from None
     bits = 8 * field.size
-    signed = field.type.startswith(("int", "timer"))
+    signed = _is_signed(field)
     least, most = (-(1 << bits - 1) if signed else 0), (1 << bits) - 1
     # Hexadecimal is how people write the bits of a signed number, too.
     if not least <= number <= (most if value[:2].lower() == "0x" or not signed else most >> 1):
         raise EditError(f"{value} does not fit into {field.type} ({field.size} bytes)")
     return (number & most).to_bytes(field.size, "big")
+
+
+def _is_signed(field: Field) -> bool:
+    return field.type.startswith(("int", "timer")) and field.type != "int64 equal"  # QEMU's name of an unsigned one
 
 
 def _buffer(field: Field, value: str) -> bytes:
