@@ -60,13 +60,15 @@ class Take(Walk):
         self._measure("the dialog and its plan")
         window.desk.actions.take.trigger()
         self._dialog().tag.setText(self._tag)
-        yield lambda: self._dialog().shown_plan() is not None and self._is_calm()
+        yield lambda: not self._dialog().is_waiting() and self._is_calm()
+        assert self._dialog().shown_plan() is not None, (self._dialog().draft.plan, self._dialog().draft.failure)
         window.desk.session.ended.connect(self._ended)
         self._measure("the save")
         began = time.monotonic()
         self._dialog().confirm.click()
         yield lambda: self._outcome is not None
         self._seconds = time.monotonic() - began
+        self._measure("showing what was saved")
         yield self._is_calm
 
     def _watch(self) -> None:
