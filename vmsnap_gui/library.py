@@ -95,6 +95,7 @@ class Library(QObject):
     def reload(self, path: Path) -> None:
         """Read an image or a folder again."""
         if path in self.entries:
+            self._watcher.forget(path)
             self._change(path, state=EntryState.READING)
             self._look(path)
 

@@ -71,6 +71,10 @@ class Watcher(QObject):
         elif not wanted:
             self._clock.stop()
 
+    def forget(self, path: Path) -> None:
+        """Do not tell what was noticed of `path` so far: it is being read now."""
+        self._pending.pop(path, None)
+
     def hold(self, paths: Iterable[Path]) -> None:
         """Tell nothing of exactly these images for now, under whatever name; what changes is told when they are let go.
 
