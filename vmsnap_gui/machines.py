@@ -93,6 +93,8 @@ class Machines(QObject):
         return self.vms.profiles
 
     def _poll(self) -> None:
+        if self._jobs.writing():
+            return  # the monitor of a machine that we work on is busy with us; all are asked when that is over
         self._polls += 1
         if self._polls >= _LOOKS:
             self.refresh()
