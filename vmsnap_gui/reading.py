@@ -83,8 +83,7 @@ class ImageInfo:
 
         A snapshot inside a qcow2 file never changes while its entry stays, even if the disk around it is written.
         """
-        same_file = (self.stamp.device, self.stamp.inode) == (other.stamp.device, other.stamp.inode)
-        still = same_file if self.format == "qcow2" else self.stamp == other.stamp
+        still = self.stamp.file == other.stamp.file if self.format == "qcow2" else self.stamp == other.stamp
         return still and self.snapshots == other.snapshots
 
 

@@ -118,6 +118,7 @@ class Plan:
         blockers: Why it cannot be done now.
         warnings: What a person should know first; sentences.
         losses: What will be gone afterwards; sentences.
+        notes: What is good to know, and nothing to worry about; sentences.
         cost: What it takes.
         options: What was chosen.
         seen: The images that will be written to, as they were seen.
@@ -132,6 +133,7 @@ class Plan:
     blockers: tuple[Blocker, ...] = ()
     warnings: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
     options: Options = field(default_factory=Options)
     seen: tuple[Seen, ...] = ()
@@ -172,6 +174,7 @@ class Plan:
             ],
             "warnings": list(self.warnings),
             "losses": list(self.losses),
+            "notes": list(self.notes),
             "cost": {
                 "vm_state": self.cost.vm_state,
                 "free": self.cost.free,

@@ -54,6 +54,12 @@ class StartDialog(PlanDialog):
             safety.setChecked(draft.wish.options.safety)
             safety.toggled.connect(lambda on: self.ask(safety=on))
             self.form.addWidget(safety)
+            paused = QCheckBox(self.tr("Leave the machine &paused if its snapshot cannot be loaded"))
+            paused.setObjectName("start_keep_paused")
+            paused.setToolTip(self.tr("So that you can look at it; else it is ended"))
+            paused.setChecked(draft.wish.options.keep_paused)
+            paused.toggled.connect(lambda on: self.ask(keep_paused=on))
+            self.form.addWidget(paused)
         self.enable()
 
     def enable(self) -> None:
