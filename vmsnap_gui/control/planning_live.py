@@ -59,7 +59,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         subject=repr(tag),
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=(*_left_out(machine), *_pause_warning(told.look)),
+        warnings=tuple(_left_out(machine)),
         losses=tuple(losses),
         cost=_cost(machine, told.look, frees_of(old) if old else None),
         options=options,
@@ -137,11 +137,6 @@ def _restore_warnings(machine: Machine, selection: common.Selection, look: Look 
         yield f"The machine stands still ({look.status}), and does so afterwards."
     for disk in (*selection.missing, *machine.left_out) if selection.held else ():
         yield f"{name_of(disk)} stays as it is now: it lacks this snapshot, and may not fit the memory."
-
-
-def _pause_warning(look: Look | None) -> Iterator[str]:
-    if look is not None and look.memory is not None and look.status == "running":
-        yield f"The guest stands still while it is saved, about {_seconds(look.memory):.0f} s."
 
 
 def _cost(machine: Machine, look: Look | None, frees: int | None = None) -> Cost:
