@@ -347,8 +347,7 @@ def confirm(walker: Walker) -> None:
 def show_what_it_was(walker: Walker) -> None:
     """Compare the safety snapshot, which holds the broken machine, with the one before."""
     window = walker.parts.window
-    (safety,) = (tag for tag in walker.tags() if tag.startswith("before-restore-of-before"))
-    walker.choose("before", safety)
+    walker.choose("before", safety_of(walker))
     walker.click("tool_compare")
     walker.settle()
     window.filter_box.set_filter("device ~ i8259")
@@ -369,7 +368,13 @@ def undo(walker: Walker, guest: Guest, broken: Moment) -> None:
     assert guest.look() == broken, "it is not as it was before the restore"
     assert guest.status() == "running"
     walker.look_again()
+    walker.choose(safety_of(walker))
     walker.picture("undone")
+
+
+def safety_of(walker: Walker) -> str:
+    """Return the tag of the safety snapshot of the restore: it holds the broken machine."""
+    return next(tag for tag in walker.tags() if tag.startswith("before-restore-of-before"))
 
 
 if __name__ == "__main__":

@@ -258,7 +258,7 @@ _SAFETY_TAG = re.compile(r"before-(restore|undo)-of-(?P<subject>.+)-\d{4}-\d\d-\
 def safety_tag(machine: Machine, snapshot: Snapshot, now: datetime) -> str:
     """Return a free tag that says what a safety snapshot is: "before-restore-of-clean-2026-11-25-193000".
 
-    Where a safety snapshot is restored, that is undoing: "before-undo-of-clean-...", which does not grow with each turn.
+    To restore a safety snapshot is to undo: "before-undo-of-clean-...", which does not grow with each turn.
     """
     tag = snapshot.tag or ""
     again = _SAFETY_TAG.fullmatch(tag)

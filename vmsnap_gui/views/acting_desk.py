@@ -129,7 +129,7 @@ class ActingDesk(QObject):
         self._open(dialog)
 
     def ask_start(self, whom: Whom, selector: str | None = None, name: str = "") -> None:
-        """Open the dialog that starts a machine from a snapshot (`name` for people), or without one as its disks are."""
+        """Open the dialog that starts a machine from a snapshot (`name` is for people), or as its disks are."""
         from vmsnap_gui.views.start_dialog import StartDialog
 
         if whom.profile is not None:
