@@ -171,8 +171,11 @@ class Walker(Camera):
         return found
 
     def choose(self, *tags: str) -> None:
-        """Select snapshots by their tags."""
-        choose_rows(self, *(self.tags().index(tag) for tag in tags))
+        """Select snapshots by their tags, and scroll to the last of them."""
+        rows = [self.tags().index(tag) for tag in tags]
+        table = self.parts.window.snapshots.table
+        table.scrollTo(table.model().index(rows[-1], 0))
+        choose_rows(self, *rows)
 
     def tags(self) -> list[str]:
         """Return the tags of the table, from above."""
