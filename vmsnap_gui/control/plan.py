@@ -117,6 +117,7 @@ class Plan:
         steps: What will be done, in order; nothing else is.
         blockers: Why it cannot be done now.
         warnings: What a person should know first; sentences.
+        notes: What may be of use to them; sentences.
         losses: What will be gone afterwards; sentences.
         notes: What is good to know, and nothing to worry about; sentences.
         cost: What it takes.
@@ -132,6 +133,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     blockers: tuple[Blocker, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
@@ -173,6 +175,7 @@ class Plan:
                 for one in self.blockers
             ],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "losses": list(self.losses),
             "notes": list(self.notes),
             "cost": {

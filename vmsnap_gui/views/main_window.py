@@ -121,6 +121,7 @@ class MainWindow(QMainWindow):
         page.add_button(self.verbs.open, default=True)
         page.add_button(self.verbs.open_folder)
         page.add_button(self.verbs.open_demo)
+        page.add_button(self.verbs.demo_machine)
         return page
 
     def _arrange(self) -> None:
@@ -182,6 +183,7 @@ class MainWindow(QMainWindow):
         verbs.open.triggered.connect(self.ask_images)
         verbs.open_folder.triggered.connect(self.ask_folder)
         verbs.open_demo.triggered.connect(session.open_demo)
+        verbs.demo_machine.triggered.connect(session.show_demo_machine)
         verbs.reload.triggered.connect(self._reload)
         verbs.close_image.triggered.connect(self._close_image)
         verbs.close_all.triggered.connect(session.close_all)

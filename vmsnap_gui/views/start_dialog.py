@@ -41,7 +41,8 @@ class StartDialog(PlanDialog):
         self.command.setTabChangesFocus(True)
         self.command.setFont(theme.monospaced())
         lines = min(self.command.blockCount(), _MOST_LINES)
-        self.command.setFixedHeight(self.command.fontMetrics().lineSpacing() * (lines + 1))
+        around = 2 * self.command.frameWidth() + round(self.command.document().documentMargin())
+        self.command.setFixedHeight(self.command.fontMetrics().lineSpacing() * lines + around)
         self.form.addWidget(self.command)
         if not profile.confirmed:
             seen = QCheckBox(self.tr("I know this command line, and want it to be &run"))
