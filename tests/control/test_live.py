@@ -95,10 +95,7 @@ def test_three_disks_one_of_them_read_only(tmp_path: Path) -> None:
         first = machine.seen()
         plan = machine.plan_take("first")
         assert plan.warnings == ()  # nothing is lost by leaving it out
-<<<<<<< HEAD
         assert plan.cost.pause is not None
-=======
->>>>>>> walk4
         assert {seen.path for seen in plan.seen} == set(machine.paths.values())
         machine.done(plan)
         machine.change()

@@ -104,10 +104,7 @@ def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Pa
     profile = replace(stopped.profile, arguments=words).confirm()
     plan = planned(profile, safety=False)
     assert len(plan.warnings) == 4
-<<<<<<< HEAD
     assert [note.split(" goes into ")[0] for note in plan.notes] == ["What QEMU says"]
-=======
->>>>>>> walk4
     assert plan.losses == ("What is on data.qcow2 now.", "What is on boot,1.qcow2 now.")
     outcome = carry_out(plan)
     with ending(outcome.pid, outcome.address):

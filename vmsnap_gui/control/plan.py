@@ -119,7 +119,6 @@ class Plan:
         warnings: What a person should know first; sentences.
         notes: What may be of use to them; sentences.
         losses: What will be gone afterwards; sentences.
-        notes: What is good to know, and nothing to worry about; sentences.
         cost: What it takes.
         options: What was chosen.
         seen: The images that will be written to, as they were seen.
@@ -135,7 +134,6 @@ class Plan:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
     options: Options = field(default_factory=Options)
     seen: tuple[Seen, ...] = ()
@@ -177,7 +175,6 @@ class Plan:
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "losses": list(self.losses),
-            "notes": list(self.notes),
             "cost": {
                 "vm_state": self.cost.vm_state,
                 "free": self.cost.free,

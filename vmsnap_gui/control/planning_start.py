@@ -67,10 +67,6 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         steps=(*checks, *takes, start) if not blockers else (),
         blockers=tuple(blockers),
         warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
-<<<<<<< HEAD
-=======
-        notes=_notes(profile),
->>>>>>> walk4
         losses=() if safety is not None else tuple(f"What is on {common.name_of(disk)} now." for disk in disks),
         notes=(_log_note(profile),),
         cost=Cost(free=files.free_of(disks)),
@@ -91,11 +87,7 @@ async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, o
         steps=(_start_step(profile, launch, (), None, disks),) if not blockers else (),
         blockers=tuple(blockers),
         warnings=launch.notes,
-<<<<<<< HEAD
         notes=(_log_note(profile),),
-=======
-        notes=_notes(profile),
->>>>>>> walk4
         options=options,
         seen=common.seen_of(disks),
         profile=profile,
@@ -158,13 +150,8 @@ def program_of(profile: LaunchProfile) -> Path | None:
     return Path(found) if found is not None else None
 
 
-<<<<<<< HEAD
 def _log_note(profile: LaunchProfile) -> str:
     return f"What QEMU says goes into {log_file(profile)}."
-=======
-def _notes(profile: LaunchProfile) -> tuple[str, ...]:
-    return (f"What QEMU says goes into {log_file(profile)}.",)
->>>>>>> walk4
 
 
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:

@@ -153,14 +153,8 @@ def notes_of(plan: Plan) -> list[Note]:
     notes = [Note(Tone.BLOCKER, _about(one), ended(one.remedy)) for one in plan.blockers]
     notes += [Note(Tone.WARNING, ended(text)) for text in plan.warnings]
     notes += [Note(Tone.LOSS, _tr("Lost: %1").replace("%1", _lower(ended(text)))) for text in plan.losses]
-<<<<<<< HEAD
     notes += [Note(Tone.NOTE, text) for text in (cost_text(plan.cost), *map(ended, plan.notes)) if text]
     return notes
-=======
-    notes += [Note(Tone.COST, ended(text)) for text in plan.notes]
-    cost = cost_text(plan.cost)
-    return [*notes, Note(Tone.COST, cost)] if cost else notes
->>>>>>> walk4
 
 
 def cost_text(cost: Cost) -> str:
