@@ -91,7 +91,9 @@ def test_the_edit_menu_acts_on_the_selected_field(qtbot: QtBot, parts: Parts, wi
     qtbot.waitUntil(lambda: window.inspector.has("devices") and window.inspector.has("memory"), timeout=20_000)
     edit = window.menuBar().findChild(QMenu, "menu_edit")
     assert edit is not None
-    assert edit.actions()[0] is window.devices.actions_of_field.copy_value
+    field = window.devices.actions_of_field
+    undo = [window.exporting.undo, window.exporting.redo]
+    assert edit.actions()[:4] == [*undo, field.edit, field.copy_value]
 
 
 def test_a_device_of_the_overview_is_shown_in_the_devices_tab(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
