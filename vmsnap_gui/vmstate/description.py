@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    Values = Mapping[str, int | bytes]
+    Exists = Callable[[Values, int], bool]
+    Count = int | str | Callable[[Values, int], int]
 
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
@@ -54,6 +58,11 @@ class VMStateField:
     count: int = 1
     is_array: bool = False
     nested: tuple[VMStateDescription, ...] = ()
+    version_id: int = 0
+    exists: Exists | None = None
+    count_from: Count | None = None
+    size_from: Count | None = None
+    multiply: int = 1
 
     @property
     def total(self) -> int:
@@ -83,6 +92,7 @@ class VMStateDescription:
     version_id: int
     fields: tuple[VMStateField, ...] = ()
     subsections: tuple[VMStateDescription, ...] = ()
+    minimum_version_id: int = 0
 
     @property
     def payload_size(self) -> int:

@@ -9,6 +9,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
+from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
@@ -151,7 +152,10 @@ class VMState:
         return self._index
 
     def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
-        return ForwardWalk(self.view, self._first, ram, devices, self._tail.eof if self._tail is not None else None)
+        eof = self._tail.eof if self._tail is not None else None
+        # A stream with a configuration section is of a QEMU that is newer than the layouts known here.
+        layouts = Layouts(self.view) if self._tail is None and self._configuration is None else None
+        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts)
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -290,6 +294,7 @@ class VMState:
             device = next(waiting.get(key, iter(())), None) if section.type is SectionType.FULL else None
             if device is not None:
                 self._descriptions[section.offset] = device
+        self._descriptions |= walk.described
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position

@@ -54,7 +54,7 @@ _APIC = describe(
 )
 
 _IOAPIC = describe(
-    "ioapic", 3, u8("id ioregsel"), unused(8, when=lambda _, version: version == 2), u32("irr", since=2),
+    "ioapic", 3, u8("id ioregsel"), unused(8, since=2), u32("irr", since=2),
     u64("ioredtbl", 24),
 )  # fmt: skip
 
