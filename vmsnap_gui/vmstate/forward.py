@@ -199,15 +199,26 @@ class ForwardWalk:
         return reader.position
 
     def _layout_end(self, named: Header, payload: int) -> int | None:
-        """Return the end of the first layout after which a section follows, None without one."""
+        """Return the end of the first layout after which a section follows, None without one.
+
+        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark.
+        """
+        fitting: list[tuple[bool, int, DeviceDescription]] = []
         for description, end in self._layouts.fitting(named, payload) if self._layouts is not None else ():
             try:
                 self._frame(named.section_id, end)
             except StreamError:
                 continue
-            self.described[payload - named.size] = description
-            return end
-        return None
+            last = self._view.size - 1
+            doubtful = end < last and self._view.read(end, 1) == bytes([SectionType.EOF.value])
+            fitting.append((doubtful, end, description))
+            if not doubtful:
+                break
+        if not fitting:
+            return None
+        _, end, description = min(fitting, key=lambda fit: fit[0])
+        self.described[payload - named.size] = description
+        return end
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:

@@ -42,3 +42,10 @@ class Layouts:
                 yield DeviceDescription(header.name, header.instance_id, concrete), payload + size
             if available < window:
                 return
+
+
+def register_width(description: DeviceDescription) -> int | None:
+    """Return the bytes of a register where `description` is that of an x86 processor, None for other devices."""
+    if description.name != "cpu":
+        return None
+    return next((field.size for field in description.description.fields if field.name == "env.eip"), None)

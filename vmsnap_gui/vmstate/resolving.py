@@ -1,7 +1,7 @@
 """From a general description and a section's bytes to a concrete one, whose sizes and counts are all known.
 
-The rules are those of QEMU's vmstate_load_state: a field is there when its test says so, or its version is not above the
-stream's; a struct inside has its own description's version; subsections follow the fields, each at most once.
+The rules are those of QEMU's vmstate_load_state: a field is there when its test says so, or its version is not above
+the stream's; a struct inside has its own description's version; subsections follow the fields, each at most once.
 """
 
 from __future__ import annotations

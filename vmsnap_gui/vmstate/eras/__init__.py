@@ -5,6 +5,8 @@ A section's name is that of its description, perhaps after its device's path ("0
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vmsnap_gui.vmstate.eras import (
     board,
     display,
@@ -18,7 +20,9 @@ from vmsnap_gui.vmstate.eras import (
     usb,
     virtio,
 )
-from vmsnap_gui.vmstate.description import VMStateDescription
+
+if TYPE_CHECKING:
+    from vmsnap_gui.vmstate.description import VMStateDescription
 
 
 def _by_name() -> dict[str, tuple[VMStateDescription, ...]]:

@@ -6,7 +6,8 @@ i2c.c and their later homes below hw/.
 
 from __future__ import annotations
 
-from vmsnap_gui.vmstate.description import VMStateDescription
+from typing import TYPE_CHECKING
+
 from vmsnap_gui.vmstate.eras.building import (
     Fields,
     before,
@@ -24,6 +25,9 @@ from vmsnap_gui.vmstate.eras.building import (
     u64,
     unused,
 )
+
+if TYPE_CHECKING:
+    from vmsnap_gui.vmstate.description import VMStateDescription
 
 
 def _apic_bits(when_new: int) -> Fields:
@@ -92,7 +96,8 @@ _RTC = describe(
     3,
     buffer("cmos_data", 128),
     u8("cmos_index"),
-    i32(" ".join(f"current_tm.tm_{part}" for part in "sec min hour wday mday mon year".split()), when=before(3)),
+    i32("current_tm.tm_sec current_tm.tm_min current_tm.tm_hour current_tm.tm_wday", when=before(3)),
+    i32("current_tm.tm_mday current_tm.tm_mon current_tm.tm_year", when=before(3)),
     unused(7 * 4, when=since(3)),
     timer("periodic_timer"),
     i64("next_periodic_time"),
@@ -110,9 +115,7 @@ _RTC = describe(
     ),
 )
 
-_HPET_TIMER = describe(
-    "hpet_timer", 1, u8("tn"), u64("config cmp fsb period"), u8("wrap_flag"), timer("qemu_timer")
-)
+_HPET_TIMER = describe("hpet_timer", 1, u8("tn"), u64("config cmp fsb period"), u8("wrap_flag"), timer("qemu_timer"))
 _HPET = describe(
     "hpet",
     2,

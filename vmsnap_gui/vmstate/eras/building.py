@@ -53,9 +53,7 @@ def before(version: int) -> Exists:
     return lambda _, stream: stream < version
 
 
-def _scalars(
-    type_name: str, names: str, since: int, when: Exists | None, count: Count | None
-) -> Fields:
+def _scalars(type_name: str, names: str, since: int, when: Exists | None, count: Count | None) -> Fields:
     fixed = count if isinstance(count, int) else 1
     return tuple(
         VMStateField(
@@ -84,17 +82,11 @@ i8, i16, i32, i64 = _word("int8"), _word("int16"), _word("int32"), _word("int64"
 timer, boolean = _word("timer"), _word("bool")
 
 
-def buffer(
-    name: str, size: Count, *, multiply: int = 1, since: int = 0, when: Exists | None = None
-) -> Fields:
+def buffer(name: str, size: Count, *, multiply: int = 1, since: int = 0, when: Exists | None = None) -> Fields:
     """Return a buffer of `size` bytes, or of as many as an earlier field says, times `multiply`."""
     fixed = size * multiply if isinstance(size, int) else 0
     size_from = None if isinstance(size, int) else size
-    return (
-        VMStateField(
-            name, "buffer", fixed, version_id=since, exists=when, size_from=size_from, multiply=multiply
-        ),
-    )
+    return (VMStateField(name, "buffer", fixed, version_id=since, exists=when, size_from=size_from, multiply=multiply),)
 
 
 def unused(size: int, name: str = "unused", *, since: int = 0, when: Exists | None = None) -> Fields:
@@ -133,12 +125,8 @@ def marked(name: str, nested: VMStateDescription, *, since: int = 0, when: Exist
     return (VMStateField(name, "qtailq", 0, nested=(nested,), version_id=since, exists=when),)
 
 
-PCI_DEVICE = describe(
-    "PCIDevice", 2, i32("version_id"), buffer("config", 256), i32("irq_state", 4, since=2)
-)
-PCIE_DEVICE = describe(
-    "PCIEDevice", 2, i32("version_id"), buffer("config", 4096), i32("irq_state", 4, since=2)
-)
+PCI_DEVICE = describe("PCIDevice", 2, i32("version_id"), buffer("config", 256), i32("irq_state", 4, since=2))
+PCIE_DEVICE = describe("PCIEDevice", 2, i32("version_id"), buffer("config", 4096), i32("irq_state", 4, since=2))
 
 
 def pci(name: str = "parent_obj", *, when: Exists | None = None) -> Fields:

@@ -82,9 +82,7 @@ _E1000 = describe(
     u32(_mac(_MAC)),
     u32("mac_reg[RA]", 32),
     u32("mac_reg[MTA] mac_reg[VFTA]", 128),
-    subsections=(
-        describe("e1000/mit_state", 1, u32(_mac("RDTR RADV TADV ITR")), boolean("mit_irq_level")),
-    ),
+    subsections=(describe("e1000/mit_state", 1, u32(_mac("RDTR RADV TADV ITR")), boolean("mit_irq_level")),),
 )
 
 
@@ -153,9 +151,7 @@ _STATISTICS = (
     " tx_multiple_collisions tx_total_collisions rx_good_frames rx_crc_errors rx_alignment_errors rx_resource_errors"
     " rx_overrun_errors rx_cdt_errors rx_short_frame_errors fc_xmt_pause fc_rcv_pause fc_rcv_unsupported"
 )
-_EEPRO_MODELS = (
-    "i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b i82559c i82559er i82562 i82801"
-)
+_EEPRO_MODELS = "i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b i82559c i82559er i82562 i82801"
 
 
 def _statistics(names: str) -> str:

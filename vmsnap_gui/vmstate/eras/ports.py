@@ -20,9 +20,7 @@ from vmsnap_gui.vmstate.eras.building import (
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import VMStateDescription
 
-_PS2 = describe(
-    "PS2 Common State", 3, i32("write_cmd queue.rptr queue.wptr queue.count"), buffer("queue.data", 256)
-)
+_PS2 = describe("PS2 Common State", 3, i32("write_cmd queue.rptr queue.wptr queue.count"), buffer("queue.data", 256))
 _FIFO = describe("Fifo8", 1, buffer("data", 16), u32("head num"))  # UART_FIFO_LENGTH
 _SERIAL = describe(
     "serial",

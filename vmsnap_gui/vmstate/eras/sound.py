@@ -1,4 +1,7 @@
-"""Sound cards: sb16, es1370, ac97, gus, cs4231a, intel-hda (QEMU's hw/sb16.c, ... below hw/audio). adlib saves nothing."""
+"""Sound cards: sb16, es1370, ac97, gus, cs4231a, intel-hda (QEMU's hw/sb16.c, ... below hw/audio).
+
+adlib saves nothing.
+"""
 
 from __future__ import annotations
 
@@ -67,9 +70,7 @@ _HDA_AUDIO_STREAM = describe(
 DESCRIPTIONS: tuple[VMStateDescription, ...] = (
     describe("audio", 1),
     _SB16,
-    describe(
-        "es1370", 2, pci("dev"), struct("chan", _ES1370_CHANNEL, 3), u32("ctl status mempage codec sctl")
-    ),
+    describe("es1370", 2, pci("dev"), struct("chan", _ES1370_CHANNEL, 3), u32("ctl status mempage codec sctl")),
     describe(
         "ac97",
         3,
@@ -80,9 +81,7 @@ DESCRIPTIONS: tuple[VMStateDescription, ...] = (
         unused(3, "active", when=lambda _, version: version == 2),
     ),
     describe("gus", 2, i32("pos left shift irqs samples"), i64("last_ticks"), buffer("himem", (1 << 20) + 32 + 4096)),
-    describe(
-        "cs4231a", 1, u32("regs", 16), buffer("dregs", 32), i32("dma_running audio_free transferred aci_counter")
-    ),
+    describe("cs4231a", 1, u32("regs", 16), buffer("dregs", 32), i32("dma_running audio_free transferred aci_counter")),
     _INTEL_HDA,
     describe(
         "hda-audio",

@@ -1,4 +1,4 @@
-"""Virtio devices (QEMU's hw/virtio*.c), which hand-written code saves: PCI, the device's registers, queues, its own part.
+"""Virtio devices (QEMU's hw/virtio*.c), which hand-written code saves: PCI, registers, queues, the device's own part.
 
 QEMU 0.10 had another form of the common part (port address, 32-bit queue addresses, no MSI-X) under the same versions,
 so each device has both layouts. The part of a request in flight is QEMU's VirtQueueElement as a 64-bit host holds it.
@@ -130,9 +130,7 @@ def _no_msix_config(values: Values, version: int) -> bool:
     return not has_msix("parent_obj")(values, version)
 
 
-_IVSHMEM = describe(
-    "ivshmem", 0, pci(), msix(), u32("intrstatus intrmask", when=_no_msix_config)
-)
+_IVSHMEM = describe("ivshmem", 0, pci(), msix(), u32("intrstatus intrmask", when=_no_msix_config))
 
 DESCRIPTIONS: tuple[VMStateDescription, ...] = (
     *_net(),
