@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.description import DeviceDescription
 from vmsnap_gui.vmstate.eras import candidates
-from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.resolving import ShortRead, resolve
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.vmstate.description import VMStateDescription
     from vmsnap_gui.vmstate.sections import Header
 
-_WINDOWS = (1 << 16, 4 << 20)  # most sections are short; the longest that is known (gus) has a MiB
+_WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
+"""Bytes to look at, step by step: most sections are short; the longest that is known (gus) has a MiB."""
 
 
 class Layouts:
@@ -34,14 +36,19 @@ class Layouts:
                 return
             self._readable -= available
             data = self._view.read(payload, available)
+            short: list[VMStateDescription] = []
             for description in general:
                 try:
-                    concrete, size = resolve(description, data, 0, len(data), header.version)
+                    concrete, size = resolve(description, data, 0, available, header.version)
+                except ShortRead:
+                    short.append(description)
                 except StreamError:
                     continue
-                yield DeviceDescription(header.name, header.instance_id, concrete), payload + size
+                else:
+                    yield DeviceDescription(header.name, header.instance_id, concrete), payload + size
             if available < window:
                 return
+            general = tuple(short)
 
 
 def register_width(description: DeviceDescription) -> int | None:

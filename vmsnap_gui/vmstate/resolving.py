@@ -19,6 +19,10 @@ _SUBSECTION = 0x05
 _MAX_KEPT = 4096  # bytes of a buffer that a later field may ask about: a PCI configuration space is the largest
 
 
+class ShortRead(StreamError):
+    """The bytes end before the description does."""
+
+
 def resolve(
     description: VMStateDescription, data: bytes, position: int, end: int, version: int
 ) -> tuple[VMStateDescription, int]:
@@ -35,7 +39,8 @@ def resolve(
         The concrete description, and how many bytes it covers.
 
     Raises:
-        StreamError: it does not fit: another version, a short read, a subsection that is not known.
+        ShortRead: it goes on after `end`.
+        StreamError: it does not fit: another version, a subsection of one that is not known.
     """
     if version > description.version_id:
         raise StreamError(f"version {version} of {description.name!r} is newer than {description.version_id}")
@@ -78,9 +83,11 @@ class _Resolver:
             subsection = waiting.pop(text(self._data[position + 2 : body - 4]), None)
             if subsection is None:
                 break  # the description around this one may have it
+            if body > self._end:
+                raise ShortRead(f"short read of {subsection.name!r}", offset=position)
             version = int.from_bytes(self._data[body - 4 : body], "big")
-            if body > self._end or version > subsection.version_id:
-                raise StreamError(f"subsection {subsection.name!r} cannot be read")
+            if version > subsection.version_id:
+                raise StreamError(f"version {version} of {subsection.name!r} is newer than {subsection.version_id}")
             concrete, _, position = self.description(subsection, body, version, values)
             found.append(concrete)
         return tuple(found), position
@@ -98,7 +105,7 @@ class _Resolver:
             size = field.multiply * _number(field.size_from, values, version)
         end = position + size * count
         if count < 0 or size < 0 or end > self._end:
-            raise StreamError(f"short read of {field.name!r}", offset=position)
+            raise ShortRead(f"short read of {field.name!r}", offset=position)
         concrete = VMStateField(field.name, field.type, size, count, field.is_array)
         read: dict[str, int | bytes] = {}
         scalar = scalar_type(field.type)
@@ -119,7 +126,7 @@ class _Resolver:
         runs: list[tuple[VMStateDescription, int, int]] = []
         for _ in range(count):
             if position >= self._end:
-                raise StreamError(f"short read of {field.name!r}", offset=position)
+                raise ShortRead(f"short read of {field.name!r}", offset=position)
             concrete, _, end = self.description(nested, position, nested.version_id, values)
             number = 1
             if runs and runs[-1][0] == concrete:
@@ -139,7 +146,7 @@ class _Resolver:
         elements: list[VMStateDescription] = []
         while True:
             if position >= self._end:
-                raise StreamError(f"short read of {field.name!r}", offset=position)
+                raise ShortRead(f"short read of {field.name!r}", offset=position)
             position += 1
             if not self._data[position - 1]:
                 break
