@@ -44,7 +44,7 @@ def _mce_words(values: Values, version: int) -> int:
 
 
 def _vector(name: str, words: int) -> VMStateDescription:
-    return describe(name, 1, u64(" ".join(f"q{i}" for i in range(words))))
+    return describe(name, 1, u64(" ".join(f"_q[{i}]" for i in range(words))))
 
 
 _FPREG = describe("fpreg", 1, u64("mant"), u16("exp"))
