@@ -50,6 +50,13 @@ class VMStateField:
         is_array: Whether this is (a part of) an array; parts of one array follow each other under one name.
         nested: The descriptions written inside the field: one for a struct, vstruct or tmp, one for each element of a
             qtailq or qlist, one or two (key, value) for each node of a gtree.
+
+    The others are of general descriptions, which `resolving` makes concrete; there a struct or list has one `nested`.
+
+        version_id: The field is there when the stream's version is not lower, where `exists` is None.
+        exists: savevm's field_exists: whether it is there, by the fields before it and the stream's version.
+        count_from: The field, by name, that holds the count, or what computes it; `count` means nothing then.
+        size_from: The same for the size of a buffer, which is multiplied by `multiply`.
     """
 
     name: str
@@ -85,7 +92,8 @@ class VMStateDescription:
         name: The vmsd_name ("" for hand-written code).
         version_id: The version that was written.
         fields: In stream order.
-        subsections: In stream order, after the fields.
+        subsections: In stream order, after the fields; of a general description those that may be there.
+        minimum_version_id: The oldest version that a general description can read.
     """
 
     name: str
