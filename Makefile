@@ -31,9 +31,10 @@ verify: test              ## device matrix, long fuzz, every sample: under 60 mi
 bench: setup-test         ## side-by-side comparisons in one run; prints ratios
 	$(PY) -m tests.bench
 
-screenshots:              ## the pictures of README and docs, from the real application, and the report, from a real browser
+screenshots:              ## the pictures of README and docs, from the real application, its walk with a real QEMU, and the report, from a real browser
 	@scripts/setup.sh docs
 	$(PY) scripts/screenshots.py
+	$(PY) scripts/record_walk.py
 	$(PY) scripts/demo_report.py
 
 demo: setup-test          ## rebuild resources/demo with real QEMU

@@ -42,17 +42,9 @@ def main() -> int:
     for scale in (1, 2):
         home = Path(tempfile.gettempdir(), "vmsnap-pictures")  # always the same: the pictures show it
         shutil.rmtree(home, ignore_errors=True)
-        environment = {
-            **os.environ,
-            "QT_QPA_PLATFORM": "offscreen",
-            "QT_SCALE_FACTOR": str(scale),
-            "XDG_CONFIG_HOME": str(home / "config"),
-            "XDG_CACHE_HOME": str(home / "cache"),
-            "XDG_STATE_HOME": str(home / "state"),
-            "PYTHONPATH": str(ROOT),
-        }
         try:
-            subprocess.run([sys.executable, __file__, str(scale), str(others)], env=environment, check=True)
+            command = [sys.executable, __file__, str(scale), str(others)]
+            subprocess.run(command, env=surroundings(home, scale), check=True)
         finally:
             shutil.rmtree(home, ignore_errors=True)
     kept = ROOT / "docs" / "pictures"
@@ -63,22 +55,39 @@ def main() -> int:
     return 0
 
 
+def surroundings(home: Path, scale: int = 1) -> dict[str, str]:
+    """Return the environment of an application that draws to no display and keeps its files in `home`."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return {
+        **kept,
+        "QT_QPA_PLATFORM": "offscreen",
+        "QT_SCALE_FACTOR": str(scale),
+        **{f"XDG_{name.upper()}_HOME": str(home / name) for name in ("config", "cache", "state", "data")},
+        "PYTHONPATH": str(ROOT),
+    }
+
+
 class Camera:
     """Waits until nothing goes on and takes pictures."""
 
     def __init__(self, app: QApplication, parts: Parts, scale: int, folder: Path) -> None:
+        from PySide6.QtCore import QTimer
+
         self.app, self.parts, self.scale, self.folder = app, parts, scale, folder
         self.scheme = ""
+        self._beat = QTimer(app, interval=20)  # so that waiting for events comes to look now and then
+        self._beat.start()
 
     def settle(self) -> None:
         """Run the event loop until no job is left, and no map that is in sight is still being prepared."""
-        end, calm = time.monotonic() + PATIENCE, 0
-        while calm < 12:
-            self.app.processEvents()
-            time.sleep(0.02)
+        calm = 0
+
+        def is_calm() -> bool:
+            nonlocal calm
             calm = 0 if self.parts.jobs.unfinished() or self._is_map_missing() else calm + 1
-            if time.monotonic() > end:
-                raise TimeoutError("something never ended")
+            return calm > 12
+
+        self.wait(is_calm)
 
     def _is_map_missing(self) -> bool:
         window = self.parts.window
@@ -86,10 +95,11 @@ class Camera:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Run the event loop until something is so."""
+        from PySide6.QtCore import QEventLoop
+
         end = time.monotonic() + PATIENCE
         while not condition():
-            self.app.processEvents()
-            time.sleep(0.02)
+            self.app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
             if time.monotonic() > end:
                 raise TimeoutError("something was never so")
 
@@ -165,6 +175,28 @@ def take_devices(camera: Camera) -> None:
     window.filter_box.set_filter("device ~ (")
     camera.take("wrong-filter")
     window.filter_box.set_filter("")
+    take_edits(camera, cpu)
+
+
+def take_edits(camera: Camera, cpu: int) -> None:
+    """Fields with other values, and the dialog that asks for one, with one that does not fit."""
+    from vmsnap_gui.views.edit_dialog import EditDialog
+
+    window, session = camera.parts.window, camera.parts.session
+    for path, value in (("env.eflags", "0x46"), ("env.eip", "0x7c00")):
+        session.show_field(cpu, path)
+        window.devices.actions_of_field.edit.trigger()
+        dialog = window.findChild(EditDialog)
+        dialog.value.setText("seven")
+        dialog.buttons.accepted.emit()
+        camera.settle()
+        if path == "env.eip":
+            camera.take("edit-wrong", dialog)
+        dialog.value.setText(value)
+        dialog.buttons.accepted.emit()
+        camera.wait(lambda: window.findChild(EditDialog) is None)
+    camera.take("edited")
+    window.devices.edits.discard.click()
 
 
 def take_comparisons(camera: Camera) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 import threading
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ _home = tempfile.TemporaryDirectory(prefix="vmsnap-tests-")
 for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
     os.environ[_name] = _home.name
 os.environ["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={_home.name}/no-bus"  # nor their desktop
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in its background has Ctrl+C ignored, and all that they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _SLOW = ("fuzz", "end2end", "compare")

@@ -103,3 +103,18 @@ def test_a_file_that_is_closed_and_opened_again_is_read_again(here: World, tmp_p
     here.session.open_paths([path])
     here.settle()
     assert tags(here, path) == ["one"]
+
+
+def test_what_is_held_is_read_when_it_is_let_go(qtbot: QtBot, here: World, tmp_path: Path) -> None:
+    path, other, link = create(tmp_path / "a.qcow2"), create(tmp_path / "b.qcow2"), tmp_path / "link.qcow2"
+    link.symlink_to(path)
+    here.session.open_paths([path, other, link])
+    here.settle()
+    here.session.library.hold([path])
+    take(path, "one")
+    take(other, "one")  # what is noticed of the first is noticed before this
+    qtbot.waitUntil(lambda: tags(here, other) == ["one"], timeout=WAIT)
+    here.settle()
+    assert (tags(here, path), tags(here, link)) == ([], [])
+    here.session.library.hold([])
+    qtbot.waitUntil(lambda: tags(here, path) == tags(here, link) == ["one"], timeout=WAIT)

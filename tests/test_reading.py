@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,3 +172,28 @@ def test_as_many_problems_as_sections_take_no_longer_each(tmp_path: Path) -> Non
     state = Reader(path).load(StateKey(path, 0, None, None, 1), found.snapshots[0], lambda _done, _total: None)
     assert time.process_time() - began < 8  # looking through all sections for each problem took 20 s
     assert [one.section for one in state.problems] == list(range(12_000))
+
+
+@pytest.mark.parametrize(
+    ("change", "torn"),
+    [
+        (("qemu-io", "-f", "qcow2", "-c", "write 0 64k", "{path}"), False),  # as a guest writes to its disk
+        (("cp", "--remove-destination", "{path}.other", "{path}"), True),
+        (("rm", "{path}"), True),
+    ],
+    ids=["written", "another", "gone"],
+)
+def test_what_is_torn_by_a_change_while_it_is_read(tmp_path: Path, change: tuple[str, ...], torn: bool) -> None:
+    path = Path(shutil.copy(sample(Q35), tmp_path / "web.qcow2"))
+    shutil.copy(path, f"{path}.other")
+    snapshot = info(path).snapshots[1]
+    reader, commands = Reader(path), [[word.format(path=path) for word in change]]
+
+    def progress(_done: int, _size: int) -> None:
+        if commands:
+            subprocess.run(commands.pop(), check=True, stdout=subprocess.DEVNULL)
+
+    state = reader.load(StateKey(path, 1, snapshot.id, snapshot.tag, 1), snapshot, progress)
+    reader.close()
+    assert not commands
+    assert state.torn == torn

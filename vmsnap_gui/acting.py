@@ -162,6 +162,7 @@ class ActingSession(QObject):
             note=watch.text,
         )
         self._operations[job] = plan
+        self._hold()
         self.changed.emit()
 
     def under_way(self, path: Path | None = None) -> list[Plan]:
@@ -204,8 +205,7 @@ class ActingSession(QObject):
         self._soon.start()
 
     def _over(self, job: Job, outcome: Outcome) -> None:
-        plan = self._operations.pop(job)
-        self._jobs.release(job.lane)
+        plan = self._let_go(job)
         self._remember_undo(outcome)
         if outcome.ending is Ending.DONE and plan.verb is Verb.TAKE and self._session.image in _touched(plan):
             self._session.expect(_taken(plan))
@@ -218,13 +218,22 @@ class ActingSession(QObject):
         if isinstance(error, NotDone):
             self._over(job, error.outcome)
             return
-        plan = self._operations.pop(job)
-        self._jobs.release(job.lane)
+        plan = self._let_go(job)
         self._read_again(plan)
         title = self.tr("%1 was not done").replace("%1", job.name)
         text = self.tr("%1\nThe images are read again: the window shows what is in them now.")
         self.problem.emit(Report(title, text.replace("%1", sentence(error)), job.details))
         self.changed.emit()
+
+    def _let_go(self, job: Job) -> Plan:
+        plan = self._operations.pop(job)
+        self._jobs.release(job.lane)
+        self._hold()
+        return plan
+
+    def _hold(self) -> None:
+        """Keep the library from reading images while they are written to; it reads them when that is over."""
+        self._session.library.hold({path for plan in self._operations.values() for path in _touched(plan)})
 
     def _remember_undo(self, outcome: Outcome) -> None:
         plan = outcome.plan

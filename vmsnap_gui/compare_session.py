@@ -152,6 +152,7 @@ class CompareSession(QObject):
             lane=lane,
             success=partial(self._done, lane),
             failure=self._failed,
+            in_bytes=False,
         )
         self.changed.emit()
 

@@ -75,21 +75,31 @@ class Job:
         quiet: Whether it stays out of the job list (short and routine).
         writes: Whether it changes images. It cannot be cancelled: a tool that is stopped half-way damages an image.
         note: Asked for what it is at, for people; "" where there is nothing to say.
+        in_bytes: Whether `done` and `total` are bytes; of other things only the share is worth showing.
         state: Where it stands.
-        done: Units done (mostly bytes).
+        done: Units done.
         total: Units in all; 0 while unknown.
         error: What it failed with, without its traceback.
         details: What a tool said and the traceback as text, for reports.
     """
 
     def __init__(
-        self, name: str, lane: str, owner: Jobs, *, quiet: bool, writes: bool, note: Callable[[], str]
+        self,
+        name: str,
+        lane: str,
+        owner: Jobs,
+        *,
+        quiet: bool,
+        writes: bool,
+        note: Callable[[], str],
+        in_bytes: bool,
     ) -> None:
         self.name = name
         self.lane = lane
         self.quiet = quiet
         self.writes = writes
         self.note = note
+        self.in_bytes = in_bytes
         self.state = JobState.WAITING
         self.done = 0
         self.total = 0
@@ -177,6 +187,7 @@ class Jobs(QObject):
         quiet: bool = False,
         writes: bool = False,
         note: Callable[[], str] = str,
+        in_bytes: bool = True,
     ) -> Job:
         """Run `work(progress)` in the lane's worker thread, after what is already queued there.
 
@@ -189,8 +200,9 @@ class Jobs(QObject):
             quiet: Keep it out of the job list.
             writes: It changes images: it cannot be cancelled, and a shutdown waits for its end.
             note: Says at any time what it is at.
+            in_bytes: What it counts in its progress are bytes.
         """
-        job = Job(name, lane, self, quiet=quiet, writes=writes, note=note)
+        job = Job(name, lane, self, quiet=quiet, writes=writes, note=note, in_bytes=in_bytes)
         if self._shut:
             job._stop.set()
             job.state = JobState.CANCELLED

@@ -95,6 +95,7 @@ class Library(QObject):
     def reload(self, path: Path) -> None:
         """Read an image or a folder again."""
         if path in self.entries:
+            self._watcher.forget(path)
             self._change(path, state=EntryState.READING)
             self._look(path)
 
@@ -105,6 +106,10 @@ class Library(QObject):
     def touch(self, path: Path) -> None:
         """Read an image again soon: it is known to have changed."""
         self._watcher.touch(path)
+
+    def hold(self, paths: Iterable[Path]) -> None:
+        """Do not read these images, and no others, again by itself for now: they are being written to."""
+        self._watcher.hold(paths)
 
     def doubt(self, path: Path, doubtful: bool) -> None:
         """Note that an image may only be checked and repaired, or that it is free again."""

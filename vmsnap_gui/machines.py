@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.profile import LaunchProfile
-    from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.library import Library
     from vmsnap_gui.vms import Vm
@@ -82,11 +81,11 @@ class Machines(QObject):
         # Perhaps under another name: QEMU was told a link, or the person opened one.
         entries = self._library.entries
         entry = entries.get(path)
-        wanted = _identity(entry.stamp) if entry is not None else None
-        for place, vm in self._places.items():
-            there = entries.get(place)
-            if wanted is not None and there is not None and _identity(there.stamp) == wanted:
-                return vm
+        if entry is not None and entry.stamp is not None:
+            for place, vm in self._places.items():
+                there = entries.get(place)
+                if there is not None and there.stamp is not None and there.stamp.file == entry.stamp.file:
+                    return vm
         return None
 
     def profiles(self) -> tuple[LaunchProfile, ...]:
@@ -94,6 +93,8 @@ class Machines(QObject):
         return self.vms.profiles
 
     def _poll(self) -> None:
+        if self._jobs.writing():
+            return  # the monitor of a machine that we work on is busy with us; all are asked when that is over
         self._polls += 1
         if self._polls >= _LOOKS:
             self.refresh()
@@ -117,7 +118,3 @@ class Machines(QObject):
         if self._again:
             self._again = False
             self.refresh()
-
-
-def _identity(stamp: Stamp | None) -> tuple[int, int] | None:
-    return (stamp.device, stamp.inode) if stamp is not None else None

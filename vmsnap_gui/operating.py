@@ -219,14 +219,12 @@ def find_interrupted() -> list[Interrupted]:
     """
     import asyncio
 
-    from vmsnap_gui.control import journal
+    from vmsnap_gui.control.journal import settle
     from vmsnap_gui.control.reviewing import review
 
     reviews = asyncio.run(review())
-    told = {one.operation.file for one in reviews}
-    for operation in journal.interrupted():  # read again: the review has released what is sound
-        if operation.file in told:
-            journal.settle(operation)
+    for one in reviews:
+        settle(one.operation)
     return [_interrupted(one) for one in reviews]
 
 

@@ -5,6 +5,7 @@ The decoders are imported where they are first needed, in a worker: NumPy alone 
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import threading
 import time
@@ -83,8 +84,7 @@ class ImageInfo:
 
         A snapshot inside a qcow2 file never changes while its entry stays, even if the disk around it is written.
         """
-        same_file = (self.stamp.device, self.stamp.inode) == (other.stamp.device, other.stamp.inode)
-        still = same_file if self.format == "qcow2" else self.stamp == other.stamp
+        still = self.stamp.file == other.stamp.file if self.format == "qcow2" else self.stamp == other.stamp
         return still and self.snapshots == other.snapshots
 
 
@@ -184,7 +184,7 @@ class Reader:
         image = self._open()
         if key.index >= len(image.snapshots) or image.snapshots[key.index] != expected:
             raise Changed
-        return _load(image, key, expected, progress, lambda: _stamp(self.path) != before)
+        return _load(image, key, expected, progress, lambda: self._is_torn(before, expected))
 
     def close(self) -> None:
         """Close the image; later reads through what was loaded raise ImageError."""
@@ -200,6 +200,20 @@ class Reader:
             if self._image is None:
                 self._image = open_image(self.path)
             return self._image
+
+    def _is_torn(self, before: Stamp | None, snapshot: Snapshot) -> bool:
+        """Whether the file changed since then in a way that what was read of a snapshot may not belong together."""
+        after = _stamp(self.path)
+        if after == before:
+            return False
+        if before is None or after is None or (before.device, before.inode) != (after.device, after.inode):
+            return True
+        try:
+            with contextlib.closing(open_image(self.path)) as image:
+                # Inside a qcow2 file nothing of a snapshot changes while its entry stays; see ImageInfo.holds_still.
+                return image.format != "qcow2" or snapshot not in image.snapshots
+        except ImageError:
+            return True
 
 
 def prepare() -> None:

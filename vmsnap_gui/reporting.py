@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.errors import CompareError
+from vmsnap_gui.saved_files import replacing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmsnap_gui.compare.comparison import Comparison
     from vmsnap_gui.compare.noise import NoiseRules
     from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
@@ -18,28 +19,18 @@ def write_report(path: Path, compared: Compared, memory: MemoryCompared | None, 
     """Write a report of what was compared; its form is that of the file's name.
 
     Raises:
-        CompareError: there is no such form, the file is a side's image, or it cannot be written; it is as it was.
-        ImageError: an image cannot be read.
+        CompareError: there is no such form, or the file cannot be written; it is as it was.
+        ImageError: an image cannot be read, or the file is one.
     """
     from vmsnap_gui.compare.report import form_of, report_text
 
     form = form_of(path)
     text = report_text(_for_report(compared, memory, disk), form)
     sides = compared.sides.all
-    temporary = None
     try:
-        if any(path.exists() and path.samefile(side.path) for side in sides):
-            raise CompareError("this is one of the images that are compared", what=str(path))
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="backslashreplace", dir=path.parent, delete=False
-        ) as output:
-            temporary = Path(output.name)
-            output.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with replacing(path, *(side.path for side in sides)) as output:
+            output.write(text.encode(errors="backslashreplace"))
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise CompareError(f"it cannot be written: {error.strerror or error}", what=str(path)) from error
 
 
@@ -59,12 +50,6 @@ def _for_report(compared: Compared, memory: MemoryCompared | None, disk: DiskCom
     ram = memory.ram if memory is not None else None
     problems = memory.problems if memory is not None else ()
     return Comparison(sides[0], sides[1], fields, ram, disk.disk if disk is not None else None, three, problems)
-
-
-def _umask() -> int:
-    """Return the process's file mode mask, as Linux tells it without changing it."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next((int(line.split()[1], 8) for line in lines if line.startswith("Umask:")), 0o077)
 
 
 def noise_rules() -> NoiseRules:

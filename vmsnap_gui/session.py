@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from vmsnap_gui.edits import Edits
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, lane_of
 from vmsnap_gui.library import Library
 from vmsnap_gui.machines import Machines
 from vmsnap_gui.reading import Changed, DiskOnly, LoadedState, Reader, StateKey
 from vmsnap_gui.settings import Choice
+from vmsnap_gui.vms import demo_machine_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +71,7 @@ class Session(QObject):
     Attributes:
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
+        edits: Other values for fields, until they are exported or given up.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
         loading: The state that is being read, if one is.
@@ -93,6 +96,7 @@ class Session(QObject):
         self.setObjectName("session")
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
+        self.edits = Edits(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
         self.loading: StateKey | None = None
@@ -106,12 +110,14 @@ class Session(QObject):
         self.ram_job: Job | None = None
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
+        self._expected: Path | None = None
         # Short: so that stepping through a list by its arrow keys loads only where it stops, and the list is painted
         # before the loading takes the interpreter's time.
         self._soon = QTimer(self, interval=SOON_MS, singleShot=True)
         self._soon.timeout.connect(self._load_now)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
+        self.machines.changed.connect(self._turn_to_expected)
 
     # What people ask for
 
@@ -151,6 +157,16 @@ class Session(QObject):
             lane=SCAN,
             success=self._demo_ready,
             failure=self._demo_failed,
+        )
+
+    def show_demo_machine(self) -> None:
+        """Set up the demo machine, with its launch profile, where it is not there yet, and select it."""
+        self._jobs.run(
+            self.tr("Setting up the demo machine"),
+            lambda _progress: demo_machine_image(),
+            lane=SCAN,
+            success=self._demo_machine_ready,
+            failure=self._demo_machine_failed,
         )
 
     def close_image(self, path: Path) -> None:
@@ -287,11 +303,27 @@ class Session(QObject):
         text = self.tr("The demo image could not be made ready: %1. Nothing else is affected.")
         self.problem.emit(Report(self.tr("The demo cannot be opened"), text.replace("%1", str(error)), repr(error)))
 
+    def _demo_machine_ready(self, path: Path) -> None:
+        self._expected = normal(path)
+        self._turn_to_expected()
+        self.machines.refresh()
+
+    def _turn_to_expected(self) -> None:
+        """Select the image of the machine that was asked for, once the library has it."""
+        if self._expected is not None and self._expected in self.library.entries:
+            self.select_image(self._expected)
+            self._expected = None
+
+    def _demo_machine_failed(self, error: Exception) -> None:
+        text = self.tr("%1. Nothing else is affected.").replace("%1", str(error))
+        self.problem.emit(Report(self.tr("The demo machine cannot be set up"), text, repr(error)))
+
     # The selected state
 
     def _turn_to(self, image: Path | None, snapshot: int | None) -> None:
         self._drop_state(close=image != self.image)
         self.image, self.snapshot = image, snapshot
+        self._expected = None
         self.library.attend(image)
 
     def _choose(self, info: ImageInfo) -> None:

@@ -109,6 +109,22 @@ def _stopped(running: tuple[Vm, ...], profiles: tuple[LaunchProfile, ...]) -> tu
     return tuple(vm for vm in vms if not busy & {path.resolve() for path in vm.whom.paths})
 
 
+def demo_machine_image() -> Path:
+    """Set up the demo machine where it is not there yet, and return the image that is looked at for it.
+
+    Raises:
+        ControlError, ImageError: it cannot be set up, or a person has made a machine without disks of its profile.
+    """
+    from vmsnap_gui.control.profile_disks import machine_of
+    from vmsnap_gui.demo_machine import demo_machine
+
+    profile = demo_machine()
+    path = Vm(machine_of(profile), profile).main_image
+    if path is None:
+        raise ControlError(f"the launch profile {profile.name!r} names no disk: remove it, and choose this again")
+    return path
+
+
 def qemu_processes() -> frozenset[int]:
     """Return the process ids of QEMU on this machine; nothing is connected to."""
     from vmsnap_gui.control.running import processes

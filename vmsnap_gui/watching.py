@@ -47,6 +47,7 @@ class Watcher(QObject):
         self._entries = entries
         self._poll: Job | None = None
         self._pending: dict[Path, None] = {}
+        self._held: frozenset[Path] = frozenset()
         self._wanted: set[Path] = set()
         self._files = QFileSystemWatcher(self)
         self._files.fileChanged.connect(self._noticed)
@@ -69,6 +70,19 @@ class Watcher(QObject):
             self._clock.start()
         elif not wanted:
             self._clock.stop()
+
+    def forget(self, path: Path) -> None:
+        """Do not tell what was noticed of `path` so far: it is being read now."""
+        self._pending.pop(path, None)
+
+    def hold(self, paths: Iterable[Path]) -> None:
+        """Tell nothing of exactly these images for now, under whatever name; what changes is told when they are let go.
+
+        An image of which a snapshot is taken changes all the time, and each reading of it costs the window a turn.
+        """
+        self._held = frozenset(paths)
+        if self._pending:
+            self._settle.start()
 
     def stop(self) -> None:
         """Watch nothing any more and tell nothing any more."""
@@ -105,20 +119,33 @@ class Watcher(QObject):
         self.touch(Path(name))
 
     def _tell(self) -> None:
-        pending, self._pending = self._pending, {}
+        pending, held = self._pending, self._held_files()
+        self._pending = {path: None for path in pending if self._is_held(path, held)}
         # A replaced file is no longer watched; watch its successor before it is read, so that nothing is missed.
         self.watch(self._wanted)
         for path in pending:
-            self.changed.emit(path)
+            if path not in self._pending:
+                self.changed.emit(path)
 
     def _compare(self, entries: list[Entry], seen: list[Seen]) -> None:
+        held = self._held_files()
         for entry, (stamp, used) in zip(entries, seen, strict=True):
             if self._entries.get(entry.path) is not entry:
                 continue  # it was read again or closed meanwhile
             if stamp != entry.stamp:
                 self.touch(entry.path)
-            elif used != entry.in_use:
+            elif used != entry.in_use and not self._is_held(entry.path, held):
                 self.in_use_changed.emit(entry.path, used)
+
+    def _held_files(self) -> set[tuple[int, int]]:
+        """Return which files are held: QEMU may have been told another name of one than the person opened."""
+        entries = (self._entries.get(path) for path in self._held)
+        return {entry.stamp.file for entry in entries if entry is not None and entry.stamp is not None}
+
+    def _is_held(self, path: Path, held: set[tuple[int, int]]) -> bool:
+        entry = self._entries.get(path)
+        same = entry is not None and entry.stamp is not None and entry.stamp.file in held
+        return same or path in self._held
 
 
 def _look(entry: Entry, progress: Progress) -> Seen:

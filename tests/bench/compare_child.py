@@ -7,21 +7,19 @@ The JSON has the milliseconds of each phase, and under "anonymous" the bytes of 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import vmsnap_gui.app  # as the console script does: PySide6 slows down the imports after it
 
 # isort: split
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 
 from tests.bench.memory import anonymous
-from tests.bench.stall_meter import StallMeter
+from tests.bench.walk import Walk
 from vmsnap_gui.models.change_rows import Shown
 from vmsnap_gui.sides import Side
 
@@ -31,71 +29,25 @@ if TYPE_CHECKING:
     from vmsnap_gui.app import Parts
     from vmsnap_gui.views.compare_part import ComparePart
 
-_TURN_MS = 5
-_CALM = 40  # turns without any job: time for what follows a result, too
 _STEPS = 60
 _WORDS = ("cpu", "env", "virtio or apic", "value > 1000")
 
 
-class Walk(QObject):
-    """What a person does with a comparison, step after step; each step ends with what it waits for."""
+class Comparison(Walk):
+    """What a person does with a comparison."""
 
     def __init__(self, parts: Parts, streams: tuple[Path, Path], disk: Path) -> None:
-        super().__init__(parts.window)
-        self._parts = parts
         self._streams, self._disk = streams, disk
-        self._meter = StallMeter(self)
-        self._phase = ""
-        self._calm = 0
-        self._found: dict[str, float] = {}
-        self._steps = self._walk()
-        self._ready: Callable[[], bool] = lambda: True
-        self._timer = QTimer(self, interval=_TURN_MS)
-        self._timer.timeout.connect(self._turn)
-        self._timer.start()
+        super().__init__(parts)
 
-    def _turn(self) -> None:
-        if self._ready():
-            self._calm = 0
-            try:
-                step = next(self._steps, None)
-            except Exception:
-                traceback.print_exc()
-                os._exit(1)  # Qt would go on, with a walk that seems to be over
-            if step is None:
-                self._end()
-            else:
-                self._ready = step
-
-    def _end(self) -> None:
-        self._timer.stop()
-        self._measure("")
+    def _over(self) -> None:
         print(json.dumps(self._found))
-        self._parts.window.close()
-
-    def _measure(self, phase: str) -> None:
-        """Begin a phase: "" is none."""
-        if self._phase:
-            self._found[self._phase] = max(self._meter.longest * 1e3, self._found.get(self._phase, 0))
-        self._phase = phase
-        self._meter.longest = 0.0
-        self._meter.on = bool(phase)
-
-    def _is_calm(self) -> bool:
-        """Whether nothing went on for a while."""
-        self._calm = 0 if self._parts.jobs.unfinished() else self._calm + 1
-        return self._calm >= _CALM
-
-    def _at_once(self) -> bool:
-        return True
 
     def _is_shown(self, part: ComparePart) -> Callable[[], bool]:
         return lambda: part.has_result() and part.bytes.map.map is not None and self._is_calm()
 
     def _walk(self) -> Iterator[Callable[[], bool]]:
         window, session = self._parts.window, self._parts.session
-        made = ("overview", "devices", "memory")
-        yield lambda: all(window.inspector.has(name) for name in made) and self._is_calm()
         session.open_paths(list(self._streams))
         yield self._is_calm
         self._measure("nothing at all")
@@ -180,7 +132,7 @@ def _press(box: object, letter: str) -> None:
 def main() -> int:
     """Walk through the comparison of what the command line names."""
     a, b, disk = map(Path, sys.argv[1:])
-    return vmsnap_gui.app.main([], shown=lambda parts: Walk(parts, (a, b), disk))
+    return vmsnap_gui.app.main([], shown=lambda parts: Comparison(parts, (a, b), disk))
 
 
 if __name__ == "__main__":

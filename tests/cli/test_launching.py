@@ -47,6 +47,20 @@ def document(text: str) -> Any:  # noqa: ANN401
     return json.loads(text)
 
 
+def test_the_demo_machine_is_kept_once(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    status, out, err = run(capsys, "profile", "demo")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"vmsnap demo  (not confirmed yet)\n  in {tmp_path}/data/vmsnap/demo\n")
+    assert f"{tmp_path}/data/vmsnap/demo/demo-machine.qcow2: 4 snapshots\n" in out
+    assert run(capsys, "profile", "demo", "--yes")[0] == 0
+    status, out, _ = run(capsys, "profile", "demo")
+    assert status == 0
+    assert out.startswith("vmsnap demo\n")
+    assert ProfileStore().get("vmsnap demo").confirmed
+
+
 def test_profiles_are_kept_shown_and_forgotten(capsys: Capture, tmp_path: Path) -> None:
     assert run(capsys, "profile", "list") == (0, "There are no launch profiles yet: see vmsnap profile add.\n", "")
     script = tmp_path / "run.sh"

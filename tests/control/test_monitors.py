@@ -100,11 +100,12 @@ def test_nobody_there(tmp_path: Path) -> None:
         asyncio.run(survey_qmp(f"qmp:{tmp_path / 'none'}"))
 
 
-def test_something_else_is_there(tmp_path: Path) -> None:
+def test_something_else_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Proxy(tmp_path / "other", None) as other:
         other.answers = b"220 mail\n"
         with pytest.raises(ControlError, match="does not speak QMP"):
             asyncio.run(survey_qmp(f"qmp:{other.path}"))
+    assert not caplog.records  # it is told once, by us
 
 
 def by(machine: Live, pid: int) -> Machine:
@@ -120,7 +121,7 @@ async def looked(address: str) -> Look:
 
 
 @pytest.mark.qemu
-def test_found_busy_and_free_again(tmp_path: Path) -> None:
+def test_found_busy_and_free_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with live(tmp_path, 1, "-name", "web") as machine:
         found = by(machine, machine.vm.pid)
         assert (found.name, found.reach, found.status, found.address) == ("web", Reach.QMP, "running", machine.address)
@@ -130,6 +131,7 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
             assert b"QMP" in other.recv(1000)
             with pytest.raises(Busy, match="is busy: it serves another client"):
                 machine.survey()
+            assert not caplog.records  # a greeting that does not come is told by us
             busy = by(machine, machine.vm.pid)
             assert (busy.name, busy.reach, busy.address) == ("web", Reach.BUSY, None)
             assert busy.note is not None
@@ -138,6 +140,10 @@ def test_found_busy_and_free_again(tmp_path: Path) -> None:
             assert [one.tag for one in busy.disks[0].snapshots] == ["one"]
             (blocker,) = asyncio.run(planning.plan_take(found, "two")).blockers
             assert (blocker.kind, "is busy" in blocker.text) == (Hindrance.MONITOR, True)
+            for running in (found, busy):  # whether its monitor is free makes no difference
+                (blocker,) = asyncio.run(planning.plan_repair(running)).blockers
+                assert (blocker.kind, blocker.text[:15]) == (Hindrance.IN_USE, "web is running,")
+                assert blocker.remedy == "Shut it down, then check and repair them."
             assert [one.kind for one in asyncio.run(planning.plan_take(busy, "two")).blockers] == [Hindrance.MONITOR]
         assert by(machine, machine.vm.pid).reach is Reach.QMP
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,15 @@ def test_restore_takes_a_safety_snapshot_that_undoes_it(image: Path) -> None:
     succeed(plan_restore(image, which=f"tag:{plan.safety}", safety=False))
     assert first_byte(image) == 3
     checked(image)
+
+
+def test_the_safety_snapshot_of_an_undo_has_a_tag_that_does_not_grow(image: Path) -> None:
+    plan = plan_restore(image, which="one")
+    for _ in range(3):
+        succeed(plan)
+        plan = plan_restore(image, which=f"tag:{plan.safety}")
+        assert plan.safety is not None
+        assert re.fullmatch(r"before-undo-of-one-\d{4}-\d\d-\d\d-\d{6}(-\d)?", plan.safety)
 
 
 def test_restore_without_safety_says_what_is_lost(image: Path) -> None:

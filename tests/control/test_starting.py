@@ -103,7 +103,8 @@ def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Pa
     words = (*stopped.profile.arguments, "-daemonize", "-S", "-loadvm", "clean", "-qmp", own, "-serial", "stdio")
     profile = replace(stopped.profile, arguments=words).confirm()
     plan = planned(profile, safety=False)
-    assert len(plan.warnings) == 5
+    assert len(plan.warnings) == 4
+    assert [note.split(" goes into ")[0] for note in plan.notes] == ["What QEMU says"]
     assert plan.losses == ("What is on data.qcow2 now.", "What is on boot,1.qcow2 now.")
     outcome = carry_out(plan)
     with ending(outcome.pid, outcome.address):

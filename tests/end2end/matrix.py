@@ -135,19 +135,35 @@ def _resolved(machine: str) -> str:
     return f"{prefix}{major}.{minor}"
 
 
-@contextlib.contextmanager
-def running(model: Model, directory: Path) -> Iterator[Machine]:
-    """Start the machine and its guest, wait until that has set up its processors, and stop it."""
+def _machine(model: Model, directory: Path) -> list[str]:
+    """Return what QEMU is started with; its disks are in `directory`, made now if they are not there."""
     options = ["-M", _resolved(model.machine), "-m", str(MEMORY >> 20), "-smp", str(model.processors)]
     options += ["-rtc", "clock=vm"]  # or it goes on by the host's clock while the machine stands still
     if model.firmware:
         (directory / "firmware.bin").write_bytes(worker_firmware())
         options += ["-bios", str(directory / "firmware.bin")]
-    options += disk_options(create_disk(directory / "disk0.qcow2", worker(), DISK_SIZE), "disk0")
+    options += disk_options(_disk(directory / "disk0.qcow2", worker(), DISK_SIZE), "disk0")
     for node in ("disk1", "stick"):
         if any(f"drive={node}" in word for word in model.devices):
-            options += disk_options(create_disk(directory / f"{node}.qcow2", node.encode(), 1 << 20), node)
-    with Machine([*options, "-device", model.boot, *model.devices]) as machine:
+            options += disk_options(_disk(directory / f"{node}.qcow2", node.encode(), 1 << 20), node)
+    return [*options, "-device", model.boot, *model.devices]
+
+
+def _disk(path: Path, content: bytes, size: int) -> Path:
+    return path if path.exists() else create_disk(path, content, size)
+
+
+@contextlib.contextmanager
+def running(model: Model, directory: Path) -> Iterator[Machine]:
+    """Start the machine and its guest, wait until that has set up its processors, and stop it."""
+    with Machine(_machine(model, directory)) as machine:
         machine.wait_marks(b"RA" if model.processors > 1 else b"R")
         machine.stop()
+        yield machine
+
+
+@contextlib.contextmanager
+def waiting(model: Model, directory: Path) -> Iterator[Machine]:
+    """Start the machine so that it waits for a state to be loaded, and stands still then."""
+    with Machine([*_machine(model, directory), "-S", "-incoming", "defer"]) as machine:
         yield machine

@@ -17,8 +17,11 @@ from tests.end2end.states import (
     by_key,
     ram_of,
     show,
+    stream_of,
     vmsnap,
 )
+from tests.vmstate.checks import check_saved_again
+from vmsnap_gui.vmstate.devices import open_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,7 @@ def check(model: Model, directory: Path) -> None:
         assert_all_bytes_covered(tail)
         assert_all_bytes_covered(forward)
         assert_stream_covered(path, tag)
+        assert check_saved_again(open_state(stream_of(path, tag))) > 10
         names = [section["name"] for section in tail["sections"]]
         assert [part for part in model.sections if not any(part in name for name in names)] == []
         assert assert_registers(tail, registers) > 90 * model.processors

@@ -24,6 +24,8 @@ from tests.end2end.states import (
     vmsnap,
 )
 from tests.samples import sample, sample_json
+from tests.vmstate.checks import check_saved_again
+from vmsnap_gui.vmstate.devices import open_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +119,11 @@ def test_ram_is_what_was_dumped(recorded: Recorded) -> None:
         if told[name]["page_size"] == TRUTH_PAGE:
             data_pages = told[name]["pages"] - told[name]["zero_pages"] - told[name]["missing_pages"]
             assert data_pages == truth["nonzero_4k_pages"], name
+
+
+@each(SNAPSHOTS + STREAMS + SAVES)
+def test_what_is_decoded_is_saved_again_byte_by_byte(recorded: Recorded) -> None:
+    assert check_saved_again(open_state(stream_of(recorded.path, recorded.tag))) > 5
 
 
 def _page_sums(data: bytes) -> list[int]:

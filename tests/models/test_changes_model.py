@@ -22,7 +22,7 @@ from vmsnap_gui.models.change_rows import Shown, choose_rows, let_go
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.changes import STATUS_ROLE, ChangesModel, Column
 from vmsnap_gui.models.compare_summary import summary
-from vmsnap_gui.models.field_nodes import ROWS, find_field
+from vmsnap_gui.models.field_nodes import ROWS, find_shown
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def test_every_row_has_its_values_of_all_three(since: Compared) -> None:
         roots = [state.decode(one) for state, one in zip(states, section.change.sections, strict=True)]
         for row in section.rows[::7]:
             for root, field in zip(roots, (row.base, row.a, row.b), strict=True):
-                there = find_field(root, row.path)
+                there = find_shown(root, row.path)
                 assert (there and there.value) == (field and field.value), row.path
 
 

@@ -48,6 +48,22 @@ def test_a_running_job(qtbot: QtBot, jobs: Jobs, qtmodeltester: ModelTester) -> 
     qtbot.waitUntil(lambda: texts(model, Column.STATE) == ["done", "done"])
 
 
+def test_only_bytes_are_shown_as_bytes(qtbot: QtBot, jobs: Jobs) -> None:
+    model = JobsModel(jobs, jobs)
+    go_on = threading.Event()
+
+    def work(progress: Progress) -> None:
+        progress(3 << 20, 12 << 20)
+        go_on.wait(10)
+
+    job = jobs.run("Compare", work, lane="a", success=lambda _: None, in_bytes=False)
+    qtbot.waitUntil(lambda: texts(model, Column.STATE) == ["25%"])
+    qtbot.waitUntil(lambda: job.elapsed > 0.2)  # from here on a rate would be shown
+    assert texts(model, Column.DONE) + texts(model, Column.RATE) == ["", ""]
+    go_on.set()
+    qtbot.waitUntil(lambda: texts(model, Column.STATE) == ["done"])
+
+
 def test_a_failure_is_told_in_full(qtbot: QtBot, jobs: Jobs) -> None:
     model = JobsModel(jobs, jobs)
 

@@ -93,7 +93,7 @@ def test_what_is_lost_and_freed(disks: list[Path]) -> None:
     plan = asyncio.run(plan_delete(survey_files(disks[:1]), ["tag:clean", "tag:alone"]))
     losses = [note.text for note in notes_of(plan) if note.tone is Tone.LOSS]
     assert losses[0].startswith("Lost: 'clean' (id 1)")
-    cost = next(note.text for note in notes_of(plan) if note.tone is Tone.COST)
+    cost = next(note.text for note in notes_of(plan) if note.tone is Tone.NOTE)
     assert cost.startswith("Frees 1.")
     choices = frozenset({Choice.REPLACE})
     plan = asyncio.run(plan_take(survey_files(disks[:1]), "clean", Options(choices=choices)))

@@ -317,9 +317,13 @@ def test_memory_is_compared_when_it_is_looked_at(qtbot: QtBot, parts: Parts, win
     assert found is not None
     block = next(one for one in found.ram.blocks if one.name == name)
     page = int(block.differing_pages()[0])
+    twin = memory.bytes.twin
+    assert twin.a.cursor_offset // 4096 == page  # where it begins, without a key
     qtbot.keyClick(window, Qt.Key.Key_F8)
     _settle(qtbot, parts)
-    twin = memory.bytes.twin
+    assert twin.a.cursor_offset // 4096 > page
+    qtbot.keyClick(window, Qt.Key.Key_F7)
+    _settle(qtbot, parts)
     at = twin.a.cursor_offset
     assert at == twin.b.cursor_offset
     assert at // 4096 == page

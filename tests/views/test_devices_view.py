@@ -155,6 +155,7 @@ def test_a_filter_shows_what_matches_expanded_and_says_how_much(q35: DevicesView
         "env.eflags",
         "env.sysenter_eip",
     ]
+    assert _selected(q35) == "cpu.env.eip"
     total = here.session.loaded.fields if here.session.loaded is not None else 0
     assert q35.filter_result() == f"6 of {total} fields".replace(str(total), q35.locale().toString(total))
     assert q35.set_filter("") is None

@@ -21,6 +21,7 @@ from tests.views.test_acting import act, blockers, choose, confirm, dialog, over
 from vmsnap_gui.control.profile import LaunchProfile
 from vmsnap_gui.control.profile_store import ProfileStore
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
+from vmsnap_gui.models.plan_rows import Tone
 from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, Column
 from vmsnap_gui.views.plan_dialog import PlanDialog, RestoreDialog, TakeDialog
 from vmsnap_gui.views.profile_dialog import ProfileDialog
@@ -199,6 +200,10 @@ def test_start_from_a_snapshot(qtbot: QtBot, parts: Parts, tmp_path: Path) -> No
     assert "qemu-system-x86_64" in shown.command.toPlainText()
     assert not shown.confirm.isEnabled()
     assert "Read the command line" in shown.confirm.toolTip()
+    tones = {one.text.split(" goes into ")[0]: one.tone for one in shown.plan.notes.notes()}
+    assert tones["What QEMU says"] is Tone.NOTE
+    shown.findChild(QCheckBox, "start_keep_paused").click()
+    assert shown.draft.wish.options.keep_paused
     shown.findChild(QCheckBox, "start_seen").click()
     outcomes: list[object] = []
     parts.window.desk.session.ended.connect(outcomes.append)

@@ -325,7 +325,7 @@ def test_a_search_finds_all_places_and_shows_the_first(
         assert q35.find_bar.status.text() == f"1 of {len(places)} found"
         assert q35.hits.isVisible()
     else:
-        assert q35.find_bar.status.text() == "Nothing found"
+        assert q35.find_bar.status.text() == "Nothing found in pc.ram"
 
 
 def test_numbers_can_be_looked_for_in_the_other_byte_order(q35: MemoryView, here: World) -> None:
@@ -376,7 +376,7 @@ def test_a_search_can_be_cancelled_and_keeps_what_it_found(q35: MemoryView, here
     qtbot.mouseClick(cancel, Qt.MouseButton.LeftButton)
     assert not q35.search.running
     here.settle()
-    assert q35.find_bar.status.text() == "Cancelled · Nothing found"
+    assert q35.find_bar.status.text() == "Cancelled · Nothing found in pc.ram"
     assert not cancel.isVisible()
     _search(q35, here, "QEMU")
     assert q35.search.hits.offsets == _places(b"QEMU")
@@ -387,7 +387,7 @@ def test_a_search_that_was_cancelled_can_be_begun_again(q35: MemoryView, here: W
     q35.find_next()
     q35.search.cancel()
     here.settle()
-    assert q35.find_bar.status.text() == "Cancelled · Nothing found"
+    assert q35.find_bar.status.text() == "Cancelled · Nothing found in pc.ram"
     q35.find_next()
     here.settle()
     places = _places(b"QEMU")
@@ -411,7 +411,7 @@ def test_behind_what_a_cancelled_search_found_it_is_begun_again(q35: MemoryView,
     q35.find_next(back=True)
     assert q35.search.running
     here.settle()
-    assert q35.find_bar.status.text() == "Nothing found"
+    assert q35.find_bar.status.text() == "Nothing found in pc.ram"
 
 
 def test_what_a_search_could_not_look_at_is_said(here: World, view: MemoryView, tmp_path: Path) -> None:

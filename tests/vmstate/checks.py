@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.vmstate.streams import Memory, Stream
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import Field, Kind, show, to_json, walk
+from vmsnap_gui.vmstate.saving import save_section
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
@@ -95,3 +96,15 @@ def problems(root: Field) -> list[tuple[str, str]]:
 def kinds(root: Field) -> list[Kind]:
     """The kinds of the leaves."""
     return [field.kind for field in leaves(root)]
+
+
+def check_saved_again(state: VMState) -> int:
+    """Decode and save every FULL section: the same bytes come back. Returns how many there were."""
+    count = 0
+    for section in state.sections:
+        if section.type is SectionType.FULL:
+            device = state.description(section)
+            saved = save_section(section, device.description if device else None, state.decode(section))
+            assert saved == state.view.read(section.offset, section.size), section.key
+            count += 1
+    return count

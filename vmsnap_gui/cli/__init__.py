@@ -24,6 +24,7 @@ _MODULES = {
     "show": "showing",
     "ram": "ram",
     "diff": "diff",
+    "export": "exporting",
     "take": "acting",
     "restore": "acting",
     "delete": "acting",

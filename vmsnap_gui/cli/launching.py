@@ -115,6 +115,14 @@ def _show_and_confirm(store: ProfileStore, profile: LaunchProfile, *, ask: bool)
     return 0
 
 
+def demo(options: argparse.Namespace) -> int:
+    """Keep the demo machine's profile, unless it is there already, and show it; returns the exit status."""
+    from vmsnap_gui.demo_machine import demo_machine
+
+    profile = demo_machine()
+    return _show_and_confirm(ProfileStore(), profile, ask=not (options.yes or profile.confirmed))
+
+
 def list_all(options: argparse.Namespace) -> int:
     """List the profiles; returns the exit status."""
     profiles = ProfileStore().all()

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import select_snapshot
-from vmsnap_gui.image.magic import MAGIC_SIZE, holds_states
+from vmsnap_gui.saved_files import refuse_image
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -91,22 +90,36 @@ def states(image: Image, selector: str | None) -> list[Snapshot]:
     return [s for s in image.snapshots if s.vm_state_size]
 
 
+def only_state(image: Image, selector: str | None) -> Snapshot:
+    """Return the snapshot that `selector` names, or the only one that holds a VM state.
+
+    Raises:
+        ImageError: there is no such snapshot, or it is ambiguous.
+        CommandError: it holds no VM state, or none does, or several do and none is named.
+    """
+    try:
+        found = states(image, selector)
+    except CommandError as error:
+        raise CommandError(f"{image.path}: {error}") from error
+    if not found:
+        raise CommandError(f"{image.path}: no snapshot holds a VM state")
+    if len(found) > 1:
+        names = ", ".join(f"id:{one.id} ({printable(one.tag or '')})" for one in found)
+        raise CommandError(f"{image.path}: choose a snapshot with -s: {names}")
+    return found[0]
+
+
 def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[BinaryIO]:
     """Open what is written to ("-": standard output).
 
     Raises:
-        CommandError: it cannot be written, or is an image or a saved state, whose content would be lost.
+        CommandError: it cannot be written.
+        ImageError: it is an image or a saved state, whose content would be lost.
     """
     if str(path) == "-":
         return contextlib.nullcontext(sys.stdout.buffer)
     try:
-        if path.is_file() and (any(path.samefile(image) for image in images) or _is_image(path)):
-            raise CommandError(f"{path} is an image or a saved VM state, which vmsnap never writes; name another file")
+        refuse_image(path, *images)
         return path.open("wb")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _is_image(path: Path) -> bool:
-    with path.open("rb") as file:
-        return holds_states(file.read(MAGIC_SIZE)) or in_use(path)

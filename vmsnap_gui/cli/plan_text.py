@@ -29,7 +29,11 @@ def plan_lines(plan: Plan, *, commands: bool = False) -> list[str]:
     lines = [printable(f"{plan.verb.value.capitalize()} {plan.subject} of {plan.machine.name}")]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_step_lines(number, step, commands=commands)]
-    told = (("It costs", _cost_texts(plan.cost)), ("Will be lost", plan.losses), ("To know", plan.warnings))
+    told = (
+        ("It costs", _cost_texts(plan.cost)),
+        ("Will be lost", plan.losses),
+        ("To know", (*plan.warnings, *plan.notes)),
+    )
     for title, texts in told if not plan.blockers else told[2:]:
         lines += ["", f"{title}:", *(f"  - {printable(text)}" for text in texts)] if texts else []
     if plan.blockers:

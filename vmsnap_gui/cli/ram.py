@@ -12,10 +12,10 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
+    only_state,
     open_output,
     paths_of,
     print_json,
-    states,
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.byteview import CHUNK
@@ -69,14 +69,10 @@ def _ram(options: argparse.Namespace) -> int:
     if more:
         options.parser.error("name a PATH or --demo, not both")
     with closing(open_image(path)) as image:
-        found = _states(image, options.snapshot)
-        if not found:
-            raise CommandError(f"{image.path}: no snapshot holds a VM state")
-        if len(found) > 1:
-            raise CommandError(f"{image.path}: choose a snapshot with -s: " + ", ".join(map(_selector, found)))
+        snapshot = only_state(image, options.snapshot)
         try:
             with ProgressLine() as line:
-                index = _index(image, found[0], line)
+                index = _index(image, snapshot, line)
             unread = _write_ram(options, image, index)
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
@@ -90,17 +86,6 @@ def _index(image: Image, snapshot: Snapshot, line: ProgressLine) -> RamIndex:
     progress = line.step("Opening the state")
     state = open_state(image.vm_state(snapshot, progress), progress=progress)
     return state.index_ram(line.step("Indexing memory"))
-
-
-def _states(image: Image, selector: str | None) -> list[Snapshot]:
-    try:
-        return states(image, selector)
-    except CommandError as error:
-        raise CommandError(f"{image.path}: {error}") from error
-
-
-def _selector(snapshot: Snapshot) -> str:
-    return f"id:{snapshot.id} ({printable(snapshot.tag or '')})"
 
 
 _Unread = dict[str, set[int]]

@@ -41,6 +41,9 @@ def _add_profile(commands: Commands) -> None:
         "--command", metavar="WORD", nargs=argparse.REMAINDER, help="QEMU and its arguments: all that follows"
     )
     add.set_defaults(run=_add, parser=add)
+    demo = commands.add_parser("demo", help="keep that of the demo machine, with a copy of the demo image for it")
+    demo.add_argument("--yes", action="store_true", help="confirm it without asking")
+    demo.set_defaults(run=_demo)
     listing = commands.add_parser("list", help="list the profiles")
     listing.add_argument("--json", action="store_true", help="print one JSON document")
     listing.set_defaults(run=_list)
@@ -67,6 +70,12 @@ def _add(options: argparse.Namespace) -> int:
     from vmsnap_gui.cli import launching
 
     return launching.add(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from vmsnap_gui.cli import launching
+
+    return launching.demo(options)
 
 
 def _list(options: argparse.Namespace) -> int:

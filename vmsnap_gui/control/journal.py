@@ -283,10 +283,17 @@ def under_way(path: Path) -> Operation | None:
 
 
 def settle(operation: Operation) -> None:
-    """Close an interrupted operation that a person has heard of: only its quarantine stays; raises ControlError."""
-    for one in operation.images:
+    """Close an interrupted operation that a person has heard of: only its quarantine stays; raises ControlError.
+
+    As it is in the journal now: images may have been released, or the entry closed, since `operation` was read.
+    """
+    try:
+        now = _read(operation.file)
+    except FileNotFoundError:
+        return
+    for one in now.images:
         one.mark = Mark.DOUBTFUL if one.mark is Mark.WRITING else one.mark
-    operation.end("interrupted")
+    now.end("interrupted")
 
 
 def _read(file: Path) -> Operation:

@@ -117,6 +117,7 @@ class Plan:
         steps: What will be done, in order; nothing else is.
         blockers: Why it cannot be done now.
         warnings: What a person should know first; sentences.
+        notes: What may be of use to them; sentences.
         losses: What will be gone afterwards; sentences.
         cost: What it takes.
         options: What was chosen.
@@ -131,6 +132,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     blockers: tuple[Blocker, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
     options: Options = field(default_factory=Options)
@@ -171,6 +173,7 @@ class Plan:
                 for one in self.blockers
             ],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "losses": list(self.losses),
             "cost": {
                 "vm_state": self.cost.vm_state,

@@ -70,7 +70,14 @@ async def plan_repair(machine: Machine, options: Options | None = None) -> Plan:
     """
     if machine.reach is Reach.FILES:
         return await planning_files.plan_repair(machine, options or Options())
-    return _out_of_reach(Verb.REPAIR, machine, machine.name, options or Options())
+    blocker = Blocker(
+        kind=Hindrance.IN_USE,
+        text=f"{machine.name} is running, and writes to its images: nobody else may check or repair them.",
+        remedy="Shut it down, then check and repair them.",
+    )
+    return Plan(
+        verb=Verb.REPAIR, machine=machine, subject=machine.name, blockers=(blocker,), options=options or Options()
+    )
 
 
 def _out_of_reach(verb: Verb, machine: Machine, subject: str, options: Options) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -251,12 +252,20 @@ def _all_of(machine: Machine) -> str:
     return listed(snapshots.values()) or "none"
 
 
+_SAFETY_TAG = re.compile(r"before-(restore|undo)-of-(?P<subject>.+)-\d{4}-\d\d-\d\d-\d{6}(-\d+)?", re.DOTALL)
+
+
 def safety_tag(machine: Machine, snapshot: Snapshot, now: datetime) -> str:
-    """Return a free tag that says what a safety snapshot is: "before-restore-of-clean-2026-11-25-193000"."""
+    """Return a free tag that says what a safety snapshot is: "before-restore-of-clean-2026-11-25-193000".
+
+    To restore a safety snapshot is to undo: "before-undo-of-clean-...", which does not grow with each turn.
+    """
     tag = snapshot.tag or ""
+    again = _SAFETY_TAG.fullmatch(tag)
+    tag, what = (again["subject"], "undo") if again is not None else (tag, "restore")
     subject = tag if tag and _wrong_tag(f"x{tag}") is None else f"id-{snapshot.id}"
     end = f"-{now:%Y-%m-%d-%H%M%S}"
-    start = f"before-restore-of-{subject}".encode()[: LONGEST_TAG - len(end) - 4].decode(errors="ignore")
+    start = f"before-{what}-of-{subject}".encode()[: LONGEST_TAG - len(end) - 4].decode(errors="ignore")
     taken = {one.tag for disk in machine.fit_disks for one in disk.snapshots}
     numbers = ["", *(f"-{number}" for number in range(2, 1000))]
     return next(f"{start}{end}{number}" for number in numbers if f"{start}{end}{number}" not in taken)

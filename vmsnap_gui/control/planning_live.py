@@ -59,7 +59,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         subject=repr(tag),
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=(*_left_out(machine), *_pause_warning(told.look)),
+        warnings=tuple(_left_out(machine)),
         losses=tuple(losses),
         cost=_cost(machine, told.look, frees_of(old) if old else None),
         options=options,
@@ -139,21 +139,13 @@ def _restore_warnings(machine: Machine, selection: common.Selection, look: Look 
         yield f"{name_of(disk)} stays as it is now: it lacks this snapshot, and may not fit the memory."
 
 
-def _pause_warning(look: Look | None) -> Iterator[str]:
-    if look is not None and look.memory is not None and look.status == "running":
-        yield f"The guest stands still while it is saved, about {_seconds(look.memory):.0f} s."
-
-
 def _cost(machine: Machine, look: Look | None, frees: int | None = None) -> Cost:
     home = machine.vmstate_disk
     free = common.space_left(common.path_of(home)) if home is not None else None
     if look is None or look.memory is None:
         return Cost(free=free, frees=frees)
-    return Cost(vm_state=look.memory, free=free, pause=_seconds(look.memory), frees=frees)
-
-
-def _seconds(state: int) -> float:
-    return max(1.0, state / _RATE)
+    pause = max(1.0, look.memory / _RATE) if look.status == "running" else None
+    return Cost(vm_state=look.memory, free=free, pause=pause, frees=frees)
 
 
 def _take(disks: Sequence[Disk], tag: str, look: Look | None) -> Step:

@@ -66,8 +66,9 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         # no check afterwards: the machine has the images then
         steps=(*checks, *takes, start) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=(*_notes(profile, launch), *selection.warnings, *_left_warnings(machine, selection)),
+        warnings=(*launch.notes, *selection.warnings, *_left_warnings(machine, selection)),
         losses=() if safety is not None else tuple(f"What is on {common.name_of(disk)} now." for disk in disks),
+        notes=(_log_note(profile),),
         cost=Cost(free=files.free_of(disks)),
         options=options,
         seen=common.seen_of(disks),
@@ -85,7 +86,8 @@ async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, o
         subject="as its disks are",
         steps=(_start_step(profile, launch, (), None, disks),) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=_notes(profile, launch),
+        warnings=launch.notes,
+        notes=(_log_note(profile),),
         options=options,
         seen=common.seen_of(disks),
         profile=profile,
@@ -148,8 +150,8 @@ def program_of(profile: LaunchProfile) -> Path | None:
     return Path(found) if found is not None else None
 
 
-def _notes(profile: LaunchProfile, launch: Launch) -> tuple[str, ...]:
-    return (*launch.notes, f"What QEMU says goes into {log_file(profile)}.")
+def _log_note(profile: LaunchProfile) -> str:
+    return f"What QEMU says goes into {log_file(profile)}."
 
 
 def _left_warnings(machine: Machine, selection: Selection) -> Iterator[str]:

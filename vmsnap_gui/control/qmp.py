@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import socket
 import struct
@@ -102,6 +103,7 @@ class QMP:
         """
         connection = await _connection(address)
         client = QMPClient("vmsnap")
+        client.logger.setLevel(logging.CRITICAL)  # it logs what it raises, too, and that we tell ourselves
         try:
             async with asyncio.timeout(GREETING):
                 await client.connect(connection)

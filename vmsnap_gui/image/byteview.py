@@ -111,6 +111,11 @@ class Stamp:
         """Take the stamp out of a stat result."""
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
+    @property
+    def file(self) -> tuple[int, int]:
+        """Which file it is, under whatever name."""
+        return self.device, self.inode
+
 
 class FileHandle:
     """An open file that is only ever read; the one owner of its file descriptor.

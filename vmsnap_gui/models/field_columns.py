@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.models.cells import Cell, compact
-from vmsnap_gui.models.field_nodes import find_field
+from vmsnap_gui.models.field_nodes import find_shown
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import show
 from vmsnap_gui.vmstate.wire import StreamError
@@ -60,7 +60,7 @@ def _state(image: Image, snapshot: Snapshot, progress: Progress) -> VMState | No
 def _cell(state: VMState, column: FieldColumn) -> Cell:
     section = next((one for one in state.sections if one.key == column.device), None)
     try:
-        field = find_field(state.decode(section), column.path) if section is not None else None
+        field = find_shown(state.decode(section), column.path) if section is not None else None
     except ImageError:
         return Cell()
     if field is None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.models.field_parts import parts_of
-from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind, join_path
+from vmsnap_gui.vmstate.paths import find_field, find_places
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from vmsnap_gui.guest.names import Label
     from vmsnap_gui.reading import LoadedState
@@ -44,6 +44,16 @@ class Kept:
 
     places: Sequence[int]
     below: dict[int, Kept] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Chain:
+        """Where the first field is that the filter looked for, and not only what it lies in."""
+        chain: list[int] = []
+        kept: Kept | None = self
+        while kept is not None and kept.places:
+            chain.append(kept.places[0])
+            kept = kept.below.get(kept.places[0])
+        return tuple(chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +81,12 @@ class DeviceTree:
     Attributes:
         loaded: The state.
         roots: The tops.
+        edited: Fields with the values that the person gave them, by section and path.
     """
 
     def __init__(self, loaded: LoadedState) -> None:
         self.loaded = loaded
+        self.edited: dict[tuple[str, str], Field] = {}
         state = loaded.vmstate
         roots = [
             (Root(_key(section), tree, section, labels, device_kind(labels)), number)
@@ -132,7 +144,7 @@ class DeviceTree:
         """Return where the field `path` of a root is, the one at `hint` if it has that path; None if there is none."""
         if len(hint) > 1 and self._has_path((root, *hint[1:]), path):
             return (root, *hint[1:])
-        places = _search(self.roots[root].field, "", path) if path else []
+        places = find_places(self.roots[root].field, path, children_of)
         return None if places is None else (root, *places)
 
     def root_of_key(self, key: str) -> int | None:
@@ -153,12 +165,9 @@ def children_of(parent: Field) -> Sequence[Field]:
     return parts_of(parent)
 
 
-def find_field(root: Field, path: str) -> Field | None:
-    """Return the field at a path below `root`, or None."""
-    places, here = _search(root, "", path), root
-    for place in places or ():
-        here = children_of(here)[place]
-    return here if places else None
+def find_shown(root: Field, path: str) -> Field | None:
+    """Return the field at a path below `root`, parts of PCI configuration spaces included, or None."""
+    return find_field(root, path, children_of)
 
 
 def holds_containers(parent: Field) -> bool:
@@ -211,32 +220,6 @@ def _covering(children: Sequence[Field], offset: int) -> int | None:
         if child.offset <= offset < child.offset + child.size:
             return place - back
     return None
-
-
-def _search(parent: Field, above: str, path: str) -> list[int] | None:
-    """Return the places that lead to `path`. Names may hold dots and brackets, so a path cannot just be split."""
-    for place, child in _candidates(parent, path[len(above) :]):
-        here = join_path(above, child.name)
-        if here == path:
-            return [place]
-        if path.startswith(here) and path[len(here)] in ".[":
-            below = _search(child, here, path)
-            if below is not None:
-                return [place, *below]
-    return None
-
-
-def _candidates(parent: Field, rest: str) -> Iterator[tuple[int, Field]]:
-    """Yield the children that a path can lead to: in an array the named element, without decoding the others."""
-    children = children_of(parent)
-    number, _, _ = rest[1:].partition("]")
-    if rest.startswith("[") and number.isdecimal() and len(number) < 12 and int(number) < len(children):
-        child = children[int(number)]
-        if child.name == f"[{number}]":
-            yield int(number), child
-            return
-    if not isinstance(children, Elements):  # of those each is where its name says
-        yield from enumerate(children)
 
 
 def row_of(places: Sequence[int] | None, place: int) -> int | None:

@@ -27,12 +27,14 @@ class FieldTexts:
         tip: All of it, for a tool tip.
         spoken: For a screen reader.
         problem: What is wrong with the field; True where something inside it is wrong; else None.
+        edited: Whether the value is one that the person gave it.
     """
 
     columns: tuple[str, ...] = ("",) * 6
     tip: str = ""
     spoken: str = ""
     problem: str | bool | None = None
+    edited: bool = False
 
     EMPTY: ClassVar[FieldTexts]
 
@@ -45,12 +47,15 @@ class FieldTexts:
         problem: str | bool | None = field.problem or tree.has_problem_inside(chain[0], path) or None
         name = short(field.name)
         label = _label(root, field, path, problem, top=top)
-        value = _section_value(root) if top else short(show(field))
+        edited = tree.edited.get((root.section.key, path)) if root.section is not None else None
+        now = edited or field
+        value = _section_value(root) if top else short(show(now))
         size = numbers.count(field.size)
         lines = [
             f"{root.field.name} {path}".rstrip(),
             f"{field.type}, {numbers.exact_size(field.size)}",
-            *_long_value(field, value),
+            *_long_value(now, value),
+            *([_tr("Edited; in the image it is %1").replace("%1", short(show(field)))] if edited is not None else []),
             *([label] if label else []),
         ]
         return cls(
@@ -58,6 +63,7 @@ class FieldTexts:
             words.plain_tip(lines, fixed=True),
             ", ".join(part for part in (name, label, value, field.type) if part),
             problem,
+            edited is not None,
         )
 
     @classmethod

@@ -32,6 +32,8 @@ MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True for what is savevm's own, or described by nothing: to be shown quietly."""
 PROBLEM_ROLE = Qt.ItemDataRole.UserRole + 1
 """What is wrong with the field, a text; or True where something inside it is wrong; else None."""
+EDITED_ROLE = Qt.ItemDataRole.UserRole + 2
+"""True where the value is one that the person gave the field."""
 
 _ROLES = frozenset(
     (
@@ -41,6 +43,7 @@ _ROLES = frozenset(
         Qt.ItemDataRole.TextAlignmentRole,
         MUTED_ROLE,
         PROBLEM_ROLE,
+        EDITED_ROLE,
     )
 )
 """Those that `data` knows; a painted cell asks for as many others, a thousand times a paint."""
@@ -103,6 +106,16 @@ class FieldTreeModel(QAbstractItemModel):
         self._tree = tree
         self._nodes = [_Node(0, 0, (), None, kept)]
         self.endResetModel()
+
+    def show_edited(self, edited: dict[tuple[str, str], Field]) -> None:
+        """Show other values of some fields, by section and path, and of the others those that they have."""
+        if self._tree is None or edited == self._tree.edited:
+            return
+        self._tree.edited = edited
+        for node in self._nodes:  # as many as came into sight
+            node.texts = None
+        top = QModelIndex()
+        self.dataChanged.emit(self.index(0, 0, top), self.index(self.rowCount() - 1, len(Column) - 1, top))
 
     def chain(self, index: Index) -> Chain | None:
         """Return where the field at an index is; of a group, that of the field whose children it groups."""
@@ -203,6 +216,8 @@ class FieldTreeModel(QAbstractItemModel):
             return node.part is not None or (node.field is not None and node.field.kind in _QUIET)
         if role == PROBLEM_ROLE:
             return self._texts(node).problem
+        if role == EDITED_ROLE:
+            return self._texts(node).edited
         return None
 
     # Nodes

@@ -90,7 +90,7 @@ class JobsModel(QAbstractTableModel):
         if column is Column.ELAPSED:
             return numbers.elapsed(job.elapsed)
         if column is Column.DONE:
-            return numbers.size(job.done) if job.done else ""
+            return numbers.size(job.done) if job.in_bytes and job.done else ""
         return rate(job)
 
     def _state(self, job: Job) -> str:
@@ -135,8 +135,8 @@ def fraction(job: Job) -> float | None:
 
 
 def rate(job: Job) -> str:
-    """Return a job's speed as "1.2 GiB/s"; empty where too little is known."""
-    if job.elapsed < 0.2 or job.done < 1 << 20:
+    """Return a job's speed as "1.2 GiB/s"; empty where too little is known, and where it counts other things."""
+    if not job.in_bytes or job.elapsed < 0.2 or job.done < 1 << 20:
         return ""
     return f"{numbers.size(int(job.done / job.elapsed))}/s"
 

@@ -78,7 +78,8 @@ class LibraryModel(QAbstractItemModel):
             return QModelIndex()
         number = self._ids.get(path)
         if number is None:
-            mains = (self._ids[key] for key, vm in self._vms.items() if _main(vm) == path)
+            # A machine that is being put in has no line yet: its group's is there first, and views ask then.
+            mains = (self._ids[key] for key, vm in self._vms.items() if key in self._ids and _main(vm) == path)
             disks = (self._ids[key] for key in list(self._ids) if isinstance(key, _Part) and self._path(key) == path)
             number = next(mains, None) or next(disks, None)
         return QModelIndex() if number is None else self._index(number)

@@ -55,7 +55,7 @@ def notes_of(outcome: Outcome) -> list[Note]:
         notes.append(Note(Tone.BLOCKER, ended(outcome.error), _state(outcome.ending)))
     if outcome.status is not None:
         text = _tr("The machine is %1 now").replace("%1", words.visible(outcome.status))
-        notes.append(Note(Tone.COST, words.sentence(text)))
+        notes.append(Note(Tone.NOTE, words.sentence(text)))
     if any(disk.quarantined for disk in outcome.disks):
         text = _tr("A write was interrupted. Nothing else may write to these images until they are checked.")
         notes.append(Note(Tone.WARNING, text, _tr("Check and repair keeps all snapshots that were not touched.")))

@@ -45,7 +45,7 @@ class Tone(enum.Enum):
     BLOCKER = "failed"
     WARNING = "problem"
     LOSS = "loss"
-    COST = "details"
+    NOTE = "details"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,12 @@ def rows_of(plan: Plan) -> list[Row]:
 
 
 def notes_of(plan: Plan) -> list[Note]:
-    """Return what must be known: first what is in the way, then warnings, what is lost, and what it costs."""
+    """Return what must be known: what is in the way, warnings, what is lost, what may be of use, and what it costs."""
     notes = [Note(Tone.BLOCKER, _about(one), ended(one.remedy)) for one in plan.blockers]
     notes += [Note(Tone.WARNING, ended(text)) for text in plan.warnings]
     notes += [Note(Tone.LOSS, _tr("Lost: %1").replace("%1", _lower(ended(text)))) for text in plan.losses]
-    cost = cost_text(plan.cost)
-    return [*notes, Note(Tone.COST, cost)] if cost else notes
+    notes += [Note(Tone.NOTE, text) for text in (cost_text(plan.cost), *map(ended, plan.notes)) if text]
+    return notes
 
 
 def cost_text(cost: Cost) -> str:

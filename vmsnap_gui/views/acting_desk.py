@@ -71,11 +71,12 @@ class ActingDesk(QObject):
         if verb is Verb.TAKE:
             self._ask_take(whom)
         elif verb is Verb.RESTORE and len(chosen) == 1:
-            self._ask_restore(whom, selector_of(chosen[0]), self._title(verb, words.snapshot_name(chosen[0])))
+            name = words.snapshot_name(chosen[0])
+            self._ask_restore(whom, selector_of(chosen[0]), self._title(verb, name), name)
         elif verb is Verb.DELETE and chosen:
             self._ask_delete(whom, chosen)
         elif verb is Verb.START and len(chosen) == 1:
-            self.ask_start(whom, selector_of(chosen[0]))
+            self.ask_start(whom, selector_of(chosen[0]), words.snapshot_name(chosen[0]))
         elif verb is Verb.REPAIR:
             self.ask_repair(whom)
 
@@ -119,21 +120,24 @@ class ActingDesk(QObject):
         draft = self.session.draft(Verb.TAKE, whom, self._free_tag())
         self._open(TakeDialog(draft, self._title(Verb.TAKE, self._name(whom)), self._window))
 
-    def _ask_restore(self, whom: Whom, selector: str, title: str) -> None:
+    def _ask_restore(self, whom: Whom, selector: str, title: str, name: str) -> None:
         from vmsnap_gui.views.plan_dialog import RestoreDialog
 
         draft = self.session.draft(Verb.RESTORE, whom, selector)
         dialog = RestoreDialog(draft, title, self._window, can_start=whom.profile is not None)
-        dialog.start_wanted.connect(lambda: self.ask_start(whom, selector))
+        dialog.start_wanted.connect(lambda: self.ask_start(whom, selector, name))
         self._open(dialog)
 
-    def ask_start(self, whom: Whom, *selector: str) -> None:
-        """Open the dialog that starts a machine from a snapshot, or without one as its disks are."""
+    def ask_start(self, whom: Whom, selector: str | None = None, name: str = "") -> None:
+        """Open the dialog that starts a machine from a snapshot (`name` is for people), or as its disks are."""
         from vmsnap_gui.views.start_dialog import StartDialog
 
         if whom.profile is not None:
-            draft = self.session.draft(Verb.START, whom, *selector)
-            dialog = StartDialog(draft, self._title(Verb.START, self._name(whom)), whom.profile, self._window)
+            draft = self.session.draft(Verb.START, whom, *(() if selector is None else (selector,)))
+            title = self._title(Verb.START, self._name(whom))
+            if selector is not None:
+                title = self.tr("%1 from '%2'").replace("%1", title).replace("%2", name)
+            dialog = StartDialog(draft, title, whom.profile, self._window)
             dialog.profile_confirmed.connect(self.session.keep_profile)
             self._open(dialog)
 
@@ -148,7 +152,7 @@ class ActingDesk(QObject):
         undo = self.session.undo
         if undo is not None:
             title = self.tr("Undo the restore of %1").replace("%1", words.visible(undo.subject))
-            self._ask_restore(undo.whom, f"tag:{undo.safety}", title)
+            self._ask_restore(undo.whom, f"tag:{undo.safety}", title, words.visible(undo.safety))
 
     def _open(self, dialog: PlanDialog) -> None:
         from vmsnap_gui.models.plan_rows import job_name

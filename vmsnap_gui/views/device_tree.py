@@ -9,7 +9,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
 
-from vmsnap_gui.models.fields import MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
+from vmsnap_gui.models.fields import EDITED_ROLE, MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.delegates import RowDelegate
@@ -70,6 +70,9 @@ class FieldDelegate(RowDelegate):
         super().initStyleOption(option, index)
         if index.column() in self._FIXED:
             option.font = self._numbers(self._tree.font())
+            if index.column() == Column.VALUE and index.data(EDITED_ROLE):
+                option.font.setBold(True)
+                option.palette.setColor(QPalette.ColorRole.Text, theme.accent(option.palette))
         problem = index.data(PROBLEM_ROLE)
         if not problem:
             return

@@ -16,6 +16,7 @@ from vmsnap_gui.session import sentence
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.bytes_panel import BytesPanel
 from vmsnap_gui.views.device_tree import DeviceTreeView, Place
+from vmsnap_gui.views.edit_bar import EditBar
 from vmsnap_gui.views.field_actions import FieldActions
 from vmsnap_gui.views.filter_result import FilterResult
 from vmsnap_gui.views.hex_paint import Highlight, Mark
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.session import Session
+    from vmsnap_gui.vmstate.editing import Edit
+    from vmsnap_gui.vmstate.fields import Field
 
 _PATIENCE_MS = 150
 """What was shown stays this long while another state is read, so that stepping through snapshots does not flicker."""
@@ -37,9 +40,11 @@ class DevicesView(QWidget):
 
     Signals:
         filter_wanted: (str) The person wants this filter: put it where filters are typed.
+        export_wanted: The person wants to export the state with the edits.
     """
 
     filter_wanted = Signal(str)
+    export_wanted = Signal()
 
     def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +63,7 @@ class DevicesView(QWidget):
         self.actions_of_field = FieldActions(self.tree, session, jobs)
         self.page = MessagePage("devices_page", self)
         self.result = FilterResult(self.tree, self)
+        self.edits = EditBar(session, self)
         self._message = QLabel()
         self._stack = QStackedWidget(self)
         self._patience = QTimer(self, interval=_PATIENCE_MS, singleShot=True)
@@ -96,6 +102,7 @@ class DevicesView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.result, 1)
+        column.addWidget(self.edits)
         column.addWidget(self._message)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setObjectName("devices_splitter")
@@ -121,6 +128,9 @@ class DevicesView(QWidget):
         self.result.clear_wanted.connect(lambda: self.filter_wanted.emit(""))
         self.actions_of_field.filter_wanted.connect(self.filter_wanted)
         self.actions_of_field.message.connect(self._say)
+        self.edits.wanted.connect(self._show_edit)
+        self.edits.export_wanted.connect(self.export_wanted)
+        self._session.edits.changed.connect(self._show_edited)
         self._patience.timeout.connect(self._follow)
         session = self._session
         session.state_loaded.connect(self._follow_loaded)
@@ -148,6 +158,7 @@ class DevicesView(QWidget):
     def _follow(self, *_: object) -> None:
         """Show the session's state, or why there is none."""
         self._patience.stop()
+        self.edits.follow()
         loaded = self._session.loaded
         if loaded is None:
             self._tree = None
@@ -157,8 +168,22 @@ class DevicesView(QWidget):
             self._stack.setCurrentIndex(1)
         elif self._tree is None or self._tree.loaded is not loaded:
             self._tree = DeviceTree(loaded)
+            self._tree.edited = self._edited()
             self._show_filtered()
             self._stack.setCurrentIndex(0)
+
+    # Edits
+
+    def _edited(self) -> dict[tuple[str, str], Field]:
+        return {(one.section, one.path): one.field for one in self._session.edits.of(self._session.loaded)}
+
+    def _show_edited(self) -> None:
+        self.tree.fields.show_edited(self._edited())
+
+    def _show_edit(self, edit: Edit) -> None:
+        root = self._tree.root_of_key(edit.section) if self._tree is not None else None
+        if self._tree is not None and root is not None:
+            self.tree.select_chain(self._tree.find(root, edit.path) or (root,))
 
     # The filter
 
@@ -198,7 +223,9 @@ class DevicesView(QWidget):
         if self._tree is None or not self.tree.fields.rowCount():
             self._show_nothing()
         elif place is None or not self.tree.select_place(place):
-            if not self.tree.currentIndex().isValid():
+            if filtered is not None and filtered.kept is not None:
+                self.tree.select_chain(filtered.kept.first)  # not the device around it: what was looked for
+            elif not self.tree.currentIndex().isValid():
                 self.tree.setCurrentIndex(self.tree.fields.index(0, 0))
         else:
             bar = self.tree.verticalScrollBar()

@@ -55,6 +55,21 @@ def ask_report(parent: QWidget, folder: Path, name: str, then: Callable[[Path], 
     return dialog
 
 
+def ask_stream(parent: QWidget, folder: Path, name: str, then: Callable[[Path], object]) -> QFileDialog:
+    """Ask where to write a saved state as a stream; `then` gets the file."""
+    dialog = QFileDialog(parent, _tr("Export as a stream"))
+    dialog.setObjectName("stream_dialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setNameFilters([_tr("Saved states (*.vmstate)"), _tr("All files (*)")])
+    dialog.setDefaultSuffix("vmstate")
+    dialog.setDirectory(str(folder))
+    dialog.selectFile(f"{name}.vmstate")
+    dialog.filesSelected.connect(lambda names: then(Path(names[0])))
+    dialog.open()
+    return dialog
+
+
 def _ask(dialog: QFileDialog, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
     dialog.setObjectName("open_dialog")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptOpen)

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QMenu
 from vmsnap_gui.guest.filter import field_filter
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.vmstate.editing import can_edit
 from vmsnap_gui.vmstate.fields import show, to_json
+from vmsnap_gui.vmstate.paths import find_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,7 @@ class FieldActions(QObject):
         self.copy_hex = self._add("copy_hex", self.tr("Copy as &hex"), "Ctrl+Shift+H", self._copy_hex)
         self.filter = self._add("apply_as_filter", self.tr("Apply as &filter"), "Ctrl+Shift+F", self._filter)
         self.column = self._add("apply_as_column", self.tr("Apply as co&lumn"), "Ctrl+Shift+L", self._column)
+        self.edit = self._add("edit_value", self.tr("Edit &value…"), "F2", self._edit)
         self.expand = self._add("expand_below", self.tr("&Expand all below"), "Ctrl+Right", self._expand)
         self.collapse = self._add("collapse_below", self.tr("C&ollapse all below"), "Ctrl+Left", self._collapse)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -77,6 +80,7 @@ class FieldActions(QObject):
             action.setEnabled(is_field)
         field = self._field()
         self.column.setEnabled(field is not None and not field.kind.is_container and bool(self._place()[1]))
+        self.edit.setEnabled(self._editable() is not None)
         self.copy_hex.setEnabled(index.isValid())
         for action in (self.expand, self.collapse):
             action.setEnabled(index.isValid() and self._tree.fields.hasChildren(index.siblingAtColumn(0)))
@@ -89,6 +93,8 @@ class FieldActions(QObject):
         menu.addActions([self.copy_value, self.copy_path, self.copy_json, self.copy_hex])
         menu.addSeparator()
         menu.addActions([self.filter, self.column])
+        menu.addSeparator()
+        menu.addAction(self.edit)
         menu.addSeparator()
         menu.addActions([self.expand, self.collapse])
         menu.popup(self._tree.viewport().mapToGlobal(place))
@@ -166,6 +172,25 @@ class FieldActions(QObject):
 
     def _column(self) -> None:
         self.column_wanted.emit(*self._place())
+
+    def _editable(self) -> Field | None:
+        """Return the selected field as it is now, if it can be given another value."""
+        tree, field = self._tree.fields.tree, self._field()
+        place = self._tree.place_of(self._tree.currentIndex())
+        if tree is None or field is None or place is None or not can_edit(field):
+            return None
+        root = tree.roots[place.chain[0]]
+        found = find_field(root.field, place.path) if root.section is not None else None
+        if root.section is None or found is None or (found.offset, found.type) != (field.offset, field.type):
+            return None  # a part of a buffer, or one of two fields of the same path
+        return tree.edited.get((root.section.key, place.path), field)
+
+    def _edit(self) -> None:
+        from vmsnap_gui.views.edit_dialog import EditDialog
+
+        now, state = self._editable(), self._session.loaded
+        if now is not None and state is not None:
+            EditDialog(self._session.edits, state, *self._place(), now, self._tree.window()).open()
 
     def _expand(self) -> None:
         if not self._tree.expand_below(self._tree.currentIndex().siblingAtColumn(0)):

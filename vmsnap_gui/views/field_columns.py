@@ -126,6 +126,7 @@ class FieldColumns(QObject):
                 lane=_LANE,
                 success=self._show,
                 failure=self._failed,
+                in_bytes=False,
             )
 
     def _show(self, cells: list[list[Cell]]) -> None:

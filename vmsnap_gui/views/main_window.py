@@ -17,6 +17,7 @@ from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
 from vmsnap_gui.views.compare_tab import CompareTab
+from vmsnap_gui.views.export_actions import ExportActions
 from vmsnap_gui.views.field_columns import FieldColumns
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, settings, self.snapshots)
         self._columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
+        self.exporting = ExportActions(self, session, jobs)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -119,6 +121,7 @@ class MainWindow(QMainWindow):
         page.add_button(self.verbs.open, default=True)
         page.add_button(self.verbs.open_folder)
         page.add_button(self.verbs.open_demo)
+        page.add_button(self.verbs.demo_machine)
         return page
 
     def _arrange(self) -> None:
@@ -172,13 +175,15 @@ class MainWindow(QMainWindow):
         ):
             self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
-        self.verbs.fill_menus(recent, docks, self.desk.actions.in_menu(), self.compare_tab.actions.in_menu())
+        snapshot = [*self.desk.actions.in_menu(), self.exporting.export]
+        self.verbs.fill_menus(recent, docks, snapshot, self.compare_tab.actions.in_menu())
 
     def _connect_verbs(self) -> None:
         verbs, session = self.verbs, self._session
         verbs.open.triggered.connect(self.ask_images)
         verbs.open_folder.triggered.connect(self.ask_folder)
         verbs.open_demo.triggered.connect(session.open_demo)
+        verbs.demo_machine.triggered.connect(session.show_demo_machine)
         verbs.reload.triggered.connect(self._reload)
         verbs.close_image.triggered.connect(self._close_image)
         verbs.close_all.triggered.connect(session.close_all)
@@ -220,6 +225,8 @@ class MainWindow(QMainWindow):
         compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         compare.problem.connect(self.show_report)
         self.desk.problem.connect(self.show_report)
+        self.exporting.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+        self.exporting.problem.connect(self.show_report)
         self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._jobs.failed.connect(self._job_failed)
 
@@ -313,11 +320,11 @@ class MainWindow(QMainWindow):
         arrangement.put_parts_back(view, self._settings)
         if view.objectName() == "devices":
             field = self.devices.actions_of_field
-            self.verbs.add_copies(
-                [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
-            )
+            copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
+            self.verbs.add_copies([self.exporting.undo, self.exporting.redo, field.edit, *copies])
             field.column_wanted.connect(self._add_column)
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
+            self.devices.export_wanted.connect(self.exporting.ask)
 
     def _show_jobs(self, shown: bool) -> None:
         if shown:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     *(Room(22, 30, 60), Room(9, 12), Room(13, 15), Room(13, 15)),
-    *(Room(9, 12), Room(9, 12), Room(11, 13), Room(8, 13), Room(13, 16)),
+    *(Room(9, 12), Room(9, 12), Room(11, 13), Room(11, 13), Room(13, 16)),
 )
 """Of the columns: names such as "0000:00:02.0/vga.vram", and counts of pages of some gigabytes."""
 _SINCE_ROOMS = (
     *(Room(22, 30, 60), Room(9, 12), Room(9, 12), Room(9, 12)),
-    *(Room(13, 15), _ROOMS[5], _ROOMS[6], Room(8, 13), Room(13, 16)),
+    *(Room(13, 15), _ROOMS[5], _ROOMS[6], Room(11, 13), Room(13, 16)),
 )
 """Of the same columns where there is a base."""
 
@@ -119,6 +119,7 @@ class MemoryChanges(ComparePart):
             self._source(memory.b, b, "b"),
             self._source(memory.since.base, base, "base") if memory.since is not None else None,
         )
+        self.bytes.go_to_end(back=False)  # not to a page in which nothing changed
 
     def _source(self, index: RamIndex, block: RamBlock | None, side: str) -> JobSource | None:
         if block is None:

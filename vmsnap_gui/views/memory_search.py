@@ -40,6 +40,7 @@ class MemorySearch(QObject):
         self._pending: list[Hit] = []
         self._taken = 0
         self._start = 0
+        self._where = ""
         self._length = 0
         self._stopped = False
         self._unread = 0
@@ -80,6 +81,7 @@ class MemorySearch(QObject):
         pattern = query.pattern()
         self.clear()
         self._query, self._start, self._length = query, start, len(pattern.data)
+        self._where = words.visible(block.name)  # of several blocks, only this one is searched
         pending = self._pending = []
         self._job = self._jobs.run(
             self.tr("Searching %1").replace("%1", words.visible(block.name)),
@@ -127,7 +129,8 @@ class MemorySearch(QObject):
             return self.tr("The search failed: %1").replace("%1", self.error)
         count = self.hits.rowCount()
         row = self.hits.row_at(offset)
-        text = self.tr("Nothing found") if not count else self.tr("%1 found").replace("%1", numbers.count(count))
+        nothing = self.tr("Nothing found in %1").replace("%1", self._where)
+        text = nothing if not count else self.tr("%1 found").replace("%1", numbers.count(count))
         if row is not None:
             text = self.tr("%1 of %2 found").replace("%1", numbers.count(row + 1)).replace("%2", numbers.count(count))
         if self._job is not None:

@@ -43,8 +43,12 @@ class MessagePage(QWidget):
         middle = QVBoxLayout()
         middle.setSpacing(8)
         middle.addWidget(self._picture)
-        middle.addWidget(self._title)
-        middle.addWidget(self._text)
+        for label in (self._title, self._text):  # in the middle, also where the buttons need more room than they
+            row = QHBoxLayout()
+            row.addStretch(1)
+            row.addWidget(label, 1000)
+            row.addStretch(1)
+            middle.addLayout(row)
         middle.addSpacing(6)
         middle.addLayout(self._buttons)
         self._middle = middle

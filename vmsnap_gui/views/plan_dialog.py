@@ -78,7 +78,7 @@ class PlanDialog(QDialog):
         layout.addLayout(self._choices)
         layout.addLayout(self._make_buttons(verb, safe=safe))
         wide = self.fontMetrics().averageCharWidth()
-        self.resize(wide * 112, self.fontMetrics().height() * 28)
+        self.resize(wide * 124, self.fontMetrics().height() * 28)
         draft.changed.connect(self._follow)
         self._follow()
 

@@ -206,7 +206,7 @@ class NoteList(QWidget):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             label.setAccessibleName(f"{self._spoken(note.tone)}: {text}")
-            if text is note.more or note.tone is Tone.COST:
+            if text is note.more or note.tone is Tone.NOTE:
                 quiet(label)
             lines.addWidget(label)
         return both
@@ -216,5 +216,5 @@ class NoteList(QWidget):
             Tone.BLOCKER: self.tr("In the way"),
             Tone.WARNING: self.tr("Warning"),
             Tone.LOSS: self.tr("Lost"),
-            Tone.COST: self.tr("Cost"),
+            Tone.NOTE: self.tr("To know"),
         }[tone]

@@ -254,7 +254,7 @@ class ProfileDialog(QDialog):
         self.disks.show_rows(rows)
         obstacles = drafted.obstacles if drafted is not None else ()
         notes = [Note(Tone.BLOCKER, words.sentence(text)) for text in obstacles]
-        notes += [Note(Tone.COST, words.sentence(text)) for text in (drafted.notes if drafted is not None else ())]
+        notes += [Note(Tone.NOTE, words.sentence(text)) for text in (drafted.notes if drafted is not None else ())]
         if drafted is not None and not drafted.machine.fit_disks:
             text = self.tr("No disk of it can hold a snapshot.")
             notes.append(Note(Tone.WARNING, text))

@@ -41,7 +41,8 @@ class StartDialog(PlanDialog):
         self.command.setTabChangesFocus(True)
         self.command.setFont(theme.monospaced())
         lines = min(self.command.blockCount(), _MOST_LINES)
-        self.command.setFixedHeight(self.command.fontMetrics().lineSpacing() * (lines + 1))
+        around = 2 * self.command.frameWidth() + round(self.command.document().documentMargin())
+        self.command.setFixedHeight(self.command.fontMetrics().lineSpacing() * lines + around)
         self.form.addWidget(self.command)
         if not profile.confirmed:
             seen = QCheckBox(self.tr("I know this command line, and want it to be &run"))
@@ -54,6 +55,12 @@ class StartDialog(PlanDialog):
             safety.setChecked(draft.wish.options.safety)
             safety.toggled.connect(lambda on: self.ask(safety=on))
             self.form.addWidget(safety)
+            paused = QCheckBox(self.tr("Leave the machine &paused if its snapshot cannot be loaded"))
+            paused.setObjectName("start_keep_paused")
+            paused.setToolTip(self.tr("So that you can look at it; else it is ended"))
+            paused.setChecked(draft.wish.options.keep_paused)
+            paused.toggled.connect(lambda on: self.ask(keep_paused=on))
+            self.form.addWidget(paused)
         self.enable()
 
     def enable(self) -> None:

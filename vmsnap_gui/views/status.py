@@ -90,7 +90,9 @@ class JobStatus(QWidget):
         if self._job is not None:
             self._job.cancel()
 
-    def _follow(self, *_: object) -> None:
+    def _follow(self, changed: Job | None = None) -> None:
+        if changed is not None and changed.quiet:
+            return  # there are many of them, and none is shown
         running = [job for job in self._jobs.jobs if not job.state.is_over]
         self._job = running[-1] if running else None
         for widget in (self._text, self._bar, self.cancel):

@@ -1,0 +1,104 @@
+"""Giving fields other values: what becomes of the bytes, and what is refused in which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vmstate.layouts import body, buffer, nested, scalar, scalars
+from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table
+from vmsnap_gui.vmstate.devices import VMState, open_state
+from vmsnap_gui.vmstate.editing import EditError, edit_of
+from vmsnap_gui.vmstate.exporting import write_stream
+
+DEVICE = body(
+    scalar("env.eip", "uint64", 1),
+    scalar("level", "int16", -1),
+    scalar("on", "bool", 0),
+    scalar("fp", "float64", 0),
+    buffer("mac", bytes(6)),
+    scalars("regs", "uint32", [1, 2, 3]),
+    nested("fpu", body(scalar("cw", "uint16", 7))),
+    name="cpu",
+    subsections=(body(scalar("threshold", "uint8", 3), name="cpu/sub"),),
+)
+
+
+@pytest.fixture
+def state() -> VMState:
+    stream = Stream(footers=True).configuration("pc-1.0")
+    stream.ram(table(("ram", 4096)), page(0, pattern(1, 4096), "ram") + END_MARK)
+    return open_state(Memory(stream.full(DEVICE).full(DEVICE, instance=1).finish() + bytes(700)))
+
+
+def exported(state: VMState, *wishes: str) -> bytes:
+    parts: list[bytes] = []
+    size = write_stream(state, [edit_of(state, wish) for wish in wishes], lambda part: parts.append(bytes(part)))
+    assert size == sum(map(len, parts)) == state.end
+    return b"".join(parts)
+
+
+def test_without_edits_it_is_the_stream_without_what_is_behind_it(state: VMState) -> None:
+    assert exported(state) == state.view.read(0, state.end)
+
+
+@pytest.mark.parametrize(
+    ("wish", "after"),
+    [
+        ("cpu.env.eip=0x7c00", "0000000000007c00"),
+        ("cpu:1.env.eip = 31744", "0000000000007c00"),
+        ("cpu.level=-2", "fffe"),
+        ("cpu.level=0xfffe", "fffe"),
+        ("cpu.on=true", "01"),
+        ("cpu.fp=1.5", "3ff8000000000000"),
+        ("cpu.mac=52 54 00 12 34 56", "525400123456"),
+        ("cpu.regs[2]=0xffffffff", "ffffffff"),
+        ("cpu.fpu.cw=0", "0000"),
+        ("cpu.cpu/sub.threshold=9", "09"),
+    ],
+)
+def test_exactly_the_bytes_of_the_field_change(state: VMState, wish: str, after: str) -> None:
+    edit = edit_of(state, wish)
+    assert edit.after.hex() == after
+    before, now = state.view.read(0, state.end), exported(state, wish)
+    assert now == before[: edit.offset] + edit.after + before[edit.offset + len(edit.after) :]
+    assert before[edit.offset : edit.offset + len(edit.after)] == edit.before
+    again = open_state(Memory(now))
+    assert edit_of(again, wish).before == edit.after
+
+
+def test_of_two_values_the_later_one_holds(state: VMState) -> None:
+    assert exported(state, "cpu.env.eip=1", "cpu.env.eip=2") == exported(state, "cpu.env.eip=2")
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ("cpu.env.eip", "does not say what becomes what"),
+        ("cpu.env.rip=1", "no field 'cpu.env.rip'"),
+        ("gpu.x=1", "no field 'gpu.x'"),
+        ("cpu.regs[3]=1", "no field"),
+        ("cpu.regs=1", "name a field inside it"),
+        ("cpu.fpu=1", "name a field inside it"),
+        ("cpu.(header)=00", "name a field inside it"),
+        ("cpu.env.eip=seven", "'seven' is no number"),
+        ("cpu.env.eip=-1", "-1 does not fit into uint64 (8 bytes)"),
+        ("cpu.level=40000", "40000 does not fit into int16 (2 bytes)"),
+        ("cpu.level=-40000", "-40000 does not fit into int16 (2 bytes)"),
+        ("cpu.regs[0]=0x100000000", "does not fit into uint32"),
+        ("cpu.on=2", "'2' is neither true nor false"),
+        ("cpu.fp=x", "'x' is no number"),
+        ("cpu.mac=5254", "2 bytes are given, but it has 6"),
+        ("cpu.mac=525400zz3456", "not written in hex bytes"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(state: VMState, wish: str, words: str) -> None:
+    with pytest.raises(EditError) as caught:
+        edit_of(state, wish)
+    assert words in str(caught.value)
+
+
+def test_an_edit_over_the_edge_of_a_chunk(state: VMState, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = exported(state, "cpu.env.eip=0x1122334455667788")
+    for size in (1, 5, 4096):
+        monkeypatch.setattr("vmsnap_gui.vmstate.exporting.CHUNK", size)
+        assert exported(state, "cpu.env.eip=0x1122334455667788") == whole
