@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    Values = Mapping[str, int | bytes]
+    Exists = Callable[[Values, int], bool]
+    Count = int | str | Callable[[Values, int], int]
 
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
@@ -46,6 +50,13 @@ class VMStateField:
         is_array: Whether this is (a part of) an array; parts of one array follow each other under one name.
         nested: The descriptions written inside the field: one for a struct, vstruct or tmp, one for each element of a
             qtailq or qlist, one or two (key, value) for each node of a gtree.
+
+    The others are of general descriptions, which `resolving` makes concrete; there a struct or list has one `nested`.
+
+        version_id: The field is there when the stream's version is not lower, where `exists` is None.
+        exists: savevm's field_exists: whether it is there, by the fields before it and the stream's version.
+        count_from: The field, by name, that holds the count, or what computes it; `count` means nothing then.
+        size_from: The same for the size of a buffer, which is multiplied by `multiply`.
     """
 
     name: str
@@ -54,6 +65,11 @@ class VMStateField:
     count: int = 1
     is_array: bool = False
     nested: tuple[VMStateDescription, ...] = ()
+    version_id: int = 0
+    exists: Exists | None = None
+    count_from: Count | None = None
+    size_from: Count | None = None
+    multiply: int = 1
 
     @property
     def total(self) -> int:
@@ -76,13 +92,15 @@ class VMStateDescription:
         name: The vmsd_name ("" for hand-written code).
         version_id: The version that was written.
         fields: In stream order.
-        subsections: In stream order, after the fields.
+        subsections: In stream order, after the fields; of a general description those that may be there.
+        minimum_version_id: The oldest version that a general description can read.
     """
 
     name: str
     version_id: int
     fields: tuple[VMStateField, ...] = ()
     subsections: tuple[VMStateDescription, ...] = ()
+    minimum_version_id: int = 0
 
     @property
     def payload_size(self) -> int:

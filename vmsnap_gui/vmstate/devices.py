@@ -9,6 +9,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
+from vmsnap_gui.vmstate.layouts import Layouts, register_width
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
@@ -151,7 +152,10 @@ class VMState:
         return self._index
 
     def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
-        return ForwardWalk(self.view, self._first, ram, devices, self._tail.eof if self._tail is not None else None)
+        eof = self._tail.eof if self._tail is not None else None
+        # A stream with a configuration section is of a QEMU that is newer than the layouts known here.
+        layouts = Layouts(self.view) if self._tail is None and self._configuration is None else None
+        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts)
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -290,6 +294,8 @@ class VMState:
             device = next(waiting.get(key, iter(())), None) if section.type is SectionType.FULL else None
             if device is not None:
                 self._descriptions[section.offset] = device
+        self._descriptions |= walk.described
+        problems += _width_notice(walk.described)
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
@@ -307,6 +313,15 @@ class VMState:
         problems += [Problem(text, position) for text in self._tail.desc.problems]
         problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
         return True
+
+
+def _width_notice(described: dict[int, DeviceDescription]) -> list[Problem]:
+    """Say which register width was taken for the processors: nothing in such a stream tells it."""
+    for offset, device in described.items():
+        width = register_width(device)
+        if width is not None:
+            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+    return []
 
 
 def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmsnap_gui.image.byteview import ByteView
-    from vmsnap_gui.vmstate.description import Devices
+    from vmsnap_gui.vmstate.description import DeviceDescription, Devices
+    from vmsnap_gui.vmstate.layouts import Layouts
     from vmsnap_gui.vmstate.ram_table import RamTable
 
 _MIN_MAX_SECTIONS = 1 << 16  # a live stream has a part for each 50 ms; most of them hold many pages
@@ -35,6 +36,7 @@ class ForwardWalk:
         position: Offset of the next section.
         finished: Whether the EOF mark was met; `position` is then after it.
         gaps: Where no section could be read, so that the walk went on at the next header.
+        described: What describes the sections, by their offset, whose layout was found.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class ForwardWalk:
         ram: RamTable,
         devices: Devices,
         eof: int | None = None,
+        layouts: Layouts | None = None,
     ) -> None:
         """Take what is known of the stream: descriptions by name and instance, and where its end mark stands.
+
+        Sections that nothing in the stream describes are sought in `layouts`, if given.
 
         There can be several of one name and instance: QEMU's isapc saves two "isa-ide" 0, in the order described.
         """
@@ -54,11 +59,13 @@ class ForwardWalk:
         self._ram = ram
         self._devices = {key: iter(same) for key, same in devices.items()}
         self._borders = Borders(view, devices, eof)
+        self._layouts = layouts
         self._commands = 0
         self._most = _MIN_MAX_SECTIONS + view.size // 1024
         self.position = position
         self.finished = False
         self.gaps: list[Problem] = []
+        self.described: dict[int, DeviceDescription] = {}
 
     def head(self) -> Iterator[Section]:
         """Yield the sections before the first page: early FULL ones and each START, as far as that costs nothing."""
@@ -187,9 +194,31 @@ class ForwardWalk:
             return None
         device = next(self._devices.get((named.name, named.instance_id), iter(())), None)
         if device is None:
-            return None
+            return self._layout_end(named, reader.position)
         reader.skip(device.payload_size)
         return reader.position
+
+    def _layout_end(self, named: Header, payload: int) -> int | None:
+        """Return the end of the first layout after which a section follows, None without one.
+
+        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark.
+        """
+        fitting: list[tuple[bool, int, DeviceDescription]] = []
+        for description, end in self._layouts.fitting(named, payload) if self._layouts is not None else ():
+            try:
+                self._frame(named.section_id, end)
+            except StreamError:
+                continue
+            last = self._view.size - 1
+            doubtful = end < last and self._view.read(end, 1) == bytes([SectionType.EOF.value])
+            fitting.append((doubtful, end, description))
+            if not doubtful:
+                break
+        if not fitting:
+            return None
+        _, end, description = min(fitting, key=lambda fit: fit[0])
+        self.described[payload - named.size] = description
+        return end
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:
