@@ -219,12 +219,11 @@ def find_interrupted() -> list[Interrupted]:
     """
     import asyncio
 
-    from vmsnap_gui.control.journal import settle
     from vmsnap_gui.control.reviewing import review
 
     reviews = asyncio.run(review())
     for one in reviews:
-        settle(one.operation)
+        one.settle()
     return [_interrupted(one) for one in reviews]
 
 

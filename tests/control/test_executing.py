@@ -380,6 +380,28 @@ def test_a_damaged_image_stays_in_quarantine_until_it_is_repaired(disks: tuple[P
     succeed(plan_delete(*disks, which=["one"]))
 
 
+def test_a_step_of_a_qemu_that_was_killed_later_stays_in_quarantine(disks: tuple[Path, Path]) -> None:
+    interrupt(*disks)
+    (operation,) = interrupted()
+    operation.plan["address"] = "qmp:/of/a/qemu/that/is/gone"  # what was cut off was the work of a running one
+    operation.save()
+    damage(disks[0])
+    (one,) = wait_for(review())
+    assert [(image.mark, disk.quarantined) for image, disk in zip(operation.images, one.disks, strict=True)] == [
+        (Mark.DONE, True),
+        (Mark.WRITING, False),
+    ]
+    one.settle()  # a person has heard of it: that changes nothing about the damage
+    held = quarantine_of(disks[0])
+    assert held is not None
+    assert held.what == "take 'three'"
+    assert quarantine_of(disks[1]) is None
+    assert hindrances(plan_take(*disks, tag="x")) == [Hindrance.QUARANTINED]
+    succeed(plan_repair(*disks))
+    assert quarantine_of(disks[0]) is None
+    assert operations() == ()
+
+
 def test_what_changed_while_in_quarantine_is_released_by_choice_only(disks: tuple[Path, Path]) -> None:
     interrupt(*disks)
     run("qemu-img", "snapshot", "-d", "one", disks[1])

@@ -19,7 +19,7 @@ from vmsnap_gui.control.launch_files import log_file
 from vmsnap_gui.control.planning_start import plan_start
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.quarantine import quarantine_of
-from vmsnap_gui.control.terms import Ending, Hindrance, Options
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, Options, StepKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,6 +208,13 @@ def test_what_blocks(stopped: Stopped, tmp_path: Path) -> None:
     third = create(tmp_path / "third.qcow2", MIB)
     more = replace(profile, arguments=(*words, "-hdd", "third.qcow2")).confirm()
     assert blocked(more) == {Hindrance.MISSING}
+    with Machine(["-nodefaults", "-drive", f"file={third},if=none,format=qcow2"]):  # it would be written to, too
+        assert blocked(more, choices=frozenset({Choice.LEAVE_OUT})) == {Hindrance.IN_USE}
+    plan = planned(more, choices=frozenset({Choice.LEAVE_OUT}))
+    assert {target.path for step in plan.steps if step.kind is StepKind.CHECK for target in step.targets} == {
+        *stopped.paths,
+        third,
+    }
     take(third, "clean")
     take(stopped.paths[0], "1")
     assert blocked(more, "tag:1") >= {Hindrance.EMPTY_STATE}

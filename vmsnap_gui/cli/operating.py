@@ -14,7 +14,6 @@ from vmsnap_gui.cli.operation_line import OperationLine
 from vmsnap_gui.cli.output import CommandError, complain, print_json
 from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.journal import settle
 from vmsnap_gui.control.reviewing import review
 from vmsnap_gui.control.terms import Choice, Ending, Options
 from vmsnap_gui.image.errors import Cancelled
@@ -163,7 +162,7 @@ async def tell_interrupted(machine: Machine, *, forget: bool) -> None:
             disks = "; ".join(f"{disk.path}: {disk.text}" for disk in one.disks)
             complain(CommandError(f"{one.what}, begun {when}, was interrupted{step}; now {disks}"))
             if forget:
-                settle(one.operation)
+                one.settle()
 
 
 def execute_watched(plan: Plan, line: OperationLine) -> Outcome:

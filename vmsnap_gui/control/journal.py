@@ -26,7 +26,7 @@ from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from vmsnap_gui.control.locks import Holder
     from vmsnap_gui.control.plan import Plan, Step
@@ -282,17 +282,23 @@ def under_way(path: Path) -> Operation | None:
     return next((one for one in operations() if one.alive() and one.image(path) is not None), None)
 
 
-def settle(operation: Operation) -> None:
+def settle(operation: Operation, unsound: Collection[Path] = ()) -> None:
     """Close an interrupted operation that a person has heard of: only its quarantine stays; raises ControlError.
 
     As it is in the journal now: images may have been released, or the entry closed, since `operation` was read.
+
+    Args:
+        operation: It.
+        unsound: Those of its images that were looked at and not found whole. Of a step that a running QEMU did, the
+            mark alone cannot tell: the step was done, and QEMU may have been killed at some later moment.
     """
     try:
         now = _read(operation.file)
     except FileNotFoundError:
         return
     for one in now.images:
-        one.mark = Mark.DOUBTFUL if one.mark is Mark.WRITING else one.mark
+        if one.mark is Mark.WRITING or (one.mark is Mark.DONE and one.path in unsound):
+            one.mark = Mark.DOUBTFUL
     now.end("interrupted")
 
 

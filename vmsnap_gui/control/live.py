@@ -99,6 +99,7 @@ async def _restore(step: Step, run: Run) -> None:
             await qmp.execute("stop")
         elif status in OVER:
             await _reset(qmp)
+            run.torn = True  # what the guest was is gone
         before = {target.path: fingerprints(target.path) for target in step.targets}
         try:
             await load(qmp, step.targets)
@@ -107,6 +108,7 @@ async def _restore(step: Step, run: Run) -> None:
             raise
         except ControlError as error:
             raise await _not_loaded(qmp, step, run, before, error) from error
+        run.torn = True  # until all of it is well: only the safety snapshot leads back from here
         wrong = [target.path for target in step.targets if not is_back(target)]
         if not wrong:
             await go_on(qmp, run, runs=run.resume, announce=True)
@@ -115,6 +117,7 @@ async def _restore(step: Step, run: Run) -> None:
     for target in step.targets:
         run.told[target.path] = f"the disk has gone back to {target.tag!r} (id {target.id}), as the memory has"
         _require_kept(run, target.path)
+    run.torn = False
 
 
 async def _reset(qmp: QMP) -> None:
@@ -133,12 +136,13 @@ async def _not_loaded(
     """Find out what a snapshot-load that failed has left, let the guest run on if that is nothing, and say it."""
     said = f"QEMU did not restore: {error.message}"
     moved = [path for path, found in before.items() if fingerprints(path).active != found.active]
-    if not moved and _READING not in error.message:
+    lost = run.torn or _READING in error.message  # it was reset before, or the load came as far as the memory
+    if not moved and not lost:
         await go_on(qmp, run, runs=run.resume)
         return ControlError(f"{said}; nothing was changed", command=error.command)
     run.torn = True
     run.status = await _status(qmp)
-    memory = "its memory is lost" if _READING in error.message else "its memory is as it was"
+    memory = "its memory is lost" if lost else "its memory is as it was"
     for target in step.targets:
         back = f"the disk has gone back to {target.tag!r} (id {target.id})"
         run.told[target.path] = back if target.path in moved else "the disk is as it was"

@@ -49,14 +49,15 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine)),
         *missing_blockers(machine, selection, options.choices),
         *load_blockers(machine, held, None),
-        *[blocker async for blocker in disk_blockers(disks)],
+        # QEMU opens all of them for writing, those that lack the snapshot, too
+        *[blocker async for blocker in disk_blockers(machine.fit_disks)],
         *space_blockers(disks, 1 if options.safety else 0),
         *bitmap_blockers(disks),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
         safety = common.safety_tag(machine, selection.snapshot, datetime.now())
-    checks = [files.check_step(disk, "first") for disk in disks]
+    checks = [files.check_step(disk, "first") for disk in machine.fit_disks]
     takes = [files.take_step(disk, safety) for disk in disks] if safety is not None else []
     start = _start_step(profile, launch, held, safety)
     return Plan(
@@ -71,7 +72,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
         notes=(_log_note(profile),),
         cost=Cost(free=files.free_of(disks)),
         options=options,
-        seen=common.seen_of(disks),
+        seen=common.seen_of(machine.fit_disks),
         safety=safety,
         profile=profile,
     )

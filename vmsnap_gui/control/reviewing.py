@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control.journal import Mark, Marked, Operation, interrupted
+from vmsnap_gui.control.journal import Mark, Marked, Operation, interrupted, settle
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.quarantine import judge
 
@@ -28,6 +28,10 @@ class Review:
     what: str
     step: str
     disks: tuple[DiskResult, ...]
+
+    def settle(self) -> None:
+        """Close the operation, now that a person has heard of it; raises ControlError."""
+        settle(self.operation, {disk.path for disk in self.disks if disk.quarantined})
 
 
 async def review() -> tuple[Review, ...]:
