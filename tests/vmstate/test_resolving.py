@@ -115,3 +115,11 @@ def test_msix_tables_are_as_long_as_the_capability_says() -> None:
     config[0x41] = 0x50  # the list runs in a circle, without MSI-X in it
     config[0x40] = 0x09
     assert vectors(bytes(config)) == 0
+
+
+def test_elements_without_bytes_are_bounded() -> None:
+    empty = struct("e", describe("one", 1, u8("x", since=2)), "n")
+    described = describe("d", 1, u32("n"), empty, u8("after"))
+    assert values(described, (3).to_bytes(4, "big") + b"\7") == {"n": 3, "e": [{}, {}, {}], "after": 7}
+    with pytest.raises(StreamError, match="4294967295 elements of 'e' without bytes"):
+        resolve(described, bytes([255] * 5), 0, 5, 1)

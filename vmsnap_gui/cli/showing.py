@@ -16,6 +16,7 @@ from vmsnap_gui.cli.output import (
     problems_json,
     states,
 )
+from vmsnap_gui.cli.standard_input import readable
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
@@ -40,7 +41,7 @@ _LISTED = 64  # elements of an array that are printed line by line
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("show", help="show the devices of saved states")
-    add_paths(parser, "an image or a VM-state file")
+    add_paths(parser, "an image or a VM-state file; - for standard input")
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
@@ -56,7 +57,7 @@ def _show(options: argparse.Namespace) -> int:
     status = 0
     for path in paths_of(options):
         try:
-            with closing(open_image(path)) as image:
+            with readable(path) as file, closing(open_image(file)) as image:
                 found = states(image, options.snapshot)
                 if not found:
                     _say_why_nothing(image)

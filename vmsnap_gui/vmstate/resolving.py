@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SUBSECTION = 0x05
 _MAX_KEPT = 4096  # bytes of a buffer that a later field may ask about: a PCI configuration space is the largest
+_MAX_EMPTY = 4096  # elements without bytes: the stream's length does not bound their number
 
 
 class ShortRead(StreamError):
@@ -129,6 +130,8 @@ class _Resolver:
                 raise ShortRead(f"short read of {field.name!r}", offset=position)
             concrete, _, end = self.description(nested, position, nested.version_id, values)
             number = 1
+            if end == position and count > _MAX_EMPTY:
+                raise StreamError(f"{count} elements of {field.name!r} without bytes", offset=position)
             if runs and runs[-1][0] == concrete:
                 number += runs.pop()[2]
             runs.append((concrete, end - position, number))
