@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmsnap_gui.image.containers import select_snapshot
-from vmsnap_gui.saved_files import refuse_image
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[
     """
     if str(path) == "-":
         return contextlib.nullcontext(sys.stdout.buffer)
+    from vmsnap_gui.saved_files import refuse_image  # with tempfile it takes as long as all that --json needs of qcow2
+
     try:
         refuse_image(path, *images)
         return path.open("wb")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +29,9 @@ def readable(path: Path) -> Iterator[Path]:
     if str(path) != "-":
         yield path
         return
+    import shutil  # needed for "-" only, and slow to import
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="vmsnap-") as folder:
         kept = Path(folder) / "standard-input"
         keep(sys.stdin.buffer, kept, shutil.disk_usage(folder).free - _SPARED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.eras import candidates
 from vmsnap_gui.vmstate.resolving import ShortRead, resolve
 from vmsnap_gui.vmstate.wire import StreamError
 
@@ -29,6 +28,9 @@ class Layouts:
 
     def fitting(self, header: Header, payload: int) -> Iterator[tuple[DeviceDescription, int]]:
         """Yield what can describe the section whose payload starts at `payload`, with where it would end."""
+        # all of these take longer to import than to show a stream that describes itself
+        from vmsnap_gui.vmstate.eras import candidates
+
         general = candidates(header.name)
         for window in _WINDOWS:
             available = min(window, self._view.size - payload)
