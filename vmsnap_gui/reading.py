@@ -174,7 +174,7 @@ class Reader:
         self._lock = threading.Lock()
 
     def load(
-        self, key: StateKey, expected: Snapshot, layouts: Sequence[LayoutSource], progress: Progress
+        self, key: StateKey, expected: Snapshot, progress: Progress, layouts: Sequence[LayoutSource] = ()
     ) -> LoadedState:
         """Read and decode the state of one snapshot; where it does not describe itself, also by `layouts`.
 

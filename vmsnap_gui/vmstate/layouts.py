@@ -22,7 +22,7 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 
 _MAX_FITTED = 4 << 20
 _BEYOND = 64 << 10  # bytes after a section: by them a layout that is too long tells by how much
-_STEPS = 400_000  # fields looked at, about two seconds of work
+_STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class LayoutSource:
     def candidates(self, name: str) -> tuple[VMStateDescription, ...]:
         """Return the layouts that a section of this name can have, the likelier first."""
         of_device = self.layouts.get(name.rpartition("/")[2], ())
-        return tuple(dict.fromkeys((*self.layouts.get(name, ()), *of_device)))
+        own = self.layouts.get(name, ())
+        return (*own, *(one for one in of_device if one not in own))
 
 
 class Layouts:

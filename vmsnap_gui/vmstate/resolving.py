@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.wire import StreamError, text
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class _Resolver:
         self._depth += 1
         values = dict(around)
         if self._guide is not None:
+            self._guide.step()
             self._guide.enter()
         fields, own, position = self._fields(general, position, version, values)
         subsections, position = self._subsections(general, position, values)
@@ -145,7 +146,7 @@ class _Resolver:
         if field.type in _LISTS:
             return self._list(field, position, values)
         count = field.count if field.count_from is None else _number(field.count_from, values, version)
-        if self._guide is not None and field.doubt is not Doubt.NONE and _is_counted(field):
+        if self._guide is not None and self._guide.asks(field.doubt) and _is_counted(field):
             count = self._guide.number(count, (), field.doubt)
             field = field if field.is_array or count == 1 else replace(field, is_array=True)
         if field.type in _STRUCTS and field.nested:
@@ -154,7 +155,7 @@ class _Resolver:
         end = position + size * count
         if count < 0 or size < 0 or end > self._end:
             raise ShortRead(f"short read of {field.name!r}", offset=position)
-        if self._guide is not None and field.doubt is not Doubt.NONE:
+        if self._guide is not None and self._guide.asks(field.doubt):
             self._guide.measured(self._guide.asked, size if _is_counted(field) else 1)
         concrete = VMStateField(field.name, field.type, size, count, field.is_array)
         return [concrete], self._read(field, position, end), end
@@ -166,7 +167,7 @@ class _Resolver:
             return width + int.from_bytes(self._data[position : position + width], "big")
         if field.size_from is not None:
             return field.multiply * _number(field.size_from, values, version)
-        if self._guide is not None and field.doubt is not Doubt.NONE and not _is_counted(field):
+        if self._guide is not None and self._guide.asks(field.doubt) and not _is_counted(field):
             return self._guide.number(field.size, field.sizes, field.doubt)
         return field.size
 
@@ -186,10 +187,12 @@ class _Resolver:
         start, asked = position, self._guide.asked if self._guide is not None else 0
         if not field.is_array:
             parts, read, end = self._element(field, position, values)
-            if self._guide is not None and field.doubt is not Doubt.NONE:
+            if self._guide is not None and self._guide.asks(field.doubt):
                 self._guide.measured(asked, end - position)
             return parts, {f"{field.name}.{name}": value for name, value in read.items()}, end
         fields: list[VMStateField] = []
+        if self._guide is not None:
+            self._guide.arrays += 1
         for _ in range(count):
             if position >= self._end:
                 raise ShortRead(f"short read of {field.name!r}", offset=position)
@@ -199,7 +202,9 @@ class _Resolver:
             position = end
             for part in parts:
                 _add_to_run(fields, part)
-        if self._guide is not None and field.doubt is not Doubt.NONE:
+        if self._guide is not None:
+            self._guide.arrays -= 1
+        if self._guide is not None and self._guide.asks(field.doubt):
             self._guide.measured(asked, (position - start) // count if count > 0 else 0)
         return fields or [VMStateField(field.name, field.type, 0, 0, is_array=True)], {}, position
 
