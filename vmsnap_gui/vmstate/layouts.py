@@ -96,7 +96,7 @@ class Layouts:
     def bounded(self, header: Header, payload: int, end: int) -> DeviceDescription | None:
         """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""
         length = min(end - payload + _BEYOND, self._view.size - payload)
-        if end - payload > _MAX_FITTED or self._readable < length or not self._sources:
+        if end - payload > _MAX_FITTED or self._readable < length:
             return None
         self._readable -= length
         data = self._view.read(payload, length)
@@ -116,7 +116,7 @@ class Layouts:
     def _fits(self, header: Header, data: bytes, end: int) -> Iterator[tuple[Fit, LayoutSource]]:
         from vmsnap_gui.vmstate.fitting import Budget, fit
 
-        for source in self._sources:
+        for source in (*self._sources, *self._old(header.name)):
             for general in source.candidates(header.name):
                 budget = Budget(min(self._left, _STEPS // 4))
                 before = budget.steps
@@ -124,6 +124,12 @@ class Layouts:
                 self._left -= before - max(budget.steps, 0)
                 if found is not None:
                     yield found, source
+
+    def _old(self, name: str) -> Iterator[LayoutSource]:
+        if self.is_old:
+            from vmsnap_gui.vmstate.eras import candidates
+
+            yield LayoutSource("old machines", None, {name: candidates(name)})
 
 
 def register_width(description: DeviceDescription) -> int | None:

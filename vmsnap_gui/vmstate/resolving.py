@@ -205,7 +205,8 @@ class _Resolver:
         if self._guide is not None:
             self._guide.arrays -= 1
         if self._guide is not None and self._guide.asks(field.doubt):
-            self._guide.measured(asked, (position - start) // count if count > 0 else 0)
+            one = sum(part.total for part in field.nested[0].fields)  # where there is none to be measured
+            self._guide.measured(asked, (position - start) // count if count > 0 else one)
         return fields or [VMStateField(field.name, field.type, 0, 0, is_array=True)], {}, position
 
     def _element(self, field: VMStateField, position: int, values: Values) -> _Found:
