@@ -277,7 +277,7 @@ def _load(
     torn: Callable[[], bool],
 ) -> LoadedState:
     from vmsnap_gui.guest.names import annotate, default_rules
-    from vmsnap_gui.vmstate.devices import open_snapshot
+    from vmsnap_gui.vmstate.snapshots import open_snapshot
 
     state = open_snapshot(image, snapshot, layouts=layouts, progress=progress)
     trees, labels = [], []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,3 +78,14 @@ def test_a_file_without_layouts_is_one_sentence(tmp_path: Path, bare: Path) -> N
 def test_a_snapshot_that_is_not_there_is_refused() -> None:
     with pytest.raises(ImageError, match="no-such"):
         read_layouts(f"{sample(Q35)}@no-such")
+
+
+def test_what_only_layouts_need_is_not_imported_for_a_state_that_describes_itself() -> None:
+    program = (
+        "import sys; from vmsnap_gui.cli import main; main(['show', '--json', sys.argv[1]]); "
+        "print([n for n in sys.modules if n.rpartition('.')[2] in "
+        "('eras', 'fitting', 'merging', 'siblings', 'dumped', 'layout_files', 'dumping')], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, str(sample("q35-default@10.0/s-plain.vmstate"))]
+    shown = subprocess.run(command, capture_output=True, check=True)
+    assert shown.stderr == b"[]\n"

@@ -14,9 +14,9 @@ from tests.machines.machine import Machine
 from tests.vmstate.checks import check_saved_again, check_state
 from tests.vmstate.test_siblings import trees
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.fields import to_json
 from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

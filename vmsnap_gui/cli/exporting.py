@@ -21,9 +21,9 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
 from vmsnap_gui.vmstate.exporting import write_stream
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
 from vmsnap_gui.vmstate.resolving import ShortRead, resolve
 from vmsnap_gui.vmstate.wire import StreamError
@@ -131,9 +132,25 @@ class Layouts:
 
             yield LayoutSource("old machines", None, {name: candidates(name)})
 
+    def notices(self, described: Mapping[int, DeviceDescription]) -> list[Problem]:
+        """Say which sections are described from elsewhere, and what was decided by what fits.
 
-def register_width(description: DeviceDescription) -> int | None:
-    """Return the bytes of a register where `description` is that of an x86 processor, None for other devices."""
-    if description.name != "cpu":
-        return None
-    return next((field.size for field in description.description.fields if field.name == "env.eip"), None)
+        Args:
+            described: What describes the stream's sections, by their offset.
+        """
+        notices = _width_notice(described) if self.is_old else []
+        if self.used:
+            uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in self.used.items())
+            decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
+            notices.append(Problem(f"the stream does not describe itself: {uses}{decided}", min(described)))
+        return notices
+
+
+def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:
+    """Say which register width was taken for the processors: nothing in such a stream tells it."""
+    for offset, device in described.items():
+        fields = device.description.fields if device.name == "cpu" else ()
+        width = next((field.size for field in fields if field.name == "env.eip"), None)
+        if width is not None:
+            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+    return []
