@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
 from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.wire import StreamError, text
 
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ class _Resolver:
         scalar = scalar_type(field.type)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
+        if scalar is not None and scalar.kind is Kind.FLOAT:
+            return {}  # nothing depends on one, and it may be no number
         if scalar is None or scalar.size != end - position:
             return {field.name: self._data[position:end]}
         value = int(scalar.unpack(self._data, position)[0])
