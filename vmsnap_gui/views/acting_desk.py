@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, QObject, Signal
+from PySide6.QtCore import QDateTime, QObject, QTimer, Signal
 
 from vmsnap_gui.acting import ActingSession
 from vmsnap_gui.control.terms import Reach, Verb
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.profile_dialog import ProfileDialog
     from vmsnap_gui.views.snapshot_table import SnapshotTable
     from vmsnap_gui.vms import Vm
+
+
+_MEANWHILE_MS = 500
 
 
 class ActingDesk(QObject):
@@ -158,6 +162,8 @@ class ActingDesk(QObject):
         from vmsnap_gui.models.plan_rows import job_name
 
         dialog.confirmed.connect(lambda plan: self.session.carry_out(plan, job_name(plan)))
+        # Meanwhile, not at its end: there is enough to do in that moment.
+        dialog.confirmed.connect(lambda _plan: QTimer.singleShot(_MEANWHILE_MS, self, _prepare_to_tell))
         self._snapshots.result.show_message("done", "")
         dialog.open()
 
@@ -212,6 +218,10 @@ class ActingDesk(QObject):
         self._snapshots.show_machine(vm.machine.name if vm is not None else "", vm.tags if vm is not None else ())
         why = self.session.quarantined.get(image, "") if image is not None else ""
         self._snapshots.quarantine.show_message("problem", words.sentence(why))
+
+
+def _prepare_to_tell() -> None:
+    importlib.import_module("vmsnap_gui.views.outcome_dialog")
 
 
 def selector_of(snapshot: Snapshot) -> str:
