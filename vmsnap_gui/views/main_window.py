@@ -228,6 +228,8 @@ class MainWindow(QMainWindow):
         self.exporting.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         self.exporting.problem.connect(self.show_report)
         self.tabs.currentChanged.connect(lambda _index: self._filter_again())
+        self.tabs.currentChanged.connect(lambda _index: self.statusBar().clearMessage())
+        session.selection_changed.connect(self.statusBar().clearMessage)
         self._jobs.failed.connect(self._job_failed)
 
     # What people do
