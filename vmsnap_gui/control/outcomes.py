@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
 from vmsnap_gui.control.plan import DiskResult
-from vmsnap_gui.control.terms import Ending, Reach, StepKind
+from vmsnap_gui.control.terms import Ending, Reach, StepKind, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,19 @@ def disk_results(
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
-        repair = ("vmsnap", "check", str(path), "--repair")
-        finish = repair if why is not None else run.finish.get(path, ()) if ending is Ending.STUCK else ()
+        by_hand = run.finish.get(path, ()) if ending is Ending.STUCK else ()
+        finish = _way_out(run, why) if why is not None else by_hand
         results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
     return tuple(results)
+
+
+def _way_out(run: Run, held: Quarantine) -> tuple[str, ...]:
+    """Return the command that gets an image, or what is in it, out of quarantine."""
+    if run.plan.verb is not Verb.REPAIR:
+        return ("vmsnap", "check", str(held.path), "--repair")
+    if held.changed:
+        return ("vmsnap", "check", str(held.path), "--repair", "--accept")
+    return qemu_img.rescue_command(held.path)
 
 
 def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None, *, runs: bool = False) -> str:

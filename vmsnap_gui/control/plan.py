@@ -6,17 +6,18 @@ else. Dialogs, --dry-run, --json and the journal all show this one object.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.control.terms import Options
+from vmsnap_gui.control.terms import Options, Verb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.machine import Machine
     from vmsnap_gui.control.profile import LaunchProfile
-    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
+    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,13 +195,33 @@ class DiskResult:
         path: The image.
         text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
         quarantined: Whether it may only be checked and repaired now.
-        finish: The command that would finish this disk's part, empty where there is nothing to finish.
+        finish: The command that would finish this disk's part, or get it, or what can be read of it, out of quarantine;
+            empty where there is nothing to do. `ways_on` says what it is for.
     """
 
     path: Path
     text: str
     quarantined: bool = False
     finish: tuple[str, ...] = ()
+
+    def ways_on(self, verb: Verb) -> list[tuple[str, str]]:
+        """Return how to go on after an operation: for what, in a few words, and the command that does it."""
+        if not self.finish:
+            return []
+        command = shlex.join(self.finish)
+        if not self.quarantined:
+            return [("to finish by hand", command)]
+        if verb is not Verb.REPAIR:
+            return [("to get it out of quarantine", command)]
+        accept = shlex.join(["vmsnap", "check", str(self.path), "--repair", "--accept"])
+        if command == accept:
+            return [("to release it as it is", command)]
+        convert, rest = self.finish[:2], self.finish[2:]
+        return [
+            ("what can be read of its disk is copied by", command),
+            ("the disk of a snapshot by", shlex.join([*convert, "-l", "snapshot.id=ID", *rest])),
+            ("a copy that was put in its place is released by", accept),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

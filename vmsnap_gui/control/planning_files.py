@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
+from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.quarantine import examine, judge
 from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
@@ -167,6 +168,7 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warnings),
+        notes=(_NO_REPAIR,) if any(step.kind is StepKind.REPAIR for step in steps) else (),
         losses=tuple(losses),
         cost=Cost(free=free_of(machine.fit_disks)),
         options=options,
@@ -174,10 +176,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     )
 
 
+_NO_REPAIR = "What qemu-img cannot repair stays in quarantine; the result then says how to copy what can be read of it."
+
+
 async def _wrong(disk: Disk) -> tuple[Disk, str, tuple[str, ...]]:
     """Return a disk with what a repair would be for, and with what in it no longer reads as before."""
     held = await judge(common.path_of(disk))
-    damage = (await examine(common.path_of(disk))).text
+    try:
+        damage = (await examine(common.path_of(disk))).text
+    except ControlError as error:  # a repair may get further than a check
+        damage = f"it cannot be checked: {error.message}"
     if held is not None and not held.changed:
         damage = f"in quarantine, since {held.what} did not come to its end: {held.why}"
     return disk, damage, held.changed if held is not None else ()

@@ -91,6 +91,16 @@ def repair_command(path: Path) -> tuple[str, ...]:
     return (PROGRAM, "check", "-r", "all", "--output=json", f"json:{node(path)}")
 
 
+def rescue_command(path: Path) -> tuple[str, ...]:
+    """Return the command that copies what can be read of the disk, as it is now, from an image that stays damaged.
+
+    Its backing file is opened, too: without it the copy would lack what is in there. What cannot be read becomes zeros
+    (`--salvage`), each with a warning.
+    """
+    copy = path.with_name(f"{path.stem}-rescued{path.suffix}")
+    return (PROGRAM, "convert", "--salvage", "-f", "qcow2", "-O", "qcow2", str(path), str(copy))
+
+
 async def check(path: Path) -> Check:
     """Look for damage.
 
