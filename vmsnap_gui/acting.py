@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vmsnap_gui.control.terms import Ending, Options, StepKind, Verb
+from vmsnap_gui.control.terms import Choice, Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
 from vmsnap_gui.session import Report, sentence
@@ -43,11 +43,13 @@ class Undo:
         whom: The machine.
         safety: The tag under which the state before it is kept.
         subject: The snapshot that was restored.
+        choices: What was chosen for that, and is in the way of going back as well.
     """
 
     whom: Whom
     safety: str
     subject: str
+    choices: frozenset[Choice] = frozenset()
 
 
 class Draft(QObject):
@@ -239,7 +241,9 @@ class ActingSession(QObject):
         plan = outcome.plan
         if outcome.ending is Ending.DONE and plan.verb is Verb.RESTORE:
             whom = self.whom_of(plan)
-            self.undo = Undo(whom, plan.safety, plan.subject) if plan.safety is not None else None
+            self.undo = None
+            if plan.safety is not None:
+                self.undo = Undo(whom, plan.safety, plan.subject, plan.options.choices)
         elif self.undo is not None and plan.verb is Verb.DELETE and self.whom_of(plan) == self.undo.whom:
             gone = {t.tag for step in plan.steps if step.kind in _DELETES for t in step.targets}
             if self.undo.safety in gone:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -304,6 +306,41 @@ def test_wrong_use(words: list[str], capsys: Capture) -> None:
         main(words)
     assert ended.value.code == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("words", [("take", "a", "--disk", "b", "tag"), ("delete", "--disk", "a", "b", "tag")])
+def test_a_word_that_disk_swallows_is_told_of(words: tuple[str, ...], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("--disk takes all words that follow it up to the next option: put it at the end")
+    )
+
+
+def test_more_disks_are_named_at_the_end_or_one_by_one(capsys: Capture, image: Path, tmp_path: Path) -> None:
+    more = [create(tmp_path / f"{name}.qcow2") for name in "bc"]
+    for words in (("--disk", *more), ("--disk", more[0], "--disk", more[1])):
+        status, out, err = run(capsys, "take", image, "x", *words, "--dry-run", "--json")
+        assert (status, err) == (0, "")
+        disks = {disk["path"] for step in json.loads(out)["steps"] for disk in step["disks"]}
+        assert disks == {str(image), *map(str, more)}
+
+
+def test_the_undo_that_is_printed_undoes(capsys: Capture, tmp_path: Path) -> None:
+    first, second = layered(tmp_path / "a b.qcow2", "one"), create(tmp_path / "b.qcow2")
+    subprocess.run(["qemu-img", "resize", "-q", first, "8M"], check=True)
+    before = contents(first)[None]
+    words = ("--yes", "--resize", "--leave-out", "--disk", second)
+    status, out, err = run(capsys, "restore", first, "one", *words)
+    assert (status, err) == (0, "")
+    assert contents(first)[None] != before
+    undo = shlex.split(out.splitlines()[-1].removeprefix("  To undo it: vmsnap "))
+    assert undo[-4:] == ["--leave-out", "--resize", "--disk", str(second)]
+    assert run(capsys, *undo, "--yes")[0] == 0
+    assert contents(first)[None] == before
 
 
 def test_what_is_not_there(capsys: Capture, tmp_path: Path) -> None:

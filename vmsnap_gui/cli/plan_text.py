@@ -74,7 +74,7 @@ def _blocker_lines(blocker: Blocker) -> list[str]:
     where = f"{blocker.path}: " if blocker.path is not None else ""
     lines = [f"  - {printable(where + blocker.text)}", f"    {printable(blocker.remedy)}"]
     if blocker.choice is not None:
-        lines.append(f"    Say --{blocker.choice.value.replace(' ', '-')} to do it all the same.")
+        lines.append(f"    Say {blocker.choice.flag} to do it all the same.")
     return lines
 
 
@@ -89,6 +89,9 @@ def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
         where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
         lines.append(f"  The machine is {outcome.status}{where}.")
     if outcome.ending is Ending.DONE and outcome.plan.verb is Verb.RESTORE and outcome.plan.safety is not None:
-        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *target[1:]])
+        flags = sorted(
+            choice.flag for choice in outcome.plan.options.choices
+        )  # what was in the way is so on the way back
+        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *flags, *target[1:]])
         lines.append(f"  To undo it: {printable(undo)}")
     return lines
