@@ -209,12 +209,19 @@ class ActingSession(QObject):
     def _over(self, job: Job, outcome: Outcome) -> None:
         plan = self._let_go(job)
         self._remember_undo(outcome)
-        if outcome.ending is Ending.DONE and plan.verb is Verb.TAKE and self._session.image in _touched(plan):
-            self._session.expect(_taken(plan))
+        if outcome.ending is Ending.DONE and plan.verb in (Verb.TAKE, Verb.RESTORE):
+            self._select(plan)
         self._read_again(plan)
         self._session.machines.refresh()
         self.ended.emit(outcome)
         self.changed.emit()
+
+    def _select(self, plan: Plan) -> None:
+        """Have the snapshot selected that was taken or restored, where its image is the selected one."""
+        kinds = _TAKES if plan.verb is Verb.TAKE else _RESTORES
+        for target in (target for step in plan.steps if step.kind in kinds for target in step.targets):
+            if normal(target.path) == self._session.image:
+                self._session.expect(target.tag, target.id)
 
     def _broke(self, job: Job, error: Exception) -> None:
         if isinstance(error, NotDone):
@@ -294,12 +301,8 @@ class ActingSession(QObject):
 
 
 _TAKES = (StepKind.TAKE, StepKind.LIVE_TAKE)
+_RESTORES = (StepKind.RESTORE, StepKind.LIVE_RESTORE)
 _DELETES = (StepKind.DELETE, StepKind.LIVE_DELETE)
-
-
-def _taken(plan: Plan) -> str:
-    """Return the tag of the snapshot that a plan takes."""
-    return next(t.tag for step in plan.steps if step.kind in _TAKES for t in step.targets)
 
 
 def _touched(plan: Plan) -> set[Path]:

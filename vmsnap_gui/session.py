@@ -229,10 +229,10 @@ class Session(QObject):
             failure=partial(self._ram_broke, state.key),
         )
 
-    def expect(self, tag: str) -> None:
-        """Select the snapshot of this tag in the selected image when the image is read next."""
+    def expect(self, tag: str, id_: str | None = None) -> None:
+        """Select the snapshot of this tag, and of this id if it is known, when the selected image is read next."""
         if self.image is not None:
-            self._wanted = Choice(self.image, None, tag, None)
+            self._wanted = Choice(self.image, id_, tag, None)
 
     def show_field(self, section: int, path: str) -> None:
         """Have the Devices tab show a field."""

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from tests.end2end.test_gui_walk import running
-from tests.image.tools import MIB, converted, create, info, take, write
+from tests.image.tools import MIB, converted, create, info, run, take, write
 from tests.machines.machine import Machine
 from tests.views.interrupting import interrupt
 from vmsnap_gui.models import words
@@ -193,7 +193,24 @@ def test_restore_and_undo(qtbot: QtBot, parts: Parts, window: MainWindow, image:
     shown.safety.click()
     confirm(qtbot, parts, shown)
     assert converted(image)[:1] == b"\x09"
+    assert (selected_tag(parts) or "").startswith("before-restore-of-clean-")  # what is on the disk now
     assert not window.desk.actions.undo.isEnabled()
+
+
+def test_an_undo_has_the_choices_of_its_restore(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
+    run("qemu-img", "resize", "-q", image, "8M")
+    before = converted(image)
+    choose(qtbot, parts, image, 0)
+    act(qtbot, window.desk.actions.restore)
+    shown = dialog(qtbot, parts, RestoreDialog)
+    shown.findChild(QCheckBox, "plan_resize").click()
+    confirm(qtbot, parts, shown)
+    assert info(image)["virtual-size"] == 4 * MIB
+    window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore").click()
+    shown = dialog(qtbot, parts, RestoreDialog)
+    assert shown.findChild(QCheckBox, "plan_resize").isChecked()
+    confirm(qtbot, parts, shown)
+    assert converted(image) == before
 
 
 def test_delete_several(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
