@@ -126,10 +126,11 @@ def address_of(target: str) -> str | None:
     return f"qmp:{target}" if _ADDRESS.fullmatch(target) and not Path(target).exists() else None
 
 
-def require_answer(options: argparse.Namespace) -> None:
-    """End with a message about usage where nobody could be asked."""
-    if not (options.yes or options.dry_run or (sys.stdin.isatty() and sys.stderr.isatty())):
-        options.parser.error("there is no terminal to ask on: say --yes, or see the plan with --dry-run")
+def require_answer(options: argparse.Namespace, look: str = "see the plan with --dry-run") -> None:
+    """End with a message about usage where nobody could be asked; `look` says how to look at it without an answer."""
+    only_shown = vars(options).get("dry_run", False)
+    if not (options.yes or only_shown or (sys.stdin.isatty() and sys.stderr.isatty())):
+        options.parser.error(f"there is no terminal to ask on: say --yes, or {look}")
 
 
 def agreed(question: str) -> bool:

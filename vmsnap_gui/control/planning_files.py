@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Snapshot
 
 
+_DISKS_ONLY = "Only the disks are taken: no machine runs, so there is no memory to save."
+
+
 async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
     """Plan to take a snapshot of all disks; see planning."""
     disks = machine.fit_disks
     blockers = [
         *common.tag_blockers(machine, tag, options.choices),
-        *common.unfit_blockers(machine),
+        *common.unfit_blockers(machine, options.choices),
         *[blocker async for blocker in blockers_of.disk_blockers(disks)],
         *blockers_of.space_blockers(disks, 1),
     ]
@@ -44,7 +47,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         subject=repr(tag),
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
+        warnings=(_DISKS_ONLY, *common.left_out_warnings(machine)),
         losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
         cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
