@@ -99,8 +99,14 @@ def test_what_is_in_the_way_is_told_with_the_remedy(capsys: Capture, image: Path
     before = image.read_bytes()
     status, out, err = run(capsys, "take", image, "one", "--yes")
     assert status == 1
-    assert "Say --replace to do it all the same." in out
-    assert err == f"vmsnap: {image}: There is a snapshot with the tag 'one' already (id '1' tag 'one')\n"
+    assert out == ""
+    assert err == (
+        f"vmsnap: {image}: There is a snapshot with the tag 'one' already (id '1' tag 'one').\n"
+        "    Choose another tag, or replace that snapshot.\n    Say --replace to do it all the same.\n"
+    )
+    status, out, err = run(capsys, "take", image, "one", "--dry-run")
+    assert (status, err) == (1, "")
+    assert f"  - {image}: There is a snapshot with the tag 'one' already" in out
     status, out, err = run(capsys, "delete", image, "nope", "gone", "--yes", "--json")
     assert status == 1
     assert [one["kind"] for one in json.loads(out)["blockers"]] == ["snapshot missing", "snapshot missing"]
@@ -116,8 +122,9 @@ def test_an_image_in_use_is_left_alone(capsys: Capture, image: Path) -> None:
         for words in (("take", image, "x"), ("restore", image, "one"), ("delete", image, "one")):
             status, out, err = run(capsys, *words, "--yes")
             assert status == 1
-            assert f"In use by qemu-system-x86 (process {vm.pid})" in out.replace("It is in use", "In use")
-            assert err.count("\n") == 1
+            assert out == ""
+            assert err.startswith(f"vmsnap: {image}: It is in use by qemu-system-x86 (process {vm.pid}).\n")
+            assert err.count("In use") + err.count("in use") == 1
         assert image.read_bytes() == before
 
 
@@ -270,6 +277,11 @@ def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> No
     assert status == 1
     assert out == f"{image}: 0 errors, 1 leaked clusters\n"
     before = contents(image)
+    status, out, err = run(capsys, "check", image, "--repair", "--dry-run")
+    assert (status, err) == (0, "")
+    assert out.startswith("Repair a.qcow2\n")
+    assert "It costs" not in out  # room is no cost
+    assert " are free on the file system.\n" in out
     status, out, err = run(capsys, "check", image, "--repair", "--yes")
     assert (status, err) == (0, "")
     assert "1 leaked cluster repaired" in out
@@ -278,11 +290,11 @@ def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> No
 
 
 def test_check_of_an_image_in_use(capsys: Capture, image: Path) -> None:
-    with Machine(["-nodefaults", "-drive", f"file={image},if=none,format=qcow2"]):
-        status, out, err = run(capsys, "check", image)
-        assert status == 1
-        assert out.startswith(f"{image}: not checked: qemu-img failed")
-        assert err.count("\n") == 1
+    with Machine(["-nodefaults", "-drive", f"file={image},if=none,format=qcow2"]) as vm:
+        why = f"it is in use by qemu-system-x86 (process {vm.pid})"
+        assert run(capsys, "check", image) == (1, "", f"vmsnap: {image}: not checked: {why}\n")
+        status, out, _ = run(capsys, "check", image, "--json")
+        assert (status, json.loads(out)[0]["problem"]) == (1, why)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_no_image_is_ever_overwritten(capsys: pytest.CaptureFixture[str], tmp_pa
     for target in (victim, tmp_path / "link"):
         status, _, err = run(capsys, "ram", sample(Q35), "-s", "snap1", "--length", "16", "--output", target)
         assert status == 1
-        assert "never writes" in err
+        assert "never overwrites" in err
     assert victim.read_bytes() == before
 
 

@@ -148,6 +148,6 @@ def test_an_image_is_never_written(qtbot: QtBot, parts: Parts, devices: DevicesV
     before = demo_image().read_bytes()
     with qtbot.waitSignal(parts.window.exporting.problem, timeout=WAIT) as told:
         parts.window.exporting.write(demo_image())
-    assert "never writes" in told.args[0].text
+    assert "never overwrites" in told.args[0].text
     assert demo_image().read_bytes() == before
     parts.window.findChild(object, "report").reject()

@@ -187,6 +187,12 @@ class Plan:
         }
 
 
+def named(verb: str, subject: str, machine: str) -> str:
+    """Name an operation for people, from what a plan's JSON holds: "take 'clean' of web", "start web from 'clean'"."""
+    texts = {Verb.START: f"start {machine} {subject}", Verb.REPAIR: f"repair {subject}"}
+    return texts.get(Verb(verb), f"{verb} {subject} of {machine}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskResult:
     """What the re-reading after an operation found on one disk.
