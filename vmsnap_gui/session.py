@@ -215,6 +215,16 @@ class Session(QObject):
         self.selection_changed.emit()
         self._load(entry.info)
 
+    def select_state(self, path: Path, snapshot: Snapshot) -> None:
+        """Select a snapshot of an image, which is opened first where it is not; where it is gone, the newest."""
+        wanted = Choice(path, snapshot.id, snapshot.tag, snapshot.date_sec)
+        entry = self.library.entries.get(path)
+        if entry is not None and entry.info is not None:
+            self.select_snapshot(path, _find(entry.info, wanted))
+        else:
+            self.open_paths([path])
+            self._wanted = wanted
+
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
         state = self.loaded
