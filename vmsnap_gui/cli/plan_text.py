@@ -93,7 +93,9 @@ def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
     width = max((len(str(disk.path)) for disk in outcome.disks), default=0)
     for disk in outcome.disks:
         lines.append("  " + printable(f"{disk.path!s:<{width}}  {disk.text}"))
-        lines += [f"    {printable(f'{what}: {command}')}" for what, command in disk.ways_on(outcome.plan.verb)]
+        if disk.finish:
+            lines.append(f"    to finish by hand: {printable(shlex.join(disk.finish))}")
+        lines += [f"    {printable(f'{what}: {shlex.join(command)}')}" for what, command in disk.rescue]
     if outcome.status is not None:
         where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
         lines.append(f"  The machine is {outcome.status}{where}.")

@@ -165,8 +165,7 @@ async def _roll_back(run: Run, failed: Step) -> None:
 def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
     where = run.plan.machine.address or str(target.path)
     if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE, StepKind.START) and run.plan.safety is not None:
-        flags = sorted(choice.flag for choice in run.plan.options.choices)
-        return "vmsnap", "restore", where, f"tag:{run.plan.safety}", "--no-safety", *flags
+        return "vmsnap", "restore", where, f"tag:{run.plan.safety}", "--no-safety"
     return "vmsnap", "delete", where, f"tag:{target.tag}"
 
 

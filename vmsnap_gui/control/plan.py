@@ -6,7 +6,6 @@ else. Dialogs, --dry-run, --json and the journal all show this one object.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -201,33 +200,15 @@ class DiskResult:
         path: The image.
         text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
         quarantined: Whether it may only be checked and repaired now.
-        finish: The command that would finish this disk's part, or get it, or what can be read of it, out of quarantine;
-            empty where there is nothing to do. `ways_on` says what it is for.
+        finish: The command that would finish this disk's part, empty where there is nothing to finish.
+        rescue: What can be done where a repair has failed: for what, in a few words, and the command that does it.
     """
 
     path: Path
     text: str
     quarantined: bool = False
     finish: tuple[str, ...] = ()
-
-    def ways_on(self, verb: Verb) -> list[tuple[str, str]]:
-        """Return how to go on after an operation: for what, in a few words, and the command that does it."""
-        if not self.finish:
-            return []
-        command = shlex.join(self.finish)
-        if not self.quarantined:
-            return [("to finish by hand", command)]
-        if verb is not Verb.REPAIR:
-            return [("to get it out of quarantine", command)]
-        accept = shlex.join(["vmsnap", "check", str(self.path), "--repair", "--accept"])
-        if command == accept:
-            return [("to release it as it is", command)]
-        convert, rest = self.finish[:2], self.finish[2:]
-        return [
-            ("what can be read of its disk is copied by", command),
-            ("the disk of a snapshot by", shlex.join([*convert, "-l", "snapshot.id=ID", *rest])),
-            ("a copy that was put in its place is released by", accept),
-        ]
+    rescue: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +246,13 @@ class Outcome:
             "address": self.address,
             "pid": self.pid,
             "disks": [
-                {"path": str(d.path), "text": d.text, "quarantined": d.quarantined, "finish": list(d.finish)}
+                {
+                    "path": str(d.path),
+                    "text": d.text,
+                    "quarantined": d.quarantined,
+                    "finish": list(d.finish),
+                    "rescue": [{"what": what, "command": list(command)} for what, command in d.rescue],
+                }
                 for d in self.disks
             ],
         }

@@ -77,7 +77,7 @@ class OutcomeDialog(QDialog):
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text_of(self.outcome)))
         left = [copy]
         if any(disk.finish for disk in self.outcome.disks):
-            finish = QPushButton(self.tr("Copy commands"))
+            finish = QPushButton(self.tr("Copy finishing commands"))
             finish.setObjectName("outcome_finish")
             finish.clicked.connect(self._copy_finish)
             left.append(finish)
