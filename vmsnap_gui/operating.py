@@ -228,9 +228,12 @@ def find_interrupted() -> list[Interrupted]:
 
 
 def _interrupted(review: Review) -> Interrupted:
-    of = review.operation.plan["machine"]
+    from vmsnap_gui.control.plan import named
+
+    plan = review.operation.plan
+    what = named(plan["verb"], plan["subject"], plan["machine"])
     at = f" at the step: {review.step}" if review.step else " before its first step"
-    lines = [f"{review.what} of {of} was interrupted{at}."]
+    lines = [f"{what} was interrupted{at}."]
     lines += [f"{disk.path}: {disk.text}." for disk in review.disks]
     doubtful = tuple(disk.path for disk in review.disks if disk.quarantined)
     return Interrupted("\n".join(lines), tuple(disk.path for disk in review.disks), doubtful)

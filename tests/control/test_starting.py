@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
+import socket
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -96,6 +99,29 @@ def test_from_a_snapshot_whose_vm_state_is_not_on_qemus_first_choice(stopped: St
         safety = next(one for one in info(path)["snapshots"] if one["name"] == plan.safety)
         assert converted(path, safety["id"]) == content
         assert quarantine_of(path) is None
+
+
+def test_the_sockets_of_machines_that_are_gone_are_taken_away(stopped: Stopped, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "vmsnap"
+    killed = carry_out(planned(stopped.profile, None))
+    assert killed.pid is not None
+    watch = os.pidfd_open(killed.pid)
+    os.kill(killed.pid, signal.SIGKILL)
+    ended = select.poll()
+    ended.register(watch, select.POLLIN)
+    assert ended.poll(60_000)
+    os.close(watch)
+    (left,) = folder.iterdir()
+    assert killed.address == f"qmp:{left}"
+    kept = folder / "no-socket.qmp"
+    kept.write_text("not ours")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(folder / "other.qmp"))
+        other.listen()
+        outcome = carry_out(planned(stopped.profile, None))
+        with ending(outcome.pid, outcome.address):
+            mine = (outcome.address or "").removeprefix("qmp:")
+            assert {str(one) for one in folder.iterdir()} == {mine, str(kept), str(folder / "other.qmp")}
 
 
 def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Path) -> None:

@@ -169,8 +169,11 @@ def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
     return "vmsnap", "delete", where, f"tag:{target.tag}"
 
 
-def _as_before(run: Run, now: Fingerprints | None, before: Fingerprints) -> bool:
+def _as_before(run: Run, path: Path, now: Fingerprints | None) -> bool:
     """Whether an image holds what it held; a running machine writes to it, and says itself if disks are torn."""
+    before = run.before[path]
+    if run.plan.verb is Verb.REPAIR and now is not None:  # it may have changed what no snapshot shows
+        return stamp_of(path) == next(seen.stamp for seen in run.plan.seen if seen.path == path)
     if run.plan.machine.reach is Reach.FILES or now is None:
         return now == before
     return now.snapshots == before.snapshots and not run.torn
@@ -186,7 +189,7 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
             now[path] = None
     if error is None:
         ending = Ending.DONE
-    elif all(_as_before(run, now[path], before) for path, before in run.before.items()):
+    elif all(_as_before(run, path, found) for path, found in now.items()):
         ending = Ending.ROLLED_BACK if run.done else Ending.FAILED
     else:
         ending = Ending.STUCK

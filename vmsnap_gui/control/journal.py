@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 import psutil
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
+from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import ImageError
@@ -256,11 +256,6 @@ class Operation:
             if found is None:
                 raise ControlError("the plan says nothing of this image", path=path)
             found.mark = mark
-
-
-def folder() -> Path:
-    """Return where the entries are."""
-    return platformdirs.user_state_path("vmsnap") / "operations"
 
 
 def operations() -> tuple[Operation, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
 from vmsnap_gui.control.plan import DiskResult
-from vmsnap_gui.control.terms import Ending, Reach, StepKind
+from vmsnap_gui.control.terms import Ending, Reach, StepKind, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,31 @@ def disk_results(
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
+        repaired = run.plan.verb is Verb.REPAIR
         repair = ("vmsnap", "check", str(path), "--repair")
         finish = repair if why is not None else run.finish.get(path, ()) if ending is Ending.STUCK else ()
-        results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
+        results.append(
+            DiskResult(
+                path=path,
+                text=text,
+                quarantined=why is not None,
+                finish=finish if why is None or not repaired else (),
+                rescue=_rescue(why) if why is not None and repaired else (),
+            )
+        )
     return tuple(results)
+
+
+def _rescue(held: Quarantine) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what can be done with an image that a repair has left in quarantine; to repair it again would not help."""
+    accept = ("vmsnap", "check", str(held.path), "--repair", "--accept")
+    if held.changed:
+        return (("to release it as it is", accept),)
+    return (
+        ("what can be read of its disk is copied by", qemu_img.rescue_command(held.path)),
+        ("the disk of a snapshot by", qemu_img.rescue_command(held.path, "ID")),
+        ("a copy that was put in its place is released by", accept),
+    )
 
 
 def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None, *, runs: bool = False) -> str:

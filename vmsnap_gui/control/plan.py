@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.control.terms import Options
+from vmsnap_gui.control.terms import Options, Verb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.machine import Machine
     from vmsnap_gui.control.profile import LaunchProfile
-    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
+    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +186,12 @@ class Plan:
         }
 
 
+def named(verb: str, subject: str, machine: str) -> str:
+    """Name an operation for people, from what a plan's JSON holds: "take 'clean' of web", "start web from 'clean'"."""
+    texts = {Verb.START: f"start {machine} {subject}", Verb.REPAIR: f"repair {subject}"}
+    return texts.get(Verb(verb), f"{verb} {subject} of {machine}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskResult:
     """What the re-reading after an operation found on one disk.
@@ -195,12 +201,14 @@ class DiskResult:
         text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
         quarantined: Whether it may only be checked and repaired now.
         finish: The command that would finish this disk's part, empty where there is nothing to finish.
+        rescue: What can be done where a repair has failed: for what, in a few words, and the command that does it.
     """
 
     path: Path
     text: str
     quarantined: bool = False
     finish: tuple[str, ...] = ()
+    rescue: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +246,13 @@ class Outcome:
             "address": self.address,
             "pid": self.pid,
             "disks": [
-                {"path": str(d.path), "text": d.text, "quarantined": d.quarantined, "finish": list(d.finish)}
+                {
+                    "path": str(d.path),
+                    "text": d.text,
+                    "quarantined": d.quarantined,
+                    "finish": list(d.finish),
+                    "rescue": [{"what": what, "command": list(command)} for what, command in d.rescue],
+                }
                 for d in self.disks
             ],
         }

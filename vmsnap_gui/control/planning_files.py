@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
+from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.quarantine import examine, judge
 from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Snapshot
 
 
+_DISKS_ONLY = "Only the disks are taken: no machine runs, so there is no memory to save."
+
+
 async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
     """Plan to take a snapshot of all disks; see planning."""
     disks = machine.fit_disks
     blockers = [
         *common.tag_blockers(machine, tag, options.choices),
-        *common.unfit_blockers(machine),
+        *common.unfit_blockers(machine, options.choices),
         *[blocker async for blocker in blockers_of.disk_blockers(disks)],
         *blockers_of.space_blockers(disks, 1),
     ]
@@ -43,7 +47,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         subject=repr(tag),
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
+        warnings=(_DISKS_ONLY, *common.left_out_warnings(machine)),
         losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
         cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
@@ -167,6 +171,7 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warnings),
+        notes=(_NO_REPAIR,) if any(step.kind is StepKind.REPAIR for step in steps) else (),
         losses=tuple(losses),
         cost=Cost(free=free_of(machine.fit_disks)),
         options=options,
@@ -174,10 +179,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     )
 
 
+_NO_REPAIR = "What qemu-img cannot repair stays in quarantine; the result then says how to copy what can be read of it."
+
+
 async def _wrong(disk: Disk) -> tuple[Disk, str, tuple[str, ...]]:
     """Return a disk with what a repair would be for, and with what in it no longer reads as before."""
     held = await judge(common.path_of(disk))
-    damage = (await examine(common.path_of(disk))).text
+    try:
+        damage = (await examine(common.path_of(disk))).text
+    except ControlError as error:  # a repair may get further than a check
+        damage = f"it cannot be checked: {error.message}"
     if held is not None and not held.changed:
         damage = f"in quarantine, since {held.what} did not come to its end: {held.why}"
     return disk, damage, held.changed if held is not None else ()

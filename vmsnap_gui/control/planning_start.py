@@ -45,8 +45,8 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
     held = _state_first(selection.held)
     disks = tuple(disk for disk, _ in held)
     blockers = [
-        *_profile_blockers(profile, launch),
-        *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine)),
+        *_profile_blockers(profile, launch, machine),
+        *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine, options.choices)),
         *missing_blockers(machine, selection, options.choices),
         *load_blockers(machine, held, None),
         # QEMU opens all of them for writing, those that lack the snapshot, too
@@ -80,7 +80,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
 
 async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, options: Options) -> Plan:
     disks = machine.fit_disks
-    blockers = [*_profile_blockers(profile, launch), *[one async for one in disk_blockers(disks)]]
+    blockers = [*_profile_blockers(profile, launch, machine), *[one async for one in disk_blockers(disks)]]
     return Plan(
         verb=Verb.START,
         machine=machine,
@@ -122,8 +122,16 @@ def _start_step(
     )
 
 
-def _profile_blockers(profile: LaunchProfile, launch: Launch) -> Iterator[Blocker]:
+def _profile_blockers(profile: LaunchProfile, launch: Launch, machine: Machine) -> Iterator[Blocker]:
     """Say why a profile cannot be started."""
+    for disk in machine.disks:
+        if disk.path is not None and not disk.path.exists():
+            yield Blocker(
+                kind=Hindrance.PROFILE,
+                text="There is no such file, and QEMU does not start without it.",
+                remedy="Put it back, or change the launch profile.",
+                path=disk.path,
+            )
     for text in launch.obstacles:
         yield Blocker(kind=Hindrance.PROFILE, text=f"{text}.", remedy="Change the launch profile.")
     if not profile.directory.is_dir():

@@ -56,12 +56,16 @@ def notes_of(outcome: Outcome) -> list[Note]:
     if outcome.status is not None:
         text = _tr("The machine is %1 now").replace("%1", words.visible(outcome.status))
         notes.append(Note(Tone.NOTE, words.sentence(text)))
-    if any(disk.quarantined for disk in outcome.disks):
+    if any(disk.quarantined for disk in outcome.disks) and outcome.plan.verb is not Verb.REPAIR:
         text = _tr("A write was interrupted. Nothing else may write to these images until they are checked.")
         notes.append(Note(Tone.WARNING, text, _tr("Check and repair keeps all snapshots that were not touched.")))
     if any(disk.finish for disk in outcome.disks):
         by_hand = "\n".join(shlex.join(disk.finish) for disk in outcome.disks if disk.finish)
         notes.append(Note(Tone.WARNING, _tr("To finish by hand:"), by_hand))
+    for disk in outcome.disks:
+        for what, command in disk.rescue:
+            text = placed(_tr("%1: %2:"), words.name_text(disk.path), what)
+            notes.append(Note(Tone.WARNING, text, words.visible(shlex.join(command))))
     return notes
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QDateTime, QObject, QTimer, Signal
 
 from vmsnap_gui.acting import ActingSession
-from vmsnap_gui.control.terms import Reach, Verb
+from vmsnap_gui.control.terms import Options, Reach, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import theme
@@ -124,10 +124,10 @@ class ActingDesk(QObject):
         draft = self.session.draft(Verb.TAKE, whom, self._free_tag())
         self._open(TakeDialog(draft, self._title(Verb.TAKE, self._name(whom)), self._window))
 
-    def _ask_restore(self, whom: Whom, selector: str, title: str, name: str) -> None:
+    def _ask_restore(self, whom: Whom, selector: str, title: str, name: str, options: Options | None = None) -> None:
         from vmsnap_gui.views.plan_dialog import RestoreDialog
 
-        draft = self.session.draft(Verb.RESTORE, whom, selector)
+        draft = self.session.draft(Verb.RESTORE, whom, selector, options=options)
         dialog = RestoreDialog(draft, title, self._window, can_start=whom.profile is not None)
         dialog.start_wanted.connect(lambda: self.ask_start(whom, selector, name))
         self._open(dialog)
@@ -156,7 +156,8 @@ class ActingDesk(QObject):
         undo = self.session.undo
         if undo is not None:
             title = self.tr("Undo the restore of %1").replace("%1", words.visible(undo.subject))
-            self._ask_restore(undo.whom, f"tag:{undo.safety}", title, words.visible(undo.safety))
+            options = Options(choices=undo.choices)
+            self._ask_restore(undo.whom, f"tag:{undo.safety}", title, words.visible(undo.safety), options)
 
     def _open(self, dialog: PlanDialog) -> None:
         from vmsnap_gui.models.plan_rows import job_name
