@@ -481,6 +481,53 @@ def test_a_journal_that_fails_half_way_stops_everything(disks: tuple[Path, Path]
     assert disks[1].read_bytes() == before
 
 
+class Meanwhile:
+    """Does something once, while a step of a kind is at work on an image."""
+
+    def __init__(self, kind: StepKind, path: Path, action: Callable[[], object]) -> None:
+        self.kind, self.path, self.action = kind, path, action
+        self._now: Step | None = None
+        self._done = False
+
+    def step(self, step: Step, number: int, count: int) -> None:
+        self._now = step
+
+    def written(self, done: int, expected: int | None) -> None:
+        step = self._now
+        if step is not None and step.kind is self.kind and step.targets[0].path == self.path and not self._done:
+            self._done = True
+            self.action()
+
+
+def close_the_journal() -> Path:
+    """Have nothing more written to the journal; it can be read. Returns what is to be removed to open it again."""
+    (file,) = folder().glob("*.json")
+    file.with_suffix(".new").mkdir()
+    return file.with_suffix(".new")
+
+
+def test_a_journal_that_fails_after_a_step_is_a_failure_like_another(disks: tuple[Path, Path]) -> None:
+    closed: list[Path] = []
+    before = [contents(path) for path in disks]
+    plan = plan_take(*disks, tag="three")
+    outcome = carry_out(plan, Meanwhile(StepKind.TAKE, disks[1], lambda: closed.append(close_the_journal())))
+    assert outcome.ending is Ending.STUCK
+    assert (outcome.error or "").endswith(": Is a directory")
+    assert [disk.quarantined for disk in outcome.disks] == [False, True]
+    assert outcome.disks[0].text == "'three' (id 3) was taken"
+    assert outcome.disks[1].text.startswith(
+        "'three' (id 3) was taken; in quarantine: nothing is wrong with it, but the j"
+    )
+    assert quarantine_of(disks[0]) is None
+    assert quarantine_of(disks[1]) is not None  # as it is known here: the journal on the disk tells another thing
+    assert hindrances(plan_take(*disks, tag="four")) == [Hindrance.QUARANTINED]
+    closed[0].rmdir()
+    assert wait_for(judge(disks[1])) is None
+    assert operations() == ()
+    assert [contents(path) | {"3": b""} for path in disks] == [one | {"3": b""} for one in before]
+    succeed(plan_delete(*disks, which=["three"]))
+
+
 def test_without_its_tools_nothing_is_planned(disks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert hindrances(plan_take(*disks, tag="three")) == [Hindrance.TOOL] * 2

@@ -102,14 +102,14 @@ async def _carry_out(run: Run) -> Outcome:
                 _require_free(target.path)
             run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)
+            if worker.writes:
+                run.operation.done([target.path for target in step.targets])
+                run.done.append(step)
         except (ControlError, ImageError) as failure:
             error = failure if isinstance(failure, ControlError) else ControlError(failure.message, path=failure.path)
             await _settle(run, step)
             await _roll_back(run, step)
             break
-        if worker.writes:
-            run.operation.done([target.path for target in step.targets])
-            run.done.append(step)
     return await _outcome(run, error)
 
 
@@ -128,11 +128,10 @@ async def _settle(run: Run, step: Step) -> None:
         return
     try:
         run.operation.doubt(writing)
-        for path in writing:
-            if await judge(path) is None:
-                run.operation.done([path])
     except ControlError as failure:  # the journal's last word is that these images are being written
         run.said.append(str(failure))
+    for path in writing:
+        await judge(path)
 
 
 async def _roll_back(run: Run, failed: Step) -> None:
@@ -192,7 +191,6 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
         ending = Ending.STUCK
     held = {path: await judge(path) for path in run.before}
     try:
-        run.operation.done([path for path, why in held.items() if why is None and run.operation.doubtful(path)])
         run.operation.end(ending.value)
     except ControlError as failure:
         run.said.append(str(failure))

@@ -26,7 +26,7 @@ from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from vmsnap_gui.control.locks import Holder
     from vmsnap_gui.control.plan import Plan, Step
@@ -38,6 +38,9 @@ _KEEP_ACTIVE = {StepKind.TAKE, StepKind.DELETE, StepKind.CHECK, StepKind.REPAIR}
 """Steps after which the disk as it is now must read as before."""
 
 _numbers = itertools.count()
+
+_own: dict[Path, Operation] = {}
+"""The operations that this process carries out, by their files: as they are, also where that could not be written."""
 
 
 class Mark(enum.Enum):
@@ -131,20 +134,15 @@ class Operation:
         mine = psutil.Process().create_time()
         made = cls(folder() / name, plan.as_json(), os.getpid(), mine, time.time(), images)
         made.save()
+        _own[made.file] = made
         return made
 
     def enter(self, number: int, step: Step, *, writes: bool, undoing: bool = False) -> None:
-        """Record that a step begins, before it does; raises ControlError if that cannot be written."""
+        """Record that a step begins, before it does; raises ControlError if it cannot be written: it must not then."""
         self.step, self.undoing, self.tool = number, undoing, None
-        marks = [one.mark for one in self.images]
-        if writes:
-            self._mark([target.path for target in step.targets], Mark.WRITING)
-        try:
-            self.save()
-        except ControlError:  # the step does not begin
-            for one, mark in zip(self.images, marks, strict=True):
-                one.mark = mark
-            raise
+        with self._as_before_unless_saved():
+            if writes:
+                self._mark([target.path for target in step.targets], Mark.WRITING)
 
     def tool_started(self, pid: int) -> None:
         """Record the process that writes; raises ControlError if that cannot be written."""
@@ -152,23 +150,22 @@ class Operation:
         self.save()
 
     def done(self, paths: Iterable[Path]) -> None:
-        """Record that the writing of these images ended in an orderly way; raises ControlError."""
-        self._mark(paths, Mark.DONE)
-        self.save()
+        """Record that the writing of these images ended in an orderly way.
+
+        Raises:
+            ControlError: it cannot be written. Their marks stay as they were: the journal says so, too.
+        """
+        with self._as_before_unless_saved():
+            self._mark(paths, Mark.DONE)
 
     def doubt(self, paths: Iterable[Path]) -> None:
-        """Record that these images may be damaged; raises ControlError."""
+        """Record that these images may be damaged; raises ControlError, and they are doubted here even so."""
         self._mark(paths, Mark.DOUBTFUL)
         self.save()
 
     def writing(self) -> list[Path]:
         """Return the images whose writing has not ended in an orderly way."""
         return [one.path for one in self.images if one.mark is Mark.WRITING]
-
-    def doubtful(self, path: Path) -> bool:
-        """Whether an image may be damaged."""
-        found = self.image(path)
-        return found is not None and found.mark is Mark.DOUBTFUL
 
     def end(self, ending: str) -> None:
         """Record the end; the entry is forgotten unless an image is doubtful."""
@@ -249,6 +246,20 @@ class Operation:
             _write(self.file, json.dumps(document).encode())
         except OSError as error:
             raise ControlError(f"the journal {self.file} cannot be written: {error.strerror}") from error
+        if self.ended is not None or self.abandoned:
+            _own.pop(self.file, None)
+
+    @contextlib.contextmanager
+    def _as_before_unless_saved(self) -> Iterator[None]:
+        """Save what is done to the marks within, or undo it; raises ControlError."""
+        marks = [one.mark for one in self.images]
+        yield
+        try:
+            self.save()
+        except ControlError:
+            for one, mark in zip(self.images, marks, strict=True):
+                one.mark = mark
+            raise
 
     def _mark(self, paths: Iterable[Path], mark: Mark) -> None:
         for path in paths:
@@ -264,11 +275,15 @@ def folder() -> Path:
 
 
 def operations() -> tuple[Operation, ...]:
-    """Read all entries, the oldest first; one that cannot be read is left out."""
+    """Return all entries, the oldest first; one that cannot be read is left out.
+
+    Those of this process are as they are, and not as they could be written last.
+    """
+    own = {file: one for file, one in list(_own.items()) if file.parent == folder()}
     found = []
-    for file in sorted(folder().glob("*.json")):
+    for file in sorted({*folder().glob("*.json"), *own}):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found.append(_read(file))
+            found.append(own.get(file) or _read(file))
     return tuple(found)
 
 
@@ -293,7 +308,7 @@ def settle(operation: Operation, unsound: Collection[Path] = ()) -> None:
             mark alone cannot tell: the step was done, and QEMU may have been killed at some later moment.
     """
     try:
-        now = _read(operation.file)
+        now = _own.get(operation.file) or _read(operation.file)
     except FileNotFoundError:
         return
     for one in now.images:

@@ -74,12 +74,11 @@ def quarantine_of(path: Path) -> Quarantine | None:
 async def judge(path: Path, address: str | None = None) -> Quarantine | None:
     """Look at an image that the journal holds in quarantine, and release it if nothing is wrong with it.
 
+    Where the journal cannot be written, it stays in quarantine: nobody else would know that it was released.
+
     Args:
         path: The image.
         address: Where the QEMU that runs on it answers, if it is known; the journal knows where it did.
-
-    Raises:
-        ControlError: the journal cannot be written.
     """
     held = _holding(path)
     if not held:
@@ -88,10 +87,12 @@ async def judge(path: Path, address: str | None = None) -> Quarantine | None:
         why, changed = await _wrong(path, held, address)
     except (ControlError, ImageError) as error:
         why, changed = f"it cannot be checked: {error.message}", ()
-    if why:
-        return _quarantine(path, held, why, changed)
-    release(path)
-    return None
+    if not why:
+        try:
+            release(path)
+        except ControlError as error:
+            why = f"nothing is wrong with it, but {error.message}"
+    return _quarantine(path, held, why, changed) if why else None
 
 
 def release(path: Path) -> None:

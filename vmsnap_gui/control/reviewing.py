@@ -35,11 +35,7 @@ class Review:
 
 
 async def review() -> tuple[Review, ...]:
-    """Look at all interrupted operations and their images; what proves to be whole is released.
-
-    Raises:
-        ControlError: the journal cannot be written.
-    """
+    """Look at all interrupted operations and their images; what proves to be whole is released."""
     found = []
     for operation in interrupted():
         disks = tuple([await _look(image) for image in operation.images])
