@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 from contextlib import ExitStack
@@ -36,7 +37,7 @@ from vmsnap_gui.control.journal import Mark, folder, interrupted, operations, se
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.quarantine import judge, quarantine_of
 from vmsnap_gui.control.reviewing import review
-from vmsnap_gui.control.terms import Ending, Hindrance, StepKind
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
 from vmsnap_gui.control.tools import read_with
 from vmsnap_gui.image.errors import Cancelled
 
@@ -107,7 +108,7 @@ def test_a_take_that_leaves_leaks_behind_is_rolled_back_and_repaired(disks: tupl
     assert [disk.quarantined for disk in outcome.disks] == [False, True]
     assert outcome.disks[0].text == "as before"
     assert "leaked clusters" in outcome.disks[1].text
-    assert outcome.disks[1].finish == ("vmsnap", "check", str(disks[1]), "--repair")
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"),)
     assert hindrances(plan_take(*disks, tag="three")) == [Hindrance.QUARANTINED]
     succeed(plan_take(disks[0], tag="alone"))
 
@@ -138,7 +139,8 @@ def test_a_restore_without_safety_gets_stuck_and_says_where(disks: tuple[Path, P
     assert [first_byte(path) for path in disks] == [1, 3]
     assert outcome.disks[0].finish == ()
     run("qemu-img", "bitmap", "--remove", "-f", "qcow2", disks[1], "late")
-    run(*outcome.disks[1].finish)
+    assert outcome.disks[1].finish == (plan.steps[-3].command,)
+    run(*outcome.disks[1].finish[0])
     assert [first_byte(path) for path in disks] == [1, 1]
 
 
@@ -151,9 +153,36 @@ def test_a_delete_gets_stuck_on_a_disk_that_somebody_takes(disks: tuple[Path, Pa
         assert "it is in use by qemu-nbd (process" in (outcome.error or "")
         assert [disk.text for disk in outcome.disks] == ["'one' (id 1) was deleted", "as before"]
         assert not any(disk.quarantined for disk in outcome.disks)
-    run(*outcome.disks[1].finish)
+    assert [len(disk.finish) for disk in outcome.disks] == [0, 1]
+    run(*outcome.disks[1].finish[0])
     assert [row[1] for row in table(disks[1])] == ["two"]
     assert operations() == ()
+
+
+def test_every_delete_that_is_left_is_named_in_order(disks: tuple[Path, Path]) -> None:
+    plan = plan_delete(*disks, which=["one", "two"])
+    with ExitStack() as stack:
+        taken = At(StepKind.DELETE, disks[1], lambda: stack.enter_context(exported(disks[1])))
+        outcome = carry_out(plan, taken)
+    assert outcome.ending is Ending.STUCK
+    deletes = [step for step in plan.steps if step.kind is StepKind.DELETE]
+    left = {disk.path: disk.finish for disk in outcome.disks}
+    for path in disks:
+        rest = [step.command for step in deletes[1:] if step.targets[0].path == path]
+        assert left[path] == tuple(rest)
+        for command in rest:
+            run(*command)
+    assert [table(path) for path in disks] == [[], []]
+
+
+def test_a_stuck_restore_of_a_damaged_image_names_the_repair_and_the_restore(disks: tuple[Path, Path]) -> None:
+    take(disks[1], "late")
+    plan = plan_restore(*disks, which="one", safety=False)
+    restoring = At(StepKind.RESTORE, disks[1], lambda: (add_bitmap(disks[1]), damage(disks[1])))
+    outcome = carry_out(plan, restoring)
+    assert outcome.ending is Ending.STUCK
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"), plan.steps[-3].command)
+    assert outcome.as_json()["disks"][1]["finish"] == [list(command) for command in outcome.disks[1].finish]
 
 
 def test_a_rollback_that_cannot_be_done_everywhere_says_what_is_left(disks: tuple[Path, Path]) -> None:
@@ -165,9 +194,97 @@ def test_a_rollback_that_cannot_be_done_everywhere_says_what_is_left(disks: tupl
     assert outcome.ending is Ending.STUCK
     assert [disk.text for disk in outcome.disks] == ["as before", f"{plan.safety!r} (id 3) was taken"]
     assert contents(disks[0]) == before
-    assert outcome.disks[1].finish == ("vmsnap", "delete", str(disks[1]), f"tag:{plan.safety}")
+    assert outcome.disks[1].finish == (("vmsnap", "delete", str(disks[1]), f"tag:{plan.safety}"),)
     assert first_byte(disks[1]) == 3
     assert wait_for(judge(disks[1])) is None
+
+
+def test_a_rollback_leaves_an_image_alone_that_another_process_holds_by_then(disks: tuple[Path, Path]) -> None:
+    plan = plan_restore(*disks, which="one")
+    seen: list[bytes] = []
+    with ExitStack() as stack:
+
+        def hold() -> None:
+            add_bitmap(disks[1])  # so that this restore is refused
+            file = stack.enter_context(disks[0].open("r+b"))  # without a lock, so that only a look at /proc tells
+            writer = stack.enter_context(subprocess.Popen(["sleep", "60"], stdin=file))
+            stack.callback(writer.kill)
+            seen.append(disks[0].read_bytes())
+
+        outcome = carry_out(plan, At(StepKind.RESTORE, disks[1], hold))
+    assert outcome.ending is Ending.STUCK
+    assert "it is in use by sleep (process" in outcome.details
+    assert disks[0].read_bytes() == seen[0]
+    assert [disk.quarantined for disk in outcome.disks] == [False, False]
+    back = ("vmsnap", "restore", str(disks[0]), f"tag:{plan.safety}", "--no-safety")
+    assert outcome.disks[0].finish == (back, ("vmsnap", "delete", str(disks[0]), f"tag:{plan.safety}"))
+    assert (outcome.disks[1].text, outcome.disks[1].finish) == ("as before", ())
+    succeed(plan_restore(disks[0], which=f"tag:{plan.safety}", safety=False))
+    succeed(plan_delete(disks[0], which=[f"tag:{plan.safety}"]))
+    assert [first_byte(path) for path in disks] == [3, 3]
+
+
+def dying(folder_: Path, program: str, *, after: bool) -> Path:
+    """Make a program that is killed the first time, before or after the real one's work, and then is the real one.
+
+    Returns what exists when it was killed.
+    """
+    real, killed = shutil.which(program), folder_ / "killed"
+    work = f'{real} "$@"\n' if after else ""
+    script = folder_ / program
+    script.write_text(f'#!/bin/sh\n[ -e {killed} ] && exec {real} "$@"\n{work}touch {killed}\nkill -9 $$\n')
+    script.chmod(0o755)
+    return killed
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_replacing_never_ends_with_neither_snapshot(
+    disks: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    plan = plan_take(*disks, tag="one", choices={Choice.REPLACE})
+    before = [contents(path) for path in disks]
+    (tmp_path / "bin").mkdir()
+    killed = dying(tmp_path / "bin", "qemu-storage-daemon", after=after)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    outcome = carry_out(plan)
+    assert killed.exists()
+    assert outcome.error == f"{disks[0]}: qemu-storage-daemon failed: it was ended by SIGKILL"
+    assert not any(disk.quarantined for disk in outcome.disks)
+    if not after:  # the old one is there, so the new one may go again
+        assert outcome.ending is Ending.ROLLED_BACK
+        assert [contents(path) for path in disks] == before
+        return
+    assert outcome.ending is Ending.STUCK
+    assert table(disks[0]) == [("2", "two", 2), ("3", "one", 3)]
+    assert table(disks[1]) == [("1", "one", 1), ("2", "two", 2), ("3", "one", 3)]
+    assert [len(disk.finish) for disk in outcome.disks] == [0, 1]
+    run(*outcome.disks[1].finish[0])
+    assert table(disks[1]) == table(disks[0])
+
+
+def again(path: Path, tag: str) -> None:
+    """Have somebody else delete the last snapshot and take another one, which gets the same id."""
+    (last,) = [one.id for one in opened(path).snapshots[-1:]]
+    run("qemu-img", "snapshot", "-d", "two", path)
+    write(path, "write -q -P 99 0 1M")
+    take(path, tag)
+    assert [(one.id, one.tag) for one in opened(path).snapshots[-1:]] == [(last, tag)]
+
+
+@pytest.mark.parametrize("tag", ["another", "two"])
+@pytest.mark.parametrize("verb", [Verb.RESTORE, Verb.DELETE])
+def test_an_id_that_belongs_to_another_snapshot_by_now(disks: tuple[Path, Path], verb: Verb, tag: str) -> None:
+    path, after = disks[0], list[bytes]()
+    plan = plan_restore(path, which="two", safety=False) if verb is Verb.RESTORE else plan_delete(path, which=["two"])
+
+    def replace() -> None:
+        again(path, tag)
+        after.append(path.read_bytes())
+
+    outcome = carry_out(plan, At(plan.steps[1].kind, path, replace))
+    assert outcome.error == f"{path}: 'two' (id 2) is not there any more"
+    assert path.read_bytes() == after[0]
+    assert [(disk.quarantined, disk.finish) for disk in outcome.disks] == [(False, ())]
 
 
 def test_a_plan_that_is_no_longer_true(disks: tuple[Path, Path]) -> None:
@@ -477,7 +594,7 @@ def test_a_journal_that_fails_half_way_stops_everything(disks: tuple[Path, Path]
     assert outcome.ending is Ending.STUCK
     assert "the journal" in (outcome.error or "")
     assert [disk.text for disk in outcome.disks] == ["'three' (id 3) was taken", "as before"]
-    assert outcome.disks[0].finish == ("vmsnap", "delete", str(disks[0]), "tag:three")
+    assert outcome.disks[0].finish == (("vmsnap", "delete", str(disks[0]), "tag:three"),)
     assert disks[1].read_bytes() == before
 
 
@@ -514,6 +631,9 @@ def test_a_journal_that_fails_after_a_step_is_a_failure_like_another(disks: tupl
     assert outcome.ending is Ending.STUCK
     assert (outcome.error or "").endswith(": Is a directory")
     assert [disk.quarantined for disk in outcome.disks] == [False, True]
+    undo = [("vmsnap", "delete", str(path), "tag:three") for path in disks]
+    assert outcome.disks[0].finish == (undo[0],)
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"), undo[1])
     assert outcome.disks[0].text == "'three' (id 3) was taken"
     assert outcome.disks[1].text.startswith(
         "'three' (id 3) was taken; in quarantine: nothing is wrong with it, but the j"

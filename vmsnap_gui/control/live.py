@@ -61,7 +61,7 @@ async def _take(step: Step, run: Run) -> None:
         except Lost:
             raise
         except ControlError as error:
-            left = await _cleared(qmp, step, run, before)
+            left = await _cleared(qmp, step, before)
             await go_on(qmp, run, runs=status == "running")
             raise ControlError(f"QEMU did not save: {error.message}{left}", command=error.command) from error
         await go_on(qmp, run, runs=status == "running")
@@ -146,7 +146,6 @@ async def _not_loaded(
     for target in step.targets:
         back = f"the disk has gone back to {target.tag!r} (id {target.id})"
         run.told[target.path] = back if target.path in moved else "the disk is as it was"
-        run.finish[target.path] = step.command
     gone = ", ".join(path.name for path in moved) or "no disk"
     text = f"{said}; {gone} went back before that, {memory}, and the machine stands still: do not let it run on"
     return ControlError(text, command=error.command)
@@ -166,7 +165,6 @@ async def _unrestore(step: Step, run: Run) -> None:
         raise ControlError("the disk does not hold what the safety snapshot holds", path=wrong[0])
     run.torn = False
     for target in step.targets:
-        run.finish.pop(target.path, None)
         run.told[target.path] = f"the disk and the memory are those of {safety.targets[0].tag!r} again"
 
 
@@ -186,7 +184,7 @@ async def _delete(step: Step, run: Run) -> None:
     _require_kept(run, target.path)
 
 
-async def _cleared(qmp: QMP, step: Step, run: Run, before: dict[Path, Fingerprints]) -> str:
+async def _cleared(qmp: QMP, step: Step, before: dict[Path, Fingerprints]) -> str:
     """Delete what a failed take has left; return "", or what to add to its error where that fails, too.
 
     QEMU deletes it itself, but where it cannot write the table (no space), it forgets a snapshot that is still there.
@@ -196,11 +194,8 @@ async def _cleared(qmp: QMP, step: Step, run: Run, before: dict[Path, Fingerprin
     except Lost:
         raise
     except ControlError as error:
-        tag = step.targets[0].tag
-        for target in step.targets:
-            if any(key not in before[target.path].snapshots for key in _tagged(fingerprints(target.path), tag)):
-                run.finish[target.path] = ("vmsnap", "delete", str(target.path), f"tag:{tag}")
-        return f"; a part of {tag!r} is left, to be deleted when the machine is shut down: {error.message}"
+        part = f"a part of {step.targets[0].tag!r} is left, to be deleted when the machine is shut down"
+        return f"; {part}: {error.message}"
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
+from vmsnap_gui.control.finishing import commands_left, repair_command
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.terms import Ending, Reach, StepKind
 
@@ -36,9 +37,9 @@ def disk_results(
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
-        repair = ("vmsnap", "check", str(path), "--repair")
-        finish = repair if why is not None else run.finish.get(path, ()) if ending is Ending.STUCK else ()
-        results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
+        finish = [repair_command(path)] if why is not None else []
+        finish += commands_left(run, path, found) if ending is Ending.STUCK else []
+        results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=tuple(finish)))
     return tuple(results)
 
 

@@ -36,7 +36,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         *blockers_of.space_blockers(disks, 1),
     ]
     old = [(disk, one) for disk in disks for one in disk.snapshots if one.tag == tag]
-    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one) for disk, one in old]
+    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one, alone=False) for disk, one in old]
     return Plan(
         verb=Verb.TAKE,
         machine=machine,
@@ -253,9 +253,10 @@ def _restore(disk: Disk, snapshot: Snapshot, safety: str | None) -> Step:
     )
 
 
-def _delete(disk: Disk, snapshot: Snapshot) -> Step:
+def _delete(disk: Disk, snapshot: Snapshot, *, alone: bool = True) -> Step:
+    """Return the step that deletes a snapshot; `alone` is whether no step before it takes another one of its tag."""
     path, id_, tag = common.path_of(disk), snapshot.id or "", snapshot.tag or ""
-    alone = sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag
+    alone = alone and sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag != ""
     return Step(
         kind=StepKind.DELETE,
         targets=(Target(path=path, tag=tag, id=id_),),

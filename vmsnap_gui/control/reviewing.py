@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control.finishing import repair_command
 from vmsnap_gui.control.journal import Mark, Marked, Operation, interrupted, settle
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.quarantine import judge
@@ -50,8 +51,8 @@ async def _look(image: Marked) -> DiskResult:
     path: Path = image.path
     held = await judge(path)
     if held is not None:
-        repair = ("vmsnap", "check", str(path), "--repair")
-        return DiskResult(path=path, text=f"in quarantine: {held.why}", quarantined=True, finish=repair)
+        why = f"in quarantine: {held.why}"
+        return DiskResult(path=path, text=why, quarantined=True, finish=(repair_command(path),))
     texts = {
         Mark.WAITING: "not touched",
         Mark.DONE: "its steps so far were done, or taken back",
