@@ -224,16 +224,18 @@ def test_a_rollback_leaves_an_image_alone_that_another_process_holds_by_then(dis
     assert [first_byte(path) for path in disks] == [3, 3]
 
 
-def dying(folder_: Path, program: str, *, after: bool) -> Path:
-    """Make a program that is killed the first time, before or after the real one's work, and then is the real one.
+def dying(place: Path, monkeypatch: pytest.MonkeyPatch, program: str, *, with_: str = "", after: bool = True) -> Path:
+    """Have a program killed the first time that it is run with certain words, before or after its work.
 
     Returns what exists when it was killed.
     """
-    real, killed = shutil.which(program), folder_ / "killed"
+    place.mkdir()
+    real, killed, script = shutil.which(program), place / "killed", place / program
     work = f'{real} "$@"\n' if after else ""
-    script = folder_ / program
-    script.write_text(f'#!/bin/sh\n[ -e {killed} ] && exec {real} "$@"\n{work}touch {killed}\nkill -9 $$\n')
+    spared = f"""[ -e {killed} ] || case "$*" in *'{with_}'*) false ;; esac"""
+    script.write_text(f'#!/bin/sh\n{{ {spared}; }} && exec {real} "$@"\n{work}touch {killed}\nkill -9 $$\n')
     script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
     return killed
 
 
@@ -243,9 +245,7 @@ def test_replacing_never_ends_with_neither_snapshot(
 ) -> None:
     plan = plan_take(*disks, tag="one", choices={Choice.REPLACE})
     before = [contents(path) for path in disks]
-    (tmp_path / "bin").mkdir()
-    killed = dying(tmp_path / "bin", "qemu-storage-daemon", after=after)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    killed = dying(tmp_path / "bin", monkeypatch, "qemu-storage-daemon", after=after)
     outcome = carry_out(plan)
     assert killed.exists()
     assert outcome.error == f"{disks[0]}: qemu-storage-daemon failed: it was ended by SIGKILL"
@@ -474,15 +474,15 @@ def test_a_damaged_image_stays_in_quarantine_until_it_is_repaired(disks: tuple[P
     interrupt(*disks)
     before = contents(disks[1])
     damage(disks[1])
+    moved = disks[1].rename(disks[1].with_name("moved"))
+    assert quarantine_of(moved) is not None
+    moved.rename(disks[1])
     held = wait_for(judge(disks[1]))
     assert held is not None
     assert held.why == "qemu-img check finds 1 error"
     damaged = disks[1].read_bytes()
     plans = [plan_take(*disks, tag="x"), plan_restore(*disks, which="one"), plan_delete(*disks, which=["one"])]
     assert [hindrances(plan) for plan in plans] == [[Hindrance.QUARANTINED]] * 3
-    moved = disks[1].rename(disks[1].with_name("moved"))
-    assert quarantine_of(moved) is not None
-    moved.rename(disks[1])
     assert disks[1].read_bytes() == damaged
 
     plan = plan_repair(*disks)

@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,8 @@ class Marked:
         device, inode: What it is.
         mark: How far the operation is with it.
         kept: What must read the same afterwards: key of the snapshot, or ACTIVE, to digest.
+        stamp: Size, and times of the last change of content and of inode in ns, at the last look at it in doubt.
+        touched: Whether a look found another stamp than the one before, and no writing of ours explains it.
     """
 
     path: Path
@@ -71,6 +73,8 @@ class Marked:
     inode: int
     mark: Mark
     kept: dict[str, str]
+    stamp: tuple[int, int, int] | None = None
+    touched: bool = False
 
     def is_of(self, path: Path) -> bool:
         """Whether this is the image at `path`: the same file, or the same place."""
@@ -167,6 +171,30 @@ class Operation:
         """Return the images whose writing has not ended in an orderly way."""
         return [one.path for one in self.images if one.mark is Mark.WRITING]
 
+    def look(self, path: Path) -> bool:
+        """Compare an image in doubt, that nobody has open, with the last look at it; tell whether it was touched since.
+
+        Raises:
+            ControlError: the image is gone, or what was seen cannot be written.
+        """
+        image = self.image(path)
+        if image is None or (self.alive() and self.pid != os.getpid()):  # its own process looks at it
+            return image is not None and image.touched
+        now = _stamp_of(path)
+        if now != image.stamp:
+            image.touched = image.touched or image.stamp is not None
+            image.stamp = now
+            self.save()
+        return image.touched
+
+    def expect_writing(self, path: Path) -> None:
+        """Look once more, and take the stamp anew at the next look: a repair of ours is about to write; see `look`."""
+        self.look(path)
+        image = self.image(path)
+        if image is not None:
+            image.stamp = None
+            self.save()
+
     def end(self, ending: str) -> None:
         """Record the end; the entry is forgotten unless an image is doubtful."""
         self.ended = ending
@@ -238,6 +266,8 @@ class Operation:
                     "inode": one.inode,
                     "mark": one.mark.value,
                     "kept": one.kept,
+                    "stamp": one.stamp,
+                    "touched": one.touched,
                 }
                 for one in self.images
             ],
@@ -252,13 +282,12 @@ class Operation:
     @contextlib.contextmanager
     def _as_before_unless_saved(self) -> Iterator[None]:
         """Save what is done to the marks within, or undo it; raises ControlError."""
-        marks = [one.mark for one in self.images]
+        before = [replace(one) for one in self.images]
         yield
         try:
             self.save()
         except ControlError:
-            for one, mark in zip(self.images, marks, strict=True):
-                one.mark = mark
+            self.images = before
             raise
 
     def _mark(self, paths: Iterable[Path], mark: Mark) -> None:
@@ -266,7 +295,8 @@ class Operation:
             found = self.image(path)
             if found is None:
                 raise ControlError("the plan says nothing of this image", path=path)
-            found.mark = mark
+            if found.mark is not mark:  # and what was seen of an earlier doubt counts no more
+                found.mark, found.stamp, found.touched = mark, None, False
 
 
 def folder() -> Path:
@@ -319,12 +349,30 @@ def settle(operation: Operation, unsound: Collection[Path] = ()) -> None:
 
 def _read(file: Path) -> Operation:
     document = json.loads(file.read_bytes())
-    images = [
-        Marked(Path(one["path"]), one["device"], one["inode"], Mark(one["mark"]), one["kept"])
-        for one in document["images"]
-    ]
+    images = [_read_image(one) for one in document["images"]]
     names = ("plan", "pid", "started", "begun", "step", "undoing", "tool", "ended", "abandoned")
     return Operation(file, images=images, **{name: document[name] for name in names})
+
+
+def _read_image(one: dict[str, Any]) -> Marked:
+    stamp = one.get("stamp")
+    return Marked(
+        path=Path(one["path"]),
+        device=one["device"],
+        inode=one["inode"],
+        mark=Mark(one["mark"]),
+        kept=one["kept"],
+        stamp=tuple(stamp) if stamp is not None else None,
+        touched=bool(one.get("touched")),
+    )
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ControlError(f"it cannot be found: {error.strerror}", path=path) from error
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _write(file: Path, data: bytes) -> None:

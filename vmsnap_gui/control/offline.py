@@ -9,7 +9,7 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
 from vmsnap_gui.control.finishing import fresh, lost
 from vmsnap_gui.control.journal import Mark
-from vmsnap_gui.control.quarantine import changed_from, examine, release
+from vmsnap_gui.control.quarantine import UNPROVED, changed_from, examine, expect_writing, release, touched
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.tools import write_with
 from vmsnap_gui.control.work import Run, Worker
@@ -125,6 +125,7 @@ async def _check(step: Step, run: Run) -> None:
 
 async def _repair(step: Step, run: Run) -> None:
     (target,) = step.targets
+    expect_writing(target.path)
     ended = await write_with(run, step.command)
     run.said.append(ended.said)
     found = qemu_img.report(ended, target.path)
@@ -136,6 +137,8 @@ async def _repair(step: Step, run: Run) -> None:
     changed = changed_from(target.path, image.kept if image is not None else {})
     if changed:
         raise ControlError(f"{', '.join(changed)} no longer read as before", path=target.path)
+    if touched(target.path):
+        raise ControlError(UNPROVED, path=target.path)
 
 
 async def _release(step: Step, run: Run) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
+    from vmsnap_gui.control.quarantine import Quarantine
     from vmsnap_gui.image.snapshot import Snapshot
 
 
@@ -150,15 +151,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     found = [] if blockers else [await _wrong(disk) for disk in machine.fit_disks]
     steps: list[Step] = []
     losses: list[str] = []
-    for disk, damage, changed in found:
+    for disk, damage, doubt in found:
         if damage:
             steps.append(_repair(disk))
-        elif changed and Choice.ACCEPT in options.choices:
+        elif doubt is not None and Choice.ACCEPT in options.choices:
             steps.append(_release(disk))
-            losses.append(f"{common.name_of(disk)}: {', '.join(changed)} as they were.")
-        elif changed:
-            blockers.append(_changed_blocker(disk, changed))
-    wrong = [disk for disk, damage, changed in found if damage or changed]
+            lost = f"{', '.join(doubt.changed)} as they were" if doubt.changed else "the proof that nothing was changed"
+            losses.append(f"{common.name_of(disk)}: {lost}.")
+        elif doubt is not None:
+            blockers.append(_doubt_blocker(doubt))
+    wrong = [disk for disk, damage, doubt in found if damage or doubt is not None]
     warnings = [f"{common.name_of(disk)}: {damage}." for disk, damage, _ in found if damage]
     return Plan(
         verb=Verb.REPAIR,
@@ -174,13 +176,13 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     )
 
 
-async def _wrong(disk: Disk) -> tuple[Disk, str, tuple[str, ...]]:
-    """Return a disk with what a repair would be for, and with what in it no longer reads as before."""
+async def _wrong(disk: Disk) -> tuple[Disk, str, Quarantine | None]:
+    """Return a disk with what a repair would be for, and with why it is held although there is nothing to repair."""
     held = await judge(common.path_of(disk))
     damage = (await examine(common.path_of(disk))).text
-    if held is not None and not held.changed:
+    if held is not None and not held.whole:
         damage = f"in quarantine, since {held.what} did not come to its end: {held.why}"
-    return disk, damage, held.changed if held is not None else ()
+    return disk, damage, held if held is not None and held.whole else None
 
 
 def _repair(disk: Disk) -> Step:
@@ -203,12 +205,12 @@ def _release(disk: Disk) -> Step:
     )
 
 
-def _changed_blocker(disk: Disk, changed: Sequence[str]) -> Blocker:
+def _doubt_blocker(doubt: Quarantine) -> Blocker:
     return Blocker(
         kind=Hindrance.QUARANTINED,
-        text=f"It is whole again, but not all in it reads as before: {', '.join(changed)}.",
+        text=f"It is whole again, but {doubt.why}.",
         remedy="Take it from a backup, or accept it as it is.",
-        path=disk.path,
+        path=doubt.path,
         choice=Choice.ACCEPT,
     )
 
