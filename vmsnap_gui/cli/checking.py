@@ -80,19 +80,19 @@ async def _look_at(path: Path) -> dict[str, Any]:
     from vmsnap_gui.control.quarantine import judge
 
     found: dict[str, Any] = {"path": str(path), "clean": False, "errors": None, "leaks": None, "problem": None}
+    held = await judge(path)
+    found["quarantine"] = f"{held.what}: {held.why}" if held is not None else None
     try:
         check = await qemu_img.check(path)
-        found |= {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
-        held = await judge(path)
     except ControlError as error:
         complain(error)
-        return found | {"problem": error.message, "quarantine": None}
-    return found | {"quarantine": f"{held.what}: {held.why}" if held is not None else None}
+        return found | {"problem": error.message}
+    return found | {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
 
 
 def _text(found: dict[str, Any]) -> str:
+    state = "clean" if found["clean"] else f"{found['errors']} errors, {found['leaks']} leaked clusters"
     if found["problem"] is not None:
-        return f"{found['path']}: not checked: {found['problem']}"
-    damage = f"{found['errors']} errors, {found['leaks']} leaked clusters"
-    text = f"{found['path']}: {'clean' if found['clean'] else damage}"
+        state = f"not checked: {found['problem']}"
+    text = f"{found['path']}: {state}"
     return text if found["quarantine"] is None else f"{text}; in quarantine: {found['quarantine']}"
