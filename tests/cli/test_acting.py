@@ -15,6 +15,8 @@ import pytest
 
 from tests.cli.acting import Terminal, run
 from tests.control.doing import contents, layered, run_python, table
+from tests.control.test_executing import interrupt
+from tests.control.test_locks import exported
 from tests.image.tools import MIB, create
 from tests.machines import Machine
 from vmsnap_gui.cli import main
@@ -262,6 +264,20 @@ def test_check(capsys: Capture, image: Path, tmp_path: Path) -> None:
     status, out, _ = run(capsys, "check", image, "--repair", "--dry-run", "--json")
     assert (status, json.loads(out)["steps"]) == (0, [])
     assert run(capsys, "check", raw)[0] == 1
+
+
+def test_check_of_an_image_in_quarantine_that_cannot_be_checked(capsys: Capture, image: Path) -> None:
+    interrupt(image)
+    with exported(image):
+        status, out, err = run(capsys, "check", image, "--json")
+        (found,) = json.loads(out)
+        assert (status, found["clean"]) == (1, False)
+        assert "Is another process using the image" in found["problem"]
+        assert found["problem"] in err
+        assert found["quarantine"].startswith("take 'three': it is in use by qemu-nbd (process ")
+        out = run(capsys, "check", image)[1]
+        assert out.strip().endswith(f"not checked: {found['problem']}; in quarantine: {found['quarantine']}")
+    assert run(capsys, "check", image)[0] == 0
 
 
 def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> None:

@@ -86,16 +86,16 @@ async def _look_at(path: Path) -> dict[str, Any]:
     from vmsnap_gui.image.errors import ImageError
 
     found: dict[str, Any] = {"path": str(path), "clean": False, "errors": None, "leaks": None, "problem": None}
+    held = await judge(path)
+    found["quarantine"] = f"{held.what}: {held.why}" if held is not None else None
     try:
         check = await qemu_img.check(path)
-        found |= {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
-        held = await judge(path)
     except ControlError as error:
         use = None
         with contextlib.suppress(ImageError):  # nobody can tell
             use = use_of(path)  # where somebody has it open for writing, qemu-img only asks whether that is so
-        return found | {"problem": use or error.message, "quarantine": None}
-    return found | {"quarantine": f"{held.what}: {held.why}" if held is not None else None}
+        return found | {"problem": use or error.message}
+    return found | {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
 
 
 def _text(found: dict[str, Any]) -> str:

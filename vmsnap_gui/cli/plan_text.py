@@ -52,8 +52,7 @@ def _step_lines(number: int, step: Step, *, commands: bool) -> list[str]:
         which = f"  {target.tag!r}" + (f" (id {target.id})" if target.id is not None else "") if target.tag else ""
         lines.append(_INDENT + printable(f"{target.path!s:<{width}}{which}").rstrip())
     if commands:
-        words = step.command
-        lines.append(f"{_INDENT}$ {printable(words[0] if len(words) == 1 else shlex.join(words))}")
+        lines.append(f"{_INDENT}$ {command_text(step.command)}")
     if step.undone_by is not None:
         lines.append(f"{_INDENT}if a later step fails: {printable(step.undone_by)}")
     return lines
@@ -87,6 +86,11 @@ def _blocker_lines(blocker: Blocker, mark: str = "  - ") -> list[str]:
     return lines
 
 
+def command_text(words: Sequence[str]) -> str:
+    """Return a command as one would type it: in a shell, or, if it is one word, as a line of QMP."""
+    return printable(words[0] if len(words) == 1 else shlex.join(words))
+
+
 def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
     """Return what came of a plan as lines; `target` is how the machine was named on the command line."""
     lines = [f"{_ENDINGS[outcome.ending]}: {printable(f'{outcome.plan.verb.value} {outcome.plan.subject}')}"]
@@ -94,8 +98,9 @@ def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
     for disk in outcome.disks:
         lines.append("  " + printable(f"{disk.path!s:<{width}}  {disk.text}"))
         if disk.finish:
-            lines.append(f"    to finish by hand: {printable(shlex.join(disk.finish))}")
-        lines += [f"    {printable(f'{what}: {shlex.join(command)}')}" for what, command in disk.rescue]
+            lines.append("    to finish by hand:")
+            lines += [f"      $ {command_text(command)}" for command in disk.finish]
+        lines += [f"    {printable(what)}: {command_text(command)}" for what, command in disk.rescue]
     if outcome.status is not None:
         where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
         lines.append(f"  The machine is {outcome.status}{where}.")

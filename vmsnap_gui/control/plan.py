@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 
+Command = tuple[str, ...]
+"""What a person would type: an argument list, or one line of QMP."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
     """Something that stops the whole plan.
@@ -63,14 +67,14 @@ class Step:
         kind: What.
         targets: On which disks and snapshots, in order; a live take and restore has the VM state's disk first.
         text: For people: "Take 'clean' of web.qcow2".
-        command: What a person would type to do the same by hand: an argument list, or one line of QMP.
+        command: What does the same by hand.
         undone_by: What takes it back if a later step fails, for people; None where nothing does.
     """
 
     kind: StepKind
     targets: tuple[Target, ...]
     text: str
-    command: tuple[str, ...]
+    command: Command
     undone_by: str | None = None
 
 
@@ -200,15 +204,15 @@ class DiskResult:
         path: The image.
         text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
         quarantined: Whether it may only be checked and repaired now.
-        finish: The command that would finish this disk's part, empty where there is nothing to finish.
+        finish: The commands that would finish this disk's part, in order; empty where there is nothing to finish.
         rescue: What can be done where a repair has failed: for what, in a few words, and the command that does it.
     """
 
     path: Path
     text: str
     quarantined: bool = False
-    finish: tuple[str, ...] = ()
-    rescue: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    finish: tuple[Command, ...] = ()
+    rescue: tuple[tuple[str, Command], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +254,7 @@ class Outcome:
                     "path": str(d.path),
                     "text": d.text,
                     "quarantined": d.quarantined,
-                    "finish": list(d.finish),
+                    "finish": [*map(list, d.finish)],
                     "rescue": [{"what": what, "command": list(command)} for what, command in d.rescue],
                 }
                 for d in self.disks

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
+    from vmsnap_gui.control.quarantine import Quarantine
     from vmsnap_gui.image.snapshot import Snapshot
 
 
@@ -40,7 +41,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         *blockers_of.space_blockers(disks, 1),
     ]
     old = [(disk, one) for disk in disks for one in disk.snapshots if one.tag == tag]
-    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one) for disk, one in old]
+    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one, alone=False) for disk, one in old]
     return Plan(
         verb=Verb.TAKE,
         machine=machine,
@@ -154,15 +155,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     found = [] if blockers else [await _wrong(disk) for disk in machine.fit_disks]
     steps: list[Step] = []
     losses: list[str] = []
-    for disk, damage, changed in found:
+    for disk, damage, doubt in found:
         if damage:
             steps.append(_repair(disk))
-        elif changed and Choice.ACCEPT in options.choices:
+        elif doubt is not None and Choice.ACCEPT in options.choices:
             steps.append(_release(disk))
-            losses.append(f"{common.name_of(disk)}: {', '.join(changed)} as they were.")
-        elif changed:
-            blockers.append(_changed_blocker(disk, changed))
-    wrong = [disk for disk, damage, changed in found if damage or changed]
+            lost = f"{', '.join(doubt.changed)} as they were" if doubt.changed else "the proof that nothing was changed"
+            losses.append(f"{common.name_of(disk)}: {lost}.")
+        elif doubt is not None:
+            blockers.append(_doubt_blocker(doubt))
+    wrong = [disk for disk, damage, doubt in found if damage or doubt is not None]
     warnings = [f"{common.name_of(disk)}: {damage}." for disk, damage, _ in found if damage]
     return Plan(
         verb=Verb.REPAIR,
@@ -182,16 +184,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
 _NO_REPAIR = "What qemu-img cannot repair stays in quarantine; the result then says how to copy what can be read of it."
 
 
-async def _wrong(disk: Disk) -> tuple[Disk, str, tuple[str, ...]]:
-    """Return a disk with what a repair would be for, and with what in it no longer reads as before."""
+async def _wrong(disk: Disk) -> tuple[Disk, str, Quarantine | None]:
+    """Return a disk with what a repair would be for, and with why it is held although there is nothing to repair."""
     held = await judge(common.path_of(disk))
     try:
         damage = (await examine(common.path_of(disk))).text
     except ControlError as error:  # a repair may get further than a check
         damage = f"it cannot be checked: {error.message}"
-    if held is not None and not held.changed:
+    if held is not None and not held.whole:
         damage = f"in quarantine, since {held.what} did not come to its end: {held.why}"
-    return disk, damage, held.changed if held is not None else ()
+    return disk, damage, held if held is not None and held.whole else None
 
 
 def _repair(disk: Disk) -> Step:
@@ -214,12 +216,12 @@ def _release(disk: Disk) -> Step:
     )
 
 
-def _changed_blocker(disk: Disk, changed: Sequence[str]) -> Blocker:
+def _doubt_blocker(doubt: Quarantine) -> Blocker:
     return Blocker(
         kind=Hindrance.QUARANTINED,
-        text=f"It is whole again, but not all in it reads as before: {', '.join(changed)}.",
+        text=f"It is whole again, but {doubt.why}.",
         remedy="Take it from a backup, or accept it as it is.",
-        path=disk.path,
+        path=doubt.path,
         choice=Choice.ACCEPT,
     )
 
@@ -264,9 +266,10 @@ def _restore(disk: Disk, snapshot: Snapshot, safety: str | None) -> Step:
     )
 
 
-def _delete(disk: Disk, snapshot: Snapshot) -> Step:
+def _delete(disk: Disk, snapshot: Snapshot, *, alone: bool = True) -> Step:
+    """Return the step that deletes a snapshot; `alone` is whether no step before it takes another one of its tag."""
     path, id_, tag = common.path_of(disk), snapshot.id or "", snapshot.tag or ""
-    alone = sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag
+    alone = alone and sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag != ""
     return Step(
         kind=StepKind.DELETE,
         targets=(Target(path=path, tag=tag, id=id_),),
