@@ -275,8 +275,8 @@ def test_check_of_an_image_in_quarantine_that_cannot_be_checked(capsys: Capture,
         assert "Is another process using the image" in found["problem"]
         assert found["problem"] in err
         assert found["quarantine"].startswith("take 'three': it is in use by qemu-nbd (process ")
-        out = run(capsys, "check", image)[1]
-        assert out.strip().endswith(f"not checked: {found['problem']}; in quarantine: {found['quarantine']}")
+        told = run(capsys, "check", image)[2]
+        assert told.strip().endswith(f"not checked: {found['problem']}; in quarantine: {found['quarantine']}")
     assert run(capsys, "check", image)[0] == 0
 
 

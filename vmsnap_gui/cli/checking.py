@@ -63,9 +63,8 @@ async def _look(options: argparse.Namespace) -> int:
     for disk in machine.disks:
         if disk.path is not None and disk.fit:
             documents.append(await _look_at(disk.path))
-            problem = documents[-1]["problem"]
-            if problem is not None:
-                complain(CommandError(f"{disk.path}: not checked: {problem}"))
+            if documents[-1]["problem"] is not None:
+                complain(CommandError(_text(documents[-1])))
             elif not options.json:
                 print(printable(_text(documents[-1])))
         elif not options.json:
@@ -99,6 +98,8 @@ async def _look_at(path: Path) -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    damage = f"{found['errors']} errors, {found['leaks']} leaked clusters"
-    text = f"{found['path']}: {'clean' if found['clean'] else damage}"
+    state = "clean" if found["clean"] else f"{found['errors']} errors, {found['leaks']} leaked clusters"
+    if found["problem"] is not None:
+        state = f"not checked: {found['problem']}"
+    text = f"{found['path']}: {state}"
     return text if found["quarantine"] is None else f"{text}; in quarantine: {found['quarantine']}"
