@@ -149,7 +149,9 @@ class ActingSession(QObject):
 
     def draft(self, verb: Verb, whom: Whom, *words: str, options: Options | None = None) -> Draft:
         """Begin a plan; whoever asks for it owns it."""
-        return Draft(self._jobs, Wish(verb=verb, whom=whom, words=words, options=options or Options()), self)
+        others = tuple(entry.path for entry in self._session.library.entries if not entry.is_folder)
+        wish = Wish(verb=verb, whom=whom, words=words, options=options or Options(), others=others)
+        return Draft(self._jobs, wish, self)
 
     def carry_out(self, plan: Plan, name: str) -> None:
         """Do what a person saw and confirmed, as a job of this name; `ended` follows."""

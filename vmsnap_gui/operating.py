@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.terms import Ending, Options, Verb
@@ -51,12 +51,14 @@ class Wish:
         whom: With which machine.
         words: The tag to take, or the selectors ("id:3") of what to restore, delete or start from.
         options: What was chosen beside that.
+        others: Images that are known beside those of the machine.
     """
 
     verb: Verb
     whom: Whom
     words: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ async def _plan(wish: Wish) -> Plan:
     if wish.verb is Verb.START and wish.whom.profile is not None:
         from vmsnap_gui.control.planning_start import plan_start
 
-        return await plan_start(wish.whom.profile, next(iter(wish.words), None), wish.options)
-    machine = await _survey(wish.whom)
+        return await plan_start(wish.whom.profile, next(iter(wish.words), None), wish.options, wish.others)
+    machine = replace(await _survey(wish.whom), others=wish.others)
     if wish.verb is Verb.TAKE:
         return await planning.plan_take(machine, wish.words[0], wish.options)
     if wish.verb is Verb.RESTORE:

@@ -272,7 +272,7 @@ def test_check_of_an_image_in_quarantine_that_cannot_be_checked(capsys: Capture,
         status, out, err = run(capsys, "check", image, "--json")
         (found,) = json.loads(out)
         assert (status, found["clean"]) == (1, False)
-        assert "Is another process using the image" in found["problem"]
+        assert "it is in use by qemu-nbd" in found["problem"]
         assert found["problem"] in err
         assert found["quarantine"].startswith("take 'three': it is in use by qemu-nbd (process ")
         told = run(capsys, "check", image)[2]

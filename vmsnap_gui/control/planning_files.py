@@ -49,6 +49,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=(_DISKS_ONLY, *common.left_out_warnings(machine)),
+        notes=tuple(blockers_of.overlay_notes(machine, disks)),
         losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
         cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
@@ -68,6 +69,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
         *blockers_of.space_blockers(disks, 1 if options.safety else 0),
         *blockers_of.size_blockers(held, options.choices),
         *blockers_of.bitmap_blockers(disks),
+        *blockers_of.overlay_blockers(machine, disks),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
@@ -103,6 +105,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         steps=_checked(disks, [_delete(disk, one) for disk, one in going]) if not blockers else (),
         blockers=tuple(blockers),
         warnings=deletion.warnings,
+        notes=tuple(blockers_of.overlay_notes(machine, disks)),
         losses=deletion.losses,
         cost=Cost(free=free_of(disks), frees=frees_of(going)),
         options=options,

@@ -92,6 +92,7 @@ class Hindrance(enum.Enum):
     IMAGE = "image damaged"
     QUARANTINED = "quarantined"
     BITMAPS = "bitmaps"
+    BACKING = "backing file"
     RESIZED = "resized"
     EMPTY_STATE = "no VM state"
     MONITOR = "monitor"
