@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-
 _TABLE = Path(".cache", "faults.md")
 """The table of these runs, which docs/faults.md shows."""
 
