@@ -9,17 +9,20 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.layouts import Layouts, register_width
+from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.configuration import Configuration
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
@@ -28,7 +31,13 @@ MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
 
 
-def open_state(view: ByteView, *, forward: bool = False, progress: Progress | None = None) -> VMState:
+def open_state(
+    view: ByteView,
+    *,
+    forward: bool = False,
+    layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None,
+    progress: Progress | None = None,
+) -> VMState:
     """Find the sections of the savevm stream in `view`.
 
     By the tail this reads only the stream's ends, whatever the size of RAM; the forward walk, taken where there is no
@@ -37,13 +46,14 @@ def open_state(view: ByteView, *, forward: bool = False, progress: Progress | No
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
+        layouts: Asked, where the stream does not describe all of its devices, for layouts of its machine type.
         progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
     Raises:
         StreamError: this is no savevm stream, or one of an obsolete or unknown version.
         ImageError: the file below cannot be read.
     """
-    state = VMState(view)
+    state = VMState(view, layouts)
     state._open(forward, progress)
     return state
 
@@ -66,8 +76,9 @@ class VMState:
         end: Offset after the stream's last byte that was understood.
     """
 
-    def __init__(self, view: ByteView) -> None:
+    def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
         self.view = view
+        self._sources = layouts
         self.machine: str | None = None
         self.configuration: Field | None = None
         self.located = Located.FORWARD
@@ -151,11 +162,14 @@ class VMState:
         assert self._index is not None
         return self._index
 
-    def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
+    def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:
         eof = self._tail.eof if self._tail is not None else None
+        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts or self._layouts(()))
+
+    def _layouts(self, sources: Sequence[LayoutSource]) -> Layouts | None:
         # A stream with a configuration section is of a QEMU that is newer than the layouts known here.
-        layouts = Layouts(self.view) if self._tail is None and self._configuration is None else None
-        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts)
+        is_old = self._tail is None and self._configuration is None
+        return Layouts(self.view, sources, is_old=is_old) if is_old or sources else None
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -271,7 +285,9 @@ class VMState:
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         parser = self._parser(progress)
         devices = self._devices()
-        walk = self._walk(parser, devices)
+        is_described = self._tail is not None and self._tail.desc.complete
+        layouts = self._layouts(self._sources(self.machine) if self._sources is not None and not is_described else ())
+        walk = self._walk(parser, devices, layouts)
         sections: list[Section] = []
         stopped: str | None = None
         try:
@@ -295,7 +311,8 @@ class VMState:
             if device is not None:
                 self._descriptions[section.offset] = device
         self._descriptions |= walk.described
-        problems += _width_notice(walk.described)
+        if layouts is not None:
+            problems += layouts.notices(walk.described)
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
@@ -313,15 +330,6 @@ class VMState:
         problems += [Problem(text, position) for text in self._tail.desc.problems]
         problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
         return True
-
-
-def _width_notice(described: dict[int, DeviceDescription]) -> list[Problem]:
-    """Say which register width was taken for the processors: nothing in such a stream tells it."""
-    for offset, device in described.items():
-        width = register_width(device)
-        if width is not None:
-            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
-    return []
 
 
 def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:

@@ -144,6 +144,8 @@ class ForwardWalk:
                 problem = "the stream ends within this section"
             if claimed is not None and header.type is SectionType.FULL:
                 problem, bounded_by = misdescribed(claimed - payload, end - payload), None
+            elif self._is_found(header, payload, end):
+                bounded_by = None
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,
@@ -201,7 +203,8 @@ class ForwardWalk:
     def _layout_end(self, named: Header, payload: int) -> int | None:
         """Return the end of the first layout after which a section follows, None without one.
 
-        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark.
+        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark, and
+        a mark only where no section follows it.
         """
         fitting: list[tuple[bool, int, DeviceDescription]] = []
         for description, end in self._layouts.fitting(named, payload) if self._layouts is not None else ():
@@ -216,9 +219,20 @@ class ForwardWalk:
                 break
         if not fitting:
             return None
-        _, end, description = min(fitting, key=lambda fit: fit[0])
+        doubtful, end, description = min(fitting, key=lambda fit: fit[0])
+        if doubtful and self._borders.next_header(end + 1, end + STEP) is not None:
+            return None
         self.described[payload - named.size] = description
         return end
+
+    def _is_found(self, header: Header, payload: int, end: int) -> bool:
+        """Tell whether a layout describes a section whose end was found, and keep it."""
+        if self._layouts is None or header.type is not SectionType.FULL:
+            return False
+        description = self._layouts.bounded(header, payload, end)
+        if description is not None:
+            self.described[payload - header.size] = description
+        return description is not None
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:

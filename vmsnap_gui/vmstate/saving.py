@@ -10,7 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.decoder import MARKED, Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import SectionType, footer, full_header
 
@@ -106,7 +106,7 @@ class _Saver:
             self._leaf(node)
         elif field.type == "gtree":
             self._tree(field, node)
-        elif field.type in ("qtailq", "qlist"):
+        elif field.type in ("qtailq", "qlist", MARKED):
             self._list(field, node)
         else:
             self.description(field.nested[0], node.children) if field.nested else self.rest(node.children)
@@ -135,10 +135,11 @@ class _Saver:
         return True
 
     def _list(self, field: VMStateField, node: Field) -> None:
-        """A qtailq or qlist: before each element a byte 1, at the end a byte 0."""
+        """A qtailq or qlist: before each element a marker, at the end a byte 0."""
         items = [child for child in node.children if child.kind is Kind.STRUCT]
-        for nested, item in zip(field.nested, items, strict=False):
-            self.out += b"\1"
+        markers = [child for child in node.children if child.kind is Kind.FRAME]
+        for nested, marker, item in zip(field.nested, markers, items, strict=False):
+            self._leaf(marker)
             self.description(nested, item.children)
         self._end(node)
 
