@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Values = Mapping[str, int | bytes]
     Exists = Callable[[Values, int], bool]
+    PreSave = Callable[[Mapping[str, Any]], dict[str, Any]]
+    PostSave = Callable[[Mapping[str, Any]], None]
+    Needed = Callable[[Mapping[str, Any]], bool]
     Count = int | str | Callable[[Values, int], int]
 
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
@@ -94,6 +97,9 @@ class VMStateDescription:
         fields: In stream order.
         subsections: In stream order, after the fields; of a general description those that may be there.
         minimum_version_id: The oldest version that a general description can read.
+        pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
+        post_save: Called after saving with the values.
+        needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
     """
 
     name: str
@@ -101,6 +107,9 @@ class VMStateDescription:
     fields: tuple[VMStateField, ...] = ()
     subsections: tuple[VMStateDescription, ...] = ()
     minimum_version_id: int = 0
+    pre_save: PreSave | None = None
+    post_save: PostSave | None = None
+    needed: Needed | None = None
 
     @property
     def payload_size(self) -> int:

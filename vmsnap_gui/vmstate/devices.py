@@ -11,6 +11,7 @@ from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
 from vmsnap_gui.vmstate.layouts import Layouts, register_width
 from vmsnap_gui.vmstate.ram_table import RamTable
+from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
 from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
-MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
 
 
@@ -184,7 +184,7 @@ class VMState:
         return {key: tuple(same) for key, same in found.items()}
 
     def _open(self, forward: bool, progress: Progress | None) -> None:
-        self._check_magic()
+        check_start(self.view.read(0, min(8, self.view.size)))
         problems: list[Problem] = []
         try:
             self._tail = find_tail(self.view, progress)
@@ -204,16 +204,6 @@ class VMState:
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
-
-    def _check_magic(self) -> None:
-        head = self.view.read(0, min(8, self.view.size))
-        if len(head) < 8 or head[:4] != MAGIC:
-            raise StreamError("this is no VM state: it does not start with QEVM", offset=0)
-        version = int.from_bytes(head[4:], "big")
-        if version == 2:
-            raise StreamError("this VM state is of savevm version 2, which QEMU gave up in 2009", offset=4)
-        if version != 3:
-            raise StreamError(f"this VM state is of savevm version {version}; only version 3 is known", offset=4)
 
     def _read_configuration(self, problems: list[Problem]) -> None:
         reader = Reader(self.view, 8)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.sections import SectionType, footer, full_header
+from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,15 +167,14 @@ class _Saver:
         self.rest(child for child in node.children if child.kind is Kind.RAW)
 
     def _subsection(self, description: VMStateDescription, node: Field) -> None:
-        name = description.name.encode()
-        self.out += bytes([SectionType.SUBSECTION.value, len(name)]) + name + description.version_id.to_bytes(4, "big")
+        self.out += subsection_header(description.name, description.version_id)
         self.description(description, [child for child in node.children if child.kind is not Kind.FRAME])
 
     def _leaf(self, node: Field) -> None:
         changed = self._changes.get(node.offset)
         if changed is not None and (changed.kind, changed.size) == (node.kind, node.size):
             node = changed
-        data = _encoded(node)
+        data = encoded(node)
         if len(data) != node.size:
             raise SaveError(f"{node.name}: its value takes {len(data)} bytes, but it has {node.size}")
         self.out += data
@@ -193,8 +192,8 @@ def _groups(fields: Sequence[VMStateField]) -> Iterator[list[VMStateField]]:
         yield group
 
 
-def _encoded(node: Field) -> bytes:
-    """Return the bytes of a leaf."""
+def encoded(node: Field) -> bytes:
+    """Return the bytes of a leaf; SaveError where it has no value."""
     value = node.value
     if isinstance(value, bytes):
         return value
