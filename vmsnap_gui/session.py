@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.reading import ImageInfo
     from vmsnap_gui.settings import Settings
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
 
 __all__ = ["LoadedState", "Report", "Session", "StateKey"]
@@ -72,6 +73,7 @@ class Session(QObject):
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
         edits: Other values for fields, until they are exported or given up.
+        layouts: What a person gave for states that do not describe themselves; kept for the session.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
         loading: The state that is being read, if one is.
@@ -97,6 +99,7 @@ class Session(QObject):
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
+        self.layouts: list[LayoutSource] = []
         self.image: Path | None = None
         self.snapshot: int | None = None
         self.loading: StateKey | None = None
@@ -353,10 +356,10 @@ class Session(QObject):
             return
         if self._reader is None:
             self._reader = Reader(key.path)
-        reader = self._reader
+        reader, layouts = self._reader, tuple(self.layouts)
         self._jobs.run(
             self.tr("Reading the saved state of %1").replace("%1", key.path.name),
-            lambda progress: reader.load(key, snapshot, progress),
+            lambda progress: reader.load(key, snapshot, layouts, progress),
             lane=key.lane,
             success=self._state_ready,
             failure=partial(self._state_broke, key),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +48,31 @@ def struct_of(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.
     """A struct; all values of one strategy have the same subsections."""
     described, values = draw(descriptions(depth + 1))
     other = draw(st.integers(0, 255))
-    return VMStateField(name, "struct", 0, nested=(described,)), st.sampled_from([values, {**values, "first": other}])
+    field = VMStateField(name, "struct", 0, nested=(described,))
+    if not described.subsections and draw(st.booleans()):
+        field = replace(field, type="vstruct", nested=(replace(described, version_id=99),))
+        field = replace(field, struct_version=described.version_id)
+    return field, st.sampled_from([values, {**values, "first": other}])
+
+
+def text_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A text behind its length."""
+    kind = draw(st.sampled_from(["capability", "str"]))
+    return VMStateField(name, kind, 0), st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def pointer_of(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A pointer to a struct, or NULL; a struct that begins like the mark of NULL could not be told from it."""
+    field, value = struct_of(draw, name, depth)
+    kind = draw(st.sampled_from([Pointers.NULLABLE, Pointers.MARKED]))
+    return replace(field, pointers=kind), st.none() | value.filter(lambda found: found["first"] != ord("0"))
 
 
 def one(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
     """Any field that is no array."""
     kinds: list[Callable[..., tuple[VMStateField, st.SearchStrategy[Any]]]] = [scalar_of, bytes_of]
-    chosen = draw(st.sampled_from([*kinds, struct_of] if depth < 2 else kinds))
-    return chosen(draw, name, depth) if chosen is struct_of else chosen(draw, name)
+    chosen = draw(st.sampled_from([*kinds, struct_of, pointer_of] if depth < 2 else kinds))
+    return chosen(draw, name, depth) if chosen in (struct_of, pointer_of) else chosen(draw, name)
 
 
 def fixed_array(draw: st.DrawFn, name: str, depth: int) -> Part:
@@ -87,7 +104,7 @@ def sized_buffer(draw: st.DrawFn, name: str, _: int) -> Part:
 
 
 def single(draw: st.DrawFn, name: str, depth: int) -> Part:
-    field, value = one(draw, name, depth)
+    field, value = text_of(draw, name) if draw(st.integers(0, 5)) == 0 else one(draw, name, depth)
     return [field], {name: draw(value)}
 
 
@@ -104,8 +121,9 @@ def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
 
 
 def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
-    field, value = struct_of(draw, name, depth)
-    return [replace(field, type="qtailq")], {name: draw(st.lists(value, max_size=3))}
+    described, values = draw(descriptions(depth + 1))
+    field = VMStateField(name, "qtailq", 0, nested=(described,))
+    return [field], {name: [values] * draw(st.integers(0, 3))}
 
 
 @st.composite

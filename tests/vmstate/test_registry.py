@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vmstate.checks import open_both
@@ -102,7 +102,8 @@ def kinds(data: bytes) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=1500, phases=[Phase.generate])
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@settings(deadline=None, max_examples=150)
 @given(
     st.lists(descriptions(), min_size=1, max_size=3),
     st.lists(st.binary(max_size=40), max_size=3),
@@ -160,7 +161,7 @@ def test_what_is_saved_is_loaded_and_shown(
     assert len(shown) == len(described) + len(plain)
     for entry in source.entries:
         if isinstance(entry.handler, Described):
-            assert values_of(tail.decode(shown[entry.key]).children) == entry.handler.values
+            assert values_of(tail.decode(shown[entry.key]).children, entry.handler.description) == entry.handler.values
     assert [s.section_id for s in forward.sections if s.type is not SectionType.PART][: len(source.entries)]
     position = tail.sections[0].offset
     for section in forward.sections:

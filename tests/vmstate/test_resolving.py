@@ -10,8 +10,8 @@ from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.eras.building import before, buffer, describe, marked, pci, struct, timer, u8, u16, u32
 from vmsnap_gui.vmstate.eras.msix import has_msix, msix, vectors
 from vmsnap_gui.vmstate.fields import to_json
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import VMStateDescription

@@ -21,7 +21,7 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
 from vmsnap_gui.vmstate.exporting import write_stream
 from vmsnap_gui.vmstate.wire import StreamError
@@ -58,7 +58,7 @@ def _export(options: argparse.Namespace) -> int:
         snapshot = only_state(image, options.snapshot)
         try:
             progress = line.step("Opening the state")
-            state = open_state(image.vm_state(snapshot, progress), progress=progress)
+            state = open_snapshot(image, snapshot, progress=progress)
             edits = [edit_of(state, wish) for wish in options.edits]
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error

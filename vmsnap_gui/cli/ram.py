@@ -20,7 +20,7 @@ from vmsnap_gui.cli.output import (
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.fields import printable
 from vmsnap_gui.vmstate.wire import StreamError
 
@@ -84,7 +84,7 @@ def _ram(options: argparse.Namespace) -> int:
 
 def _index(image: Image, snapshot: Snapshot, line: ProgressLine) -> RamIndex:
     progress = line.step("Opening the state")
-    state = open_state(image.vm_state(snapshot, progress), progress=progress)
+    state = open_snapshot(image, snapshot, progress=progress)
     return state.index_ram(line.step("Indexing memory"))
 
 

@@ -17,10 +17,14 @@ from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.vmstate.configuration import Configuration
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
@@ -28,7 +32,13 @@ if TYPE_CHECKING:
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
 
 
-def open_state(view: ByteView, *, forward: bool = False, progress: Progress | None = None) -> VMState:
+def open_state(
+    view: ByteView,
+    *,
+    forward: bool = False,
+    layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None,
+    progress: Progress | None = None,
+) -> VMState:
     """Find the sections of the savevm stream in `view`.
 
     By the tail this reads only the stream's ends, whatever the size of RAM; the forward walk, taken where there is no
@@ -37,15 +47,47 @@ def open_state(view: ByteView, *, forward: bool = False, progress: Progress | No
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
+        layouts: Asked, where the stream does not describe all of its devices, for layouts of its machine type.
         progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
     Raises:
         StreamError: this is no savevm stream, or one of an obsolete or unknown version.
         ImageError: the file below cannot be read.
     """
-    state = VMState(view)
+    state = VMState(view, layouts)
     state._open(forward, progress)
     return state
+
+
+def open_snapshot(
+    image: Image,
+    snapshot: Snapshot,
+    *,
+    forward: bool = False,
+    layouts: Sequence[LayoutSource] = (),
+    progress: Progress | None = None,
+) -> VMState:
+    """Open the state of a snapshot.
+
+    Where it does not describe itself, layouts are sought in `layouts`, then in the other snapshots of the image: those
+    of the same machine type that describe themselves.
+
+    Raises:
+        StreamError, ImageError: like `open_state`; the snapshot may have no state.
+        Cancelled: by the progress callback.
+    """
+
+    def sources(machine: str | None) -> Sequence[LayoutSource]:
+        if machine is None or len(image.snapshots) < 2:
+            return layouts
+        from vmsnap_gui.vmstate.siblings import layouts_of  # seldom needed
+
+        others = [other for other in image.snapshots if other != snapshot]
+        found = layouts_of(image, others, machine, progress)
+        return layouts if found is None else (*layouts, found)
+
+    view = image.vm_state(snapshot, progress)
+    return open_state(view, forward=forward, layouts=sources, progress=progress)
 
 
 class VMState:
@@ -66,8 +108,9 @@ class VMState:
         end: Offset after the stream's last byte that was understood.
     """
 
-    def __init__(self, view: ByteView) -> None:
+    def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
         self.view = view
+        self._sources = layouts
         self.machine: str | None = None
         self.configuration: Field | None = None
         self.located = Located.FORWARD
@@ -151,11 +194,14 @@ class VMState:
         assert self._index is not None
         return self._index
 
-    def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
+    def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:
         eof = self._tail.eof if self._tail is not None else None
+        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts or self._layouts(()))
+
+    def _layouts(self, sources: Sequence[LayoutSource]) -> Layouts | None:
         # A stream with a configuration section is of a QEMU that is newer than the layouts known here.
-        layouts = Layouts(self.view) if self._tail is None and self._configuration is None else None
-        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts)
+        is_old = self._tail is None and self._configuration is None
+        return Layouts(self.view, sources, is_old=is_old) if is_old or sources else None
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -261,7 +307,9 @@ class VMState:
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         parser = self._parser(progress)
         devices = self._devices()
-        walk = self._walk(parser, devices)
+        is_described = self._tail is not None and self._tail.desc.complete
+        layouts = self._layouts(self._sources(self.machine) if self._sources is not None and not is_described else ())
+        walk = self._walk(parser, devices, layouts)
         sections: list[Section] = []
         stopped: str | None = None
         try:
@@ -285,7 +333,9 @@ class VMState:
             if device is not None:
                 self._descriptions[section.offset] = device
         self._descriptions |= walk.described
-        problems += _width_notice(walk.described)
+        if layouts is not None and layouts.is_old:
+            problems += _width_notice(walk.described)
+        problems += _layouts_notice(layouts, walk.described)
         self.ram_blocks = parser.table
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
@@ -312,6 +362,15 @@ def _width_notice(described: dict[int, DeviceDescription]) -> list[Problem]:
         if width is not None:
             return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
     return []
+
+
+def _layouts_notice(layouts: Layouts | None, described: dict[int, DeviceDescription]) -> list[Problem]:
+    """Say which sections are described by layouts from elsewhere, and what those did not tell."""
+    if layouts is None or not layouts.used:
+        return []
+    uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in layouts.used.items())
+    decided = f"; {layouts.decided} counts or fields that they leave open by what fits" if layouts.decided else ""
+    return [Problem(f"the stream does not describe itself: {uses}{decided}", min(described))]
 
 
 def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:

@@ -145,6 +145,8 @@ class ForwardWalk:
                 problem = "the stream ends within this section"
             if claimed is not None and header.type is SectionType.FULL:
                 problem, bounded_by = misdescribed(claimed - payload, end - payload), None
+            elif self._is_found(header, payload, end):
+                bounded_by = None
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,
@@ -220,6 +222,15 @@ class ForwardWalk:
         _, end, description = min(fitting, key=lambda fit: fit[0])
         self.described[payload - named.size] = description
         return end
+
+    def _is_found(self, header: Header, payload: int, end: int) -> bool:
+        """Tell whether a layout describes a section whose end was found, and keep it."""
+        if self._layouts is None or header.type is not SectionType.FULL:
+            return False
+        description = self._layouts.bounded(header, payload, end)
+        if description is not None:
+            self.described[payload - header.size] = description
+        return description is not None
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:

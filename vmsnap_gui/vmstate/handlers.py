@@ -102,7 +102,7 @@ class Described(PlainHandler):
         stream.skip(len(data))
         nodes, _ = Decoder(data, base).description(concrete, 0, len(data))
         self.values.clear()
-        self.values.update(values_of(nodes))
+        self.values.update(values_of(nodes, self.description))
         self.saved = concrete
 
     def _fit(self, stream: Input, version: int) -> tuple[VMStateDescription, bytes]:

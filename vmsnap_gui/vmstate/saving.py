@@ -10,7 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.decoder import MARKED, Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     Changes = Mapping[int, Field]
     """Fields with other values, by their offset in the stream."""
 
-_NULL = b"0"  # VMS_NULLPTR_MARKER
+NULL = b"0"  # VMSNULLPTR_MARKER
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_VALID = b"1"  # VMS_MARKER_PTR_VALID
+VALID = b"1"  # VMS_MARKER_PTRVALID
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
@@ -106,7 +106,7 @@ class _Saver:
             self._leaf(node)
         elif field.type == "gtree":
             self._tree(field, node)
-        elif field.type in ("qtailq", "qlist"):
+        elif field.type in ("qtailq", "qlist", MARKED):
             self._list(field, node)
         else:
             self.description(field.nested[0], node.children) if field.nested else self.rest(node.children)
@@ -116,7 +116,7 @@ class _Saver:
         if not isinstance(children, Elements):  # pointers that loading allocates: a marker before each object
             for field, child in zip(group, children, strict=True):
                 if child.kind is Kind.FRAME:
-                    self.out += _VALID
+                    self.out += VALID
                 else:
                     self.element(field, child)
             return
@@ -135,10 +135,11 @@ class _Saver:
         return True
 
     def _list(self, field: VMStateField, node: Field) -> None:
-        """A qtailq or qlist: before each element a byte 1, at the end a byte 0."""
+        """A qtailq or qlist: before each element a marker, at the end a byte 0."""
         items = [child for child in node.children if child.kind is Kind.STRUCT]
-        for nested, item in zip(field.nested, items, strict=False):
-            self.out += b"\1"
+        markers = [child for child in node.children if child.kind is Kind.FRAME]
+        for nested, marker, item in zip(field.nested, markers, items, strict=False):
+            self._leaf(marker)
             self.description(nested, item.children)
         self._end(node)
 
@@ -198,7 +199,7 @@ def encoded(node: Field) -> bytes:
     if isinstance(value, bytes):
         return value
     if node.kind is Kind.NULL:
-        return _NULL
+        return NULL
     if node.kind is Kind.FLOAT and isinstance(value, float):
         return struct.pack(">d", value)
     if node.kind is Kind.TEXT and isinstance(value, str):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import scalar_type
+from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
+from vmsnap_gui.vmstate.description import Pointers
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.saving import SaveError, encoded
+from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
 from vmsnap_gui.vmstate.sections import subsection_header
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
 
 _MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
+_LISTS = ("qtailq", "qlist", MARKED)
 _LENGTHS = {"capability": 1, "str": 4}
 """Bytes of the length that stands before a text."""
 
@@ -36,20 +38,30 @@ def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> 
             field that counts it says.
     """
     saver = _Saver()
-    saver.description(description, values, {}, "")
+    saver.description(description, description.version_id, values, {}, "")
     return bytes(saver.out)
 
 
-def values_of(nodes: Iterable[Field]) -> dict[str, Tree]:
-    """Return the values of decoded fields, without savevm's own bytes."""
-    return {node.name: _value(node) for node in nodes if node.kind is not Kind.FRAME}
+def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[str, Tree]:
+    """Return the values of decoded fields, without savevm's own bytes; `description` is the general one."""
+    fields = {field.name: field for field in description.fields}
+    subsections = {subsection.name: subsection for subsection in description.subsections}
+    found: dict[str, Tree] = {}
+    for node in nodes:
+        if node.kind is Kind.SUBSECTION:
+            found[node.name] = values_of(node.children, subsections[node.name])
+        elif node.kind is not Kind.FRAME:
+            found[node.name] = _value(node, fields[node.name])
+    return found
 
 
-def _value(node: Field) -> Tree:
+def _value(node: Field, field: VMStateField) -> Tree:
     if node.kind is Kind.ARRAY:
-        return [_value(child) for child in node.children if child.kind is not Kind.FRAME]
-    if node.kind in (Kind.STRUCT, Kind.SUBSECTION):
-        return values_of(node.children)
+        items = [_value(child, field) for child in node.children if child.kind is not Kind.FRAME]
+        # the marker of a single pointer makes it look like an array of one
+        return items[0] if field.pointers is Pointers.MARKED and not field.is_array else items
+    if node.kind is Kind.STRUCT:
+        return values_of(node.children, field.nested[0])
     return node.value
 
 
@@ -60,9 +72,8 @@ class _Saver:
         self.out = bytearray()
 
     def description(
-        self, description: VMStateDescription, values: Mapping[str, Tree], around: Values, path: str
+        self, description: VMStateDescription, version: int, values: Mapping[str, Tree], around: Values, path: str
     ) -> dict[str, int | bytes]:
-        version = description.version_id
         own: dict[str, int | bytes] = {}
         if description.pre_save is not None:
             values = {**values, **description.pre_save(values)}
@@ -75,7 +86,8 @@ class _Saver:
             if needed:
                 self.out += subsection_header(subsection.name, subsection.version_id)
                 inner = _mapping(values.get(subsection.name, {}), f"{path}{subsection.name}")
-                self.description(subsection, inner, {**around, **own}, f"{path}{subsection.name}.")
+                known = {**around, **own}
+                self.description(subsection, subsection.version_id, inner, known, f"{path}{subsection.name}.")
         return own
 
     def _field(
@@ -86,7 +98,7 @@ class _Saver:
         if field.size_from is not None:
             size = field.multiply * _number(field.size_from, known, version)
         value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
-        if field.type == "qtailq":
+        if field.type in _LISTS:
             for item in _list(value, where):
                 self.out += b"\1"
                 self._element(field, size, item, known, where)
@@ -105,15 +117,22 @@ class _Saver:
     def _element(
         self, field: VMStateField, size: int, value: Tree, known: Values, where: str
     ) -> dict[str, int | bytes]:
+        if field.pointers is not Pointers.NONE and value is None:
+            self.out += NULL
+            return {}
+        if field.pointers is Pointers.MARKED:
+            self.out += VALID
         if field.nested:
-            own = self.description(field.nested[0], _mapping(value, where), known, f"{where}.")
+            nested = field.nested[0]
+            version = nested.version_id if field.struct_version is None else field.struct_version
+            own = self.description(nested, version, _mapping(value, where), known, f"{where}.")
             return {f"{field.name}.{name}": one for name, one in own.items()}
         data = _leaf(field.type, size, value, where)
         self.out += data
         scalar = scalar_type(field.type)
         if scalar is not None and isinstance(value, int):
             return {field.name: int(value)}
-        return {field.name: data} if scalar is None and len(data) <= _MAX_KNOWN else {}
+        return {field.name: data} if len(data) <= _MAX_KNOWN else {}
 
 
 def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
