@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.description import PAGE_SIZES, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.sections import SectionType, subsection_header
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 
 if TYPE_CHECKING:
@@ -110,6 +110,19 @@ def _machine(reader: Input) -> bytes:
     if length > _MAX_NAME:
         raise StreamError(f"the machine type's name would be {length} bytes long", offset=at)
     return reader.bytes(length)
+
+
+def without_capabilities(configuration: Field, data: bytes, dropped: frozenset[str]) -> bytes:
+    """Return a configuration section's bytes without some capabilities; `configuration` is its tree."""
+    for node in configuration.children:
+        if node.name == "configuration/capabilities":
+            start = node.offset - configuration.offset
+            head = subsection_header(node.name, 1)
+            had = _capabilities(data[start + len(head) : start + node.size])
+            names = [name.encode() for name in had if name not in dropped]
+            body = len(names).to_bytes(4, "big") + b"".join(bytes([len(name)]) + name for name in names)
+            return data[:start] + (head + body if names else b"") + data[start + node.size :]
+    return data
 
 
 def _subsection(reader: Input, known: VMStateDescription | None) -> VMStateDescription | None:

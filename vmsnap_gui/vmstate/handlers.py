@@ -22,16 +22,16 @@ _BEHIND = 6 + 255
 """Bytes of the longest header of a subsection: as long as fewer are known behind a section, one could begin there."""
 
 
-class Handler(ABC):
+class Handler(ABC):  # noqa: B024 (what it must be able to do is a plain one's or a live one's)
     """Saves and loads the payload of one section."""
 
-    @abstractmethod
     def load(self, stream: Input, version: int) -> None:
         """Load one section's payload, and read exactly that; of a live handler START, each PART and END.
 
         Raises:
-            StreamError: it cannot be loaded.
+            StreamError: it cannot be loaded, which is so for all that is there only to be saved.
         """
+        raise StreamError(f"version {version} of it can be saved, but not loaded here", offset=stream.position)
 
 
 class PlainHandler(Handler):

@@ -95,12 +95,13 @@ class Registry:
             name: The id string, at most 255 bytes.
             handler: Saves and loads the section.
             version: That is written, and the newest that is loaded.
-            instance_id: A fixed one, or the next free one of this name.
+            instance_id: A fixed one, or the next free one of this name. Fixed ones may repeat, since QEMU's isapc has
+                two "isa-ide" 0; the first loads the first section, and so on.
             section_id: A fixed one, as another stream has it, or the next in order.
             early: Save it before what is live is begun.
 
         Raises:
-            RegistryError: the name is too long, or the instance or section id is taken.
+            RegistryError: the name is too long, or the section id is taken.
         """
         if not 0 < len(name.encode()) <= _MAX_NAME:
             raise RegistryError(f"{name!r} does not fit into the header of a section")
@@ -108,8 +109,6 @@ class Registry:
             instance_id = max((e.instance_id + 1 for e in self._entries if e.name == name), default=0)
         if section_id is None:
             section_id = self._next_id
-        if any((e.name, e.instance_id) == (name, instance_id) for e in self._entries):
-            raise RegistryError(f"instance {instance_id} of {name!r} is registered already")
         if any(e.section_id == section_id for e in self._entries):
             raise RegistryError(f"section id {section_id} is taken")
         self._next_id = max(self._next_id, section_id + 1)
@@ -160,7 +159,9 @@ class Registry:
 
 class _Loading:
     def __init__(self, entries: tuple[SaveStateEntry, ...], stream: Input) -> None:
-        self._entries = {(entry.name, entry.instance_id): entry for entry in entries}
+        self._waiting: dict[tuple[str, int], list[SaveStateEntry]] = {}
+        for entry in entries:
+            self._waiting.setdefault((entry.name, entry.instance_id), []).append(entry)
         self._stream = stream
         self._started: dict[int, tuple[SaveStateEntry, int]] = {}  # by the stream's section ids, with its version
 
@@ -189,10 +190,11 @@ class _Loading:
         stream, start = self._stream, self._stream.position
         header = Header.read(stream)
         if header.type in NAMING:
-            entry = self._entries.get((header.name, header.instance_id))
-            if entry is None:
+            waiting = self._waiting.get((header.name, header.instance_id))
+            if waiting is None:
                 message = f"nothing here loads section {header.name!r}, instance {header.instance_id}"
                 raise UnknownSection(message, offset=start)
+            entry = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             if header.version > entry.version:
                 message = f"section {entry.key!r} is of version {header.version}, and at most {entry.version} is known"
                 raise UnsupportedVersion(message, offset=start)

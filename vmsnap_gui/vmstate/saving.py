@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import MARKED, Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
+from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ VALID = b"1"  # VMS_MARKER_PTRVALID
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
-class SaveError(Exception):
+class SaveError(StreamError):
     """A tree cannot be saved by a description: one sentence for people, with the field's path in the tree."""
 
 
