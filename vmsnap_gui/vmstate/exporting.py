@@ -33,7 +33,13 @@ CHUNK = 2 << 20
 _HOW_RAM_LIES = frozenset({"mapped-ram", "multifd"})
 
 
-def write_stream(state: VMState, edits: Sequence[Edit], out: Writer, progress: Progress | None = None) -> int:
+def write_stream(
+    state: VMState,
+    edits: Sequence[Edit],
+    out: Writer,
+    progress: Progress | None = None,
+    ram: LiveHandler | None = None,
+) -> int:
     """Write the stream of a state, from its first byte to its last, without what an image has behind it.
 
     Args:
@@ -41,6 +47,7 @@ def write_stream(state: VMState, edits: Sequence[Edit], out: Writer, progress: P
         edits: New values; of two for the same field the later one holds.
         out: Where to.
         progress: Called with bytes done and bytes in all; may raise Cancelled.
+        ram: Saves other RAM in the place of the state's.
 
     Returns:
         How many bytes were written.
@@ -50,7 +57,11 @@ def write_stream(state: VMState, edits: Sequence[Edit], out: Writer, progress: P
         StreamError: the state is not a whole stream, so that QEMU could not load it.
         ImageError: the file below cannot be read.
     """
-    _Export(state, edits, out, progress).run()
+    if ram is None and state.is_mapped:
+        from vmsnap_gui.vmstate.ram_saving import RamHandler  # NumPy, which nothing else here needs
+
+        ram = RamHandler.of(state.index_ram(), progress)
+    _Export(state, edits, out, progress, ram).run()
     if progress is not None:
         progress(out.tell(), out.tell())
     return out.tell()
@@ -59,8 +70,11 @@ def write_stream(state: VMState, edits: Sequence[Edit], out: Writer, progress: P
 class _Export:
     """One state's way into a stream: its sections as they come, and who copies them."""
 
-    def __init__(self, state: VMState, edits: Sequence[Edit], out: Writer, progress: Progress | None) -> None:
+    def __init__(
+        self, state: VMState, edits: Sequence[Edit], out: Writer, progress: Progress | None, ram: LiveHandler | None
+    ) -> None:
         self.state = state
+        self._ram = ram
         self.edits = edits
         self._out = out
         self._progress = progress
@@ -78,14 +92,23 @@ class _Export:
             self._commands(saving)
             saving.begin()
             self._commands(saving)
-            while self.next is not None and self.next.type is SectionType.PART:
-                saving.iterate()
-                self._commands(saving)
+            self._iterate(saving)
             saving.complete()
         finally:
             saving.cancel()
         if self.next is not None:
             raise StreamError("sections follow in an order in which QEMU never saves", offset=self.next.offset)
+
+    def _iterate(self, saving: Saving) -> None:
+        """Write rounds until no PART is left to copy, and nothing of RAM that is written anew."""
+        while True:
+            before = self.next
+            done = saving.iterate()
+            self._commands(saving)
+            left = self.next is not None and self.next.type is SectionType.PART and self.next is not before
+            if done and not left:
+                return
+            self._out.wait()
 
     def expect(self, kind: SectionType, section: Section) -> Section:
         """Return the next section, which is of this kind and number in every stream that QEMU saves."""
@@ -104,7 +127,7 @@ class _Export:
                 message = f"{section.offset - self._reached} bytes here belong to no section: QEMU could not load them"
                 raise StreamError(message, offset=self._reached)
             self._reached = section.end
-            if not self._is_rewritten(section):
+            if self._ram is None or section.name != "ram":
                 self.next = section
                 return
         if self.state.end <= self._reached or self.state.view.read(self._reached, 1) != b"\0":
@@ -128,9 +151,6 @@ class _Export:
         if self._progress is not None:
             self._progress(min(self._out.tell(), self.state.end), self.state.end)
 
-    def _is_rewritten(self, section: Section) -> bool:
-        return section.name == "ram" and self.state.is_mapped
-
     def _registry(self) -> Registry:
         """Register who copies each section, with the number that it has."""
         registry = Registry()
@@ -140,7 +160,7 @@ class _Export:
             if section.type is SectionType.FULL:
                 handler = _CopiedDevice(self, section)
             elif section.type is SectionType.START:
-                handler = self._ram() if self._is_rewritten(section) else _CopiedParts(self, section)
+                handler = self._ram if self._ram and section.name == "ram" else _CopiedParts(self, section)
             else:
                 continue
             try:
@@ -155,11 +175,6 @@ class _Export:
             except RegistryError as error:
                 raise StreamError(f"QEMU could not load this state: {error}", offset=section.offset) from error
         return registry
-
-    def _ram(self) -> LiveHandler:
-        from vmsnap_gui.vmstate.ram_saving import RamHandler  # NumPy, which nothing else here needs
-
-        return RamHandler.of(self.state.index_ram(), self._progress)
 
     def _form(self) -> StreamForm:
         state = self.state
