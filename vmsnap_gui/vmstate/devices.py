@@ -126,6 +126,7 @@ class VMState:
         self._tail: Tail | None = None
         self._first = 8
         self._mapped = False
+        self._walked: tuple[Section, ...] | None = None
         self._descriptions: dict[int, DeviceDescription] = {}
         self._index: RamIndex | None = None
 
@@ -196,8 +197,10 @@ class VMState:
             ImageError: the file below cannot be read.
             Cancelled: by `progress`.
         """
-        if self.located is Located.FORWARD:
-            yield from sorted((*self.sections, *self.commands), key=lambda section: section.offset)
+        if self._walked is None and self.located is Located.FORWARD:
+            self._walked = tuple(sorted((*self.sections, *self.commands), key=lambda section: section.offset))
+        if self._walked is not None:
+            yield from self._walked
             return
         parser = self._parser(progress)
         walk = self._walk(parser, self._devices())
@@ -210,7 +213,9 @@ class VMState:
             self._keep_index(parser, _ram_problem(sections, str(error)))
             raise
         self._keep_index(parser, _ram_problem(sections, None))
-        yield from (section for section in self.sections if section.offset >= walk.position)
+        late = [section for section in self.sections if section.offset >= walk.position]
+        self._walked = (*sections, *late)
+        yield from late
 
     @property
     def is_mapped(self) -> bool:
