@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
