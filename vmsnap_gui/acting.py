@@ -215,6 +215,9 @@ class ActingSession(QObject):
             self._select(plan)
         self._read_again(plan)
         self._session.machines.refresh()
+        QTimer.singleShot(0, self, lambda: self._tell(outcome))  # enough was done in this turn of the event loop
+
+    def _tell(self, outcome: Outcome) -> None:
         self.ended.emit(outcome)
         self.changed.emit()
 
