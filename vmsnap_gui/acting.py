@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vmsnap_gui.control.terms import Ending, Options, StepKind, Verb
+from vmsnap_gui.control.terms import Choice, Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
 from vmsnap_gui.session import Report, sentence
@@ -43,11 +43,13 @@ class Undo:
         whom: The machine.
         safety: The tag under which the state before it is kept.
         subject: The snapshot that was restored.
+        choices: What was chosen for that, and is in the way of going back as well.
     """
 
     whom: Whom
     safety: str
     subject: str
+    choices: frozenset[Choice] = frozenset()
 
 
 class Draft(QObject):
@@ -147,7 +149,9 @@ class ActingSession(QObject):
 
     def draft(self, verb: Verb, whom: Whom, *words: str, options: Options | None = None) -> Draft:
         """Begin a plan; whoever asks for it owns it."""
-        return Draft(self._jobs, Wish(verb=verb, whom=whom, words=words, options=options or Options()), self)
+        others = tuple(entry.path for entry in self._session.library.entries if not entry.is_folder)
+        wish = Wish(verb=verb, whom=whom, words=words, options=options or Options(), others=others)
+        return Draft(self._jobs, wish, self)
 
     def carry_out(self, plan: Plan, name: str) -> None:
         """Do what a person saw and confirmed, as a job of this name; `ended` follows."""
@@ -207,12 +211,22 @@ class ActingSession(QObject):
     def _over(self, job: Job, outcome: Outcome) -> None:
         plan = self._let_go(job)
         self._remember_undo(outcome)
-        if outcome.ending is Ending.DONE and plan.verb is Verb.TAKE and self._session.image in _touched(plan):
-            self._session.expect(_taken(plan))
+        if outcome.ending is Ending.DONE and plan.verb in (Verb.TAKE, Verb.RESTORE):
+            self._select(plan)
         self._read_again(plan)
         self._session.machines.refresh()
+        QTimer.singleShot(0, self, lambda: self._tell(outcome))  # enough was done in this turn of the event loop
+
+    def _tell(self, outcome: Outcome) -> None:
         self.ended.emit(outcome)
         self.changed.emit()
+
+    def _select(self, plan: Plan) -> None:
+        """Have the snapshot selected that was taken or restored, where its image is the selected one."""
+        kinds = _TAKES if plan.verb is Verb.TAKE else _RESTORES
+        for target in (target for step in plan.steps if step.kind in kinds for target in step.targets):
+            if normal(target.path) == self._session.image:
+                self._session.expect(target.tag, target.id)
 
     def _broke(self, job: Job, error: Exception) -> None:
         if isinstance(error, NotDone):
@@ -239,7 +253,9 @@ class ActingSession(QObject):
         plan = outcome.plan
         if outcome.ending is Ending.DONE and plan.verb is Verb.RESTORE:
             whom = self.whom_of(plan)
-            self.undo = Undo(whom, plan.safety, plan.subject) if plan.safety is not None else None
+            self.undo = None
+            if plan.safety is not None:
+                self.undo = Undo(whom, plan.safety, plan.subject, plan.options.choices)
         elif self.undo is not None and plan.verb is Verb.DELETE and self.whom_of(plan) == self.undo.whom:
             gone = {t.tag for step in plan.steps if step.kind in _DELETES for t in step.targets}
             if self.undo.safety in gone:
@@ -290,12 +306,8 @@ class ActingSession(QObject):
 
 
 _TAKES = (StepKind.TAKE, StepKind.LIVE_TAKE)
+_RESTORES = (StepKind.RESTORE, StepKind.LIVE_RESTORE)
 _DELETES = (StepKind.DELETE, StepKind.LIVE_DELETE)
-
-
-def _taken(plan: Plan) -> str:
-    """Return the tag of the snapshot that a plan takes."""
-    return next(t.tag for step in plan.steps if step.kind in _TAKES for t in step.targets)
 
 
 def _touched(plan: Plan) -> set[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.terms import Ending, Options, Verb
@@ -51,12 +51,14 @@ class Wish:
         whom: With which machine.
         words: The tag to take, or the selectors ("id:3") of what to restore, delete or start from.
         options: What was chosen beside that.
+        others: Images that are known beside those of the machine.
     """
 
     verb: Verb
     whom: Whom
     words: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ async def _plan(wish: Wish) -> Plan:
     if wish.verb is Verb.START and wish.whom.profile is not None:
         from vmsnap_gui.control.planning_start import plan_start
 
-        return await plan_start(wish.whom.profile, next(iter(wish.words), None), wish.options)
-    machine = await _survey(wish.whom)
+        return await plan_start(wish.whom.profile, next(iter(wish.words), None), wish.options, wish.others)
+    machine = replace(await _survey(wish.whom), others=wish.others)
     if wish.verb is Verb.TAKE:
         return await planning.plan_take(machine, wish.words[0], wish.options)
     if wish.verb is Verb.RESTORE:
@@ -228,9 +230,12 @@ def find_interrupted() -> list[Interrupted]:
 
 
 def _interrupted(review: Review) -> Interrupted:
-    of = review.operation.plan["machine"]
+    from vmsnap_gui.control.plan import named
+
+    plan = review.operation.plan
+    what = named(plan["verb"], plan["subject"], plan["machine"])
     at = f" at the step: {review.step}" if review.step else " before its first step"
-    lines = [f"{review.what} of {of} was interrupted{at}."]
+    lines = [f"{what} was interrupted{at}."]
     lines += [f"{disk.path}: {disk.text}." for disk in review.disks]
     doubtful = tuple(disk.path for disk in review.disks if disk.quarantined)
     return Interrupted("\n".join(lines), tuple(disk.path for disk in review.disks), doubtful)

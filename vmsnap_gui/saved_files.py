@@ -40,7 +40,7 @@ def refuse_image(path: Path, *images: Path) -> None:
     """Raise ImageError where `path` is one of `images`, or an image or a saved state; OSError if nobody can tell."""
     if path.is_file() and (any(path.samefile(image) for image in images) or _is_image(path)):
         raise ImageError(
-            "this is an image or a saved VM state, which vmsnap never writes; name another file", path=path
+            "this is an image or a saved VM state, which vmsnap never overwrites; name another file", path=path
         )
 
 

@@ -218,6 +218,16 @@ class Session(QObject):
         self.selection_changed.emit()
         self._load(entry.info)
 
+    def select_state(self, path: Path, snapshot: Snapshot) -> None:
+        """Select a snapshot of an image, which is opened first where it is not; where it is gone, the newest."""
+        wanted = Choice(path, snapshot.id, snapshot.tag, snapshot.date_sec)
+        entry = self.library.entries.get(path)
+        if entry is not None and entry.info is not None:
+            self.select_snapshot(path, _find(entry.info, wanted))
+        else:
+            self.open_paths([path])
+            self._wanted = wanted
+
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
         state = self.loaded
@@ -238,10 +248,10 @@ class Session(QObject):
         if self.image is not None:
             self.reload(self.image)
 
-    def expect(self, tag: str) -> None:
-        """Select the snapshot of this tag in the selected image when the image is read next."""
+    def expect(self, tag: str, id_: str | None = None) -> None:
+        """Select the snapshot of this tag, and of this id if it is known, when the selected image is read next."""
         if self.image is not None:
-            self._wanted = Choice(self.image, None, tag, None)
+            self._wanted = Choice(self.image, id_, tag, None)
 
     def show_field(self, section: int, path: str) -> None:
         """Have the Devices tab show a field."""

@@ -106,7 +106,10 @@ class Scenario:
     def _scroll(self) -> None:
         self._measure("nothing")  # filling the tree to scroll in is no scrolling
         window = self._parts.window
+        window.inspector.setCurrentWidget(window.devices)  # out of sight it would be filled at the first step
         window.devices.tree.expandToDepth(1)
+        window.devices.tree.executeDelayedItemsLayout()
+        window.inspector.setCurrentWidget(window.memory)
         tabs = (window.memory, window.devices)
         self._areas = [area for tab in tabs for area in tab.findChildren(QAbstractScrollArea)]
         QTimer.singleShot(300, self._timer.start)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ import pytest
 
 from tests.cli.acting import Terminal, run
 from tests.control.doing import contents, layered, run_python, table
+from tests.control.test_executing import interrupt
+from tests.control.test_locks import exported
 from tests.image.tools import MIB, create
 from tests.machines import Machine
 from vmsnap_gui.cli import main
@@ -97,8 +101,14 @@ def test_what_is_in_the_way_is_told_with_the_remedy(capsys: Capture, image: Path
     before = image.read_bytes()
     status, out, err = run(capsys, "take", image, "one", "--yes")
     assert status == 1
-    assert "Say --replace to do it all the same." in out
-    assert err == f"vmsnap: {image}: There is a snapshot with the tag 'one' already (id '1' tag 'one')\n"
+    assert out == ""
+    assert err == (
+        f"vmsnap: {image}: There is a snapshot with the tag 'one' already (id '1' tag 'one').\n"
+        "    Choose another tag, or replace that snapshot.\n    Say --replace to do it all the same.\n"
+    )
+    status, out, err = run(capsys, "take", image, "one", "--dry-run")
+    assert (status, err) == (1, "")
+    assert f"  - {image}: There is a snapshot with the tag 'one' already" in out
     status, out, err = run(capsys, "delete", image, "nope", "gone", "--yes", "--json")
     assert status == 1
     assert [one["kind"] for one in json.loads(out)["blockers"]] == ["snapshot missing", "snapshot missing"]
@@ -114,8 +124,9 @@ def test_an_image_in_use_is_left_alone(capsys: Capture, image: Path) -> None:
         for words in (("take", image, "x"), ("restore", image, "one"), ("delete", image, "one")):
             status, out, err = run(capsys, *words, "--yes")
             assert status == 1
-            assert f"In use by qemu-system-x86 (process {vm.pid})" in out.replace("It is in use", "In use")
-            assert err.count("\n") == 1
+            assert out == ""
+            assert err.startswith(f"vmsnap: {image}: It is in use by qemu-system-x86 (process {vm.pid}).\n")
+            assert err.count("In use") + err.count("in use") == 1
         assert image.read_bytes() == before
 
 
@@ -255,6 +266,20 @@ def test_check(capsys: Capture, image: Path, tmp_path: Path) -> None:
     assert run(capsys, "check", raw)[0] == 1
 
 
+def test_check_of_an_image_in_quarantine_that_cannot_be_checked(capsys: Capture, image: Path) -> None:
+    interrupt(image)
+    with exported(image):
+        status, out, err = run(capsys, "check", image, "--json")
+        (found,) = json.loads(out)
+        assert (status, found["clean"]) == (1, False)
+        assert "it is in use by qemu-nbd" in found["problem"]
+        assert found["problem"] in err
+        assert found["quarantine"].startswith("take 'three': it is in use by qemu-nbd (process ")
+        told = run(capsys, "check", image)[2]
+        assert told.strip().endswith(f"not checked: {found['problem']}; in quarantine: {found['quarantine']}")
+    assert run(capsys, "check", image)[0] == 0
+
+
 def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> None:
     with image.open("r+b") as file:  # lose a cluster: a reference count of one where nothing refers
         data = bytearray(image.read_bytes())
@@ -268,6 +293,11 @@ def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> No
     assert status == 1
     assert out == f"{image}: 0 errors, 1 leaked clusters\n"
     before = contents(image)
+    status, out, err = run(capsys, "check", image, "--repair", "--dry-run")
+    assert (status, err) == (0, "")
+    assert out.startswith("Repair a.qcow2\n")
+    assert "It costs" not in out  # room is no cost
+    assert " are free on the file system.\n" in out
     status, out, err = run(capsys, "check", image, "--repair", "--yes")
     assert (status, err) == (0, "")
     assert "1 leaked cluster repaired" in out
@@ -276,11 +306,11 @@ def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> No
 
 
 def test_check_of_an_image_in_use(capsys: Capture, image: Path) -> None:
-    with Machine(["-nodefaults", "-drive", f"file={image},if=none,format=qcow2"]):
-        status, out, err = run(capsys, "check", image)
-        assert status == 1
-        assert out.startswith(f"{image}: not checked: qemu-img failed")
-        assert err.count("\n") == 1
+    with Machine(["-nodefaults", "-drive", f"file={image},if=none,format=qcow2"]) as vm:
+        why = f"it is in use by qemu-system-x86 (process {vm.pid})"
+        assert run(capsys, "check", image) == (1, "", f"vmsnap: {image}: not checked: {why}\n")
+        status, out, _ = run(capsys, "check", image, "--json")
+        assert (status, json.loads(out)[0]["problem"]) == (1, why)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +334,41 @@ def test_wrong_use(words: list[str], capsys: Capture) -> None:
         main(words)
     assert ended.value.code == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("words", [("take", "a", "--disk", "b", "tag"), ("delete", "--disk", "a", "b", "tag")])
+def test_a_word_that_disk_swallows_is_told_of(words: tuple[str, ...], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("--disk takes all words that follow it up to the next option: put it at the end")
+    )
+
+
+def test_more_disks_are_named_at_the_end_or_one_by_one(capsys: Capture, image: Path, tmp_path: Path) -> None:
+    more = [create(tmp_path / f"{name}.qcow2") for name in "bc"]
+    for words in (("--disk", *more), ("--disk", more[0], "--disk", more[1])):
+        status, out, err = run(capsys, "take", image, "x", *words, "--dry-run", "--json")
+        assert (status, err) == (0, "")
+        disks = {disk["path"] for step in json.loads(out)["steps"] for disk in step["disks"]}
+        assert disks == {str(image), *map(str, more)}
+
+
+def test_the_undo_that_is_printed_undoes(capsys: Capture, tmp_path: Path) -> None:
+    first, second = layered(tmp_path / "a b.qcow2", "one"), create(tmp_path / "b.qcow2")
+    subprocess.run(["qemu-img", "resize", "-q", first, "8M"], check=True)
+    before = contents(first)[None]
+    words = ("--yes", "--resize", "--leave-out", "--disk", second)
+    status, out, err = run(capsys, "restore", first, "one", *words)
+    assert (status, err) == (0, "")
+    assert contents(first)[None] != before
+    undo = shlex.split(out.splitlines()[-1].removeprefix("  To undo it: vmsnap "))
+    assert undo[-4:] == ["--leave-out", "--resize", "--disk", str(second)]
+    assert run(capsys, *undo, "--yes")[0] == 0
+    assert contents(first)[None] == before
 
 
 def test_what_is_not_there(capsys: Capture, tmp_path: Path) -> None:

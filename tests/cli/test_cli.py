@@ -146,8 +146,9 @@ def test_mistakes_in_a_persons_names_are_told(
 
 def test_show_of_a_disk_only_image_is_empty_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "show", "--json", sample(DISK_ONLY))
-    assert (status, json.loads(out)) == (0, [])
-    assert err.endswith("no snapshot holds a VM state\n")
+    assert (status, json.loads(out)) == (1, [])
+    assert err == f"vmsnap: {sample(DISK_ONLY)}: no snapshot holds a VM state\n"
+    assert run(capsys, "show", sample(DISK_ONLY)) == (1, "", err)
     status, _, err = run(capsys, "show", sample(DISK_ONLY), "-s", "snap0")
     assert status == 1
     assert err.count(str(sample(DISK_ONLY))) == 1
@@ -209,7 +210,7 @@ def test_no_image_is_ever_overwritten(capsys: pytest.CaptureFixture[str], tmp_pa
     for target in (victim, tmp_path / "link"):
         status, _, err = run(capsys, "ram", sample(Q35), "-s", "snap1", "--length", "16", "--output", target)
         assert status == 1
-        assert "never writes" in err
+        assert "never overwrites" in err
     assert victim.read_bytes() == before
 
 

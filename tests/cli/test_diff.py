@@ -165,5 +165,5 @@ def test_a_report_overwrites_no_image(demo: Path, capsys: pytest.CaptureFixture[
     victim = demo.with_name("victim.md")
     shutil.copy(demo, victim)
     status, _, err = run(capsys, f"{demo}@1", f"{demo}@2", "--report", victim)
-    assert (status, "never writes" in err) == (2, True)
+    assert (status, "never overwrites" in err) == (2, True)
     assert victim.read_bytes() == demo.read_bytes()

@@ -79,6 +79,15 @@ def test_profiles_are_kept_shown_and_forgotten(capsys: Capture, tmp_path: Path) 
     assert (status, out) == (1, "")
     assert "has not been confirmed since it was changed" in err
     assert "vmsnap profile confirm web" in err
+    status, out, _ = run(capsys, "start", "web", "--dry-run")
+    assert status == 1
+    assert "  - The profile 'web' has not been confirmed since it was changed: look at it and confirm it with " in out
+    assert f"  - {tmp_path}/gone.qcow2: There is no such file, and QEMU does not start without it." in out
+    plan = document(run(capsys, "start", "web", "--dry-run", "--json")[1])
+    assert (plan["profile"]["confirmed_as"], plan["ready"]) == (None, False)
+    with pytest.raises(SystemExit):
+        run(capsys, "profile", "confirm", "web")
+    assert capsys.readouterr().err.endswith("say --yes, or look at it with vmsnap profile show web\n")
     assert run(capsys, "profile", "confirm", "web", "--yes")[1].endswith("It is kept and confirmed.\n")
     (listed,) = document(run(capsys, "profile", "list", "--json")[1])
     assert listed == document(run(capsys, "profile", "show", "web", "--json")[1])
@@ -89,7 +98,8 @@ def test_profiles_are_kept_shown_and_forgotten(capsys: Capture, tmp_path: Path) 
     assert (status, err) == (1, "vmsnap: there is a profile 'web' already; replace it with --replace\n")
     assert run(capsys, "profile", "add", "web", "--replace", "--command", "qemu-system-x86_64", "-S")[0] == 0
     assert not ProfileStore().get("web").confirmed
-    assert run(capsys, "profile", "remove", "web") == (0, "", "")
+    told = "The profile 'web' is forgotten; its images stay as they are.\n"
+    assert run(capsys, "profile", "remove", "web") == (0, told, "")
     assert run(capsys, "profile", "show", "web")[0] == 1
 
 

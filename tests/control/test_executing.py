@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 from contextlib import ExitStack
@@ -32,11 +33,12 @@ from tests.image.tools import MIB, opened, run, take, write
 from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.journal import Mark, folder, interrupted, operations, settle
+from vmsnap_gui.control.journal import Mark, interrupted, operations, settle
+from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.quarantine import judge, quarantine_of
 from vmsnap_gui.control.reviewing import review
-from vmsnap_gui.control.terms import Ending, Hindrance, StepKind
+from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
 from vmsnap_gui.control.tools import read_with
 from vmsnap_gui.image.errors import Cancelled
 
@@ -107,7 +109,7 @@ def test_a_take_that_leaves_leaks_behind_is_rolled_back_and_repaired(disks: tupl
     assert [disk.quarantined for disk in outcome.disks] == [False, True]
     assert outcome.disks[0].text == "as before"
     assert "leaked clusters" in outcome.disks[1].text
-    assert outcome.disks[1].finish == ("vmsnap", "check", str(disks[1]), "--repair")
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"),)
     assert hindrances(plan_take(*disks, tag="three")) == [Hindrance.QUARANTINED]
     succeed(plan_take(disks[0], tag="alone"))
 
@@ -138,7 +140,8 @@ def test_a_restore_without_safety_gets_stuck_and_says_where(disks: tuple[Path, P
     assert [first_byte(path) for path in disks] == [1, 3]
     assert outcome.disks[0].finish == ()
     run("qemu-img", "bitmap", "--remove", "-f", "qcow2", disks[1], "late")
-    run(*outcome.disks[1].finish)
+    assert outcome.disks[1].finish == (plan.steps[-3].command,)
+    run(*outcome.disks[1].finish[0])
     assert [first_byte(path) for path in disks] == [1, 1]
 
 
@@ -151,9 +154,36 @@ def test_a_delete_gets_stuck_on_a_disk_that_somebody_takes(disks: tuple[Path, Pa
         assert "it is in use by qemu-nbd (process" in (outcome.error or "")
         assert [disk.text for disk in outcome.disks] == ["'one' (id 1) was deleted", "as before"]
         assert not any(disk.quarantined for disk in outcome.disks)
-    run(*outcome.disks[1].finish)
+    assert [len(disk.finish) for disk in outcome.disks] == [0, 1]
+    run(*outcome.disks[1].finish[0])
     assert [row[1] for row in table(disks[1])] == ["two"]
     assert operations() == ()
+
+
+def test_every_delete_that_is_left_is_named_in_order(disks: tuple[Path, Path]) -> None:
+    plan = plan_delete(*disks, which=["one", "two"])
+    with ExitStack() as stack:
+        taken = At(StepKind.DELETE, disks[1], lambda: stack.enter_context(exported(disks[1])))
+        outcome = carry_out(plan, taken)
+    assert outcome.ending is Ending.STUCK
+    deletes = [step for step in plan.steps if step.kind is StepKind.DELETE]
+    left = {disk.path: disk.finish for disk in outcome.disks}
+    for path in disks:
+        rest = [step.command for step in deletes[1:] if step.targets[0].path == path]
+        assert left[path] == tuple(rest)
+        for command in rest:
+            run(*command)
+    assert [table(path) for path in disks] == [[], []]
+
+
+def test_a_stuck_restore_of_a_damaged_image_names_the_repair_and_the_restore(disks: tuple[Path, Path]) -> None:
+    take(disks[1], "late")
+    plan = plan_restore(*disks, which="one", safety=False)
+    restoring = At(StepKind.RESTORE, disks[1], lambda: (add_bitmap(disks[1]), damage(disks[1])))
+    outcome = carry_out(plan, restoring)
+    assert outcome.ending is Ending.STUCK
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"), plan.steps[-3].command)
+    assert outcome.as_json()["disks"][1]["finish"] == [list(command) for command in outcome.disks[1].finish]
 
 
 def test_a_rollback_that_cannot_be_done_everywhere_says_what_is_left(disks: tuple[Path, Path]) -> None:
@@ -165,9 +195,97 @@ def test_a_rollback_that_cannot_be_done_everywhere_says_what_is_left(disks: tupl
     assert outcome.ending is Ending.STUCK
     assert [disk.text for disk in outcome.disks] == ["as before", f"{plan.safety!r} (id 3) was taken"]
     assert contents(disks[0]) == before
-    assert outcome.disks[1].finish == ("vmsnap", "delete", str(disks[1]), f"tag:{plan.safety}")
+    assert outcome.disks[1].finish == (("vmsnap", "delete", str(disks[1]), f"tag:{plan.safety}"),)
     assert first_byte(disks[1]) == 3
     assert wait_for(judge(disks[1])) is None
+
+
+def test_a_rollback_leaves_an_image_alone_that_another_process_holds_by_then(disks: tuple[Path, Path]) -> None:
+    plan = plan_restore(*disks, which="one")
+    seen: list[bytes] = []
+    with ExitStack() as stack:
+
+        def hold() -> None:
+            add_bitmap(disks[1])  # so that this restore is refused
+            file = stack.enter_context(disks[0].open("r+b"))  # without a lock, so that only a look at /proc tells
+            writer = stack.enter_context(subprocess.Popen(["sleep", "60"], stdin=file))
+            stack.callback(writer.kill)
+            seen.append(disks[0].read_bytes())
+
+        outcome = carry_out(plan, At(StepKind.RESTORE, disks[1], hold))
+    assert outcome.ending is Ending.STUCK
+    assert "it is in use by sleep (process" in outcome.details
+    assert disks[0].read_bytes() == seen[0]
+    assert [disk.quarantined for disk in outcome.disks] == [False, False]
+    back = ("vmsnap", "restore", str(disks[0]), f"tag:{plan.safety}", "--no-safety")
+    assert outcome.disks[0].finish == (back, ("vmsnap", "delete", str(disks[0]), f"tag:{plan.safety}"))
+    assert (outcome.disks[1].text, outcome.disks[1].finish) == ("as before", ())
+    succeed(plan_restore(disks[0], which=f"tag:{plan.safety}", safety=False))
+    succeed(plan_delete(disks[0], which=[f"tag:{plan.safety}"]))
+    assert [first_byte(path) for path in disks] == [3, 3]
+
+
+def dying(place: Path, monkeypatch: pytest.MonkeyPatch, program: str, *, with_: str = "", after: bool = True) -> Path:
+    """Have a program killed the first time that it is run with certain words, before or after its work.
+
+    Returns what exists when it was killed.
+    """
+    place.mkdir()
+    real, killed, script = shutil.which(program), place / "killed", place / program
+    work = f'{real} "$@"\n' if after else ""
+    spared = f"""[ -e {killed} ] || case "$*" in *'{with_}'*) false ;; esac"""
+    script.write_text(f'#!/bin/sh\n{{ {spared}; }} && exec {real} "$@"\n{work}touch {killed}\nkill -9 $$\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    return killed
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_replacing_never_ends_with_neither_snapshot(
+    disks: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    plan = plan_take(*disks, tag="one", choices={Choice.REPLACE})
+    before = [contents(path) for path in disks]
+    killed = dying(tmp_path / "bin", monkeypatch, "qemu-storage-daemon", after=after)
+    outcome = carry_out(plan)
+    assert killed.exists()
+    assert outcome.error == f"{disks[0]}: qemu-storage-daemon failed: it was ended by SIGKILL"
+    assert not any(disk.quarantined for disk in outcome.disks)
+    if not after:  # the old one is there, so the new one may go again
+        assert outcome.ending is Ending.ROLLED_BACK
+        assert [contents(path) for path in disks] == before
+        return
+    assert outcome.ending is Ending.STUCK
+    assert table(disks[0]) == [("2", "two", 2), ("3", "one", 3)]
+    assert table(disks[1]) == [("1", "one", 1), ("2", "two", 2), ("3", "one", 3)]
+    assert [len(disk.finish) for disk in outcome.disks] == [0, 1]
+    run(*outcome.disks[1].finish[0])
+    assert table(disks[1]) == table(disks[0])
+
+
+def again(path: Path, tag: str) -> None:
+    """Have somebody else delete the last snapshot and take another one, which gets the same id."""
+    (last,) = [one.id for one in opened(path).snapshots[-1:]]
+    run("qemu-img", "snapshot", "-d", "two", path)
+    write(path, "write -q -P 99 0 1M")
+    take(path, tag)
+    assert [(one.id, one.tag) for one in opened(path).snapshots[-1:]] == [(last, tag)]
+
+
+@pytest.mark.parametrize("tag", ["another", "two"])
+@pytest.mark.parametrize("verb", [Verb.RESTORE, Verb.DELETE])
+def test_an_id_that_belongs_to_another_snapshot_by_now(disks: tuple[Path, Path], verb: Verb, tag: str) -> None:
+    path, after = disks[0], list[bytes]()
+    plan = plan_restore(path, which="two", safety=False) if verb is Verb.RESTORE else plan_delete(path, which=["two"])
+
+    def replace() -> None:
+        again(path, tag)
+        after.append(path.read_bytes())
+
+    outcome = carry_out(plan, At(plan.steps[1].kind, path, replace))
+    assert outcome.error == f"{path}: 'two' (id 2) is not there any more"
+    assert path.read_bytes() == after[0]
+    assert [(disk.quarantined, disk.finish) for disk in outcome.disks] == [(False, ())]
 
 
 def test_a_plan_that_is_no_longer_true(disks: tuple[Path, Path]) -> None:
@@ -357,15 +475,15 @@ def test_a_damaged_image_stays_in_quarantine_until_it_is_repaired(disks: tuple[P
     interrupt(*disks)
     before = contents(disks[1])
     damage(disks[1])
+    moved = disks[1].rename(disks[1].with_name("moved"))
+    assert quarantine_of(moved) is not None
+    moved.rename(disks[1])
     held = wait_for(judge(disks[1]))
     assert held is not None
     assert held.why == "qemu-img check finds 1 error"
     damaged = disks[1].read_bytes()
     plans = [plan_take(*disks, tag="x"), plan_restore(*disks, which="one"), plan_delete(*disks, which=["one"])]
     assert [hindrances(plan) for plan in plans] == [[Hindrance.QUARANTINED]] * 3
-    moved = disks[1].rename(disks[1].with_name("moved"))
-    assert quarantine_of(moved) is not None
-    moved.rename(disks[1])
     assert disks[1].read_bytes() == damaged
 
     plan = plan_repair(*disks)
@@ -477,8 +595,58 @@ def test_a_journal_that_fails_half_way_stops_everything(disks: tuple[Path, Path]
     assert outcome.ending is Ending.STUCK
     assert "the journal" in (outcome.error or "")
     assert [disk.text for disk in outcome.disks] == ["'three' (id 3) was taken", "as before"]
-    assert outcome.disks[0].finish == ("vmsnap", "delete", str(disks[0]), "tag:three")
+    assert outcome.disks[0].finish == (("vmsnap", "delete", str(disks[0]), "tag:three"),)
     assert disks[1].read_bytes() == before
+
+
+class Meanwhile:
+    """Does something once, while a step of a kind is at work on an image."""
+
+    def __init__(self, kind: StepKind, path: Path, action: Callable[[], object]) -> None:
+        self.kind, self.path, self.action = kind, path, action
+        self._now: Step | None = None
+        self._done = False
+
+    def step(self, step: Step, number: int, count: int) -> None:
+        self._now = step
+
+    def written(self, done: int, expected: int | None) -> None:
+        step = self._now
+        if step is not None and step.kind is self.kind and step.targets[0].path == self.path and not self._done:
+            self._done = True
+            self.action()
+
+
+def close_the_journal() -> Path:
+    """Have nothing more written to the journal; it can be read. Returns what is to be removed to open it again."""
+    (file,) = folder().glob("*.json")
+    file.with_suffix(".new").mkdir()
+    return file.with_suffix(".new")
+
+
+def test_a_journal_that_fails_after_a_step_is_a_failure_like_another(disks: tuple[Path, Path]) -> None:
+    closed: list[Path] = []
+    before = [contents(path) for path in disks]
+    plan = plan_take(*disks, tag="three")
+    outcome = carry_out(plan, Meanwhile(StepKind.TAKE, disks[1], lambda: closed.append(close_the_journal())))
+    assert outcome.ending is Ending.STUCK
+    assert (outcome.error or "").endswith(": Is a directory")
+    assert [disk.quarantined for disk in outcome.disks] == [False, True]
+    undo = [("vmsnap", "delete", str(path), "tag:three") for path in disks]
+    assert outcome.disks[0].finish == (undo[0],)
+    assert outcome.disks[1].finish == (("vmsnap", "check", str(disks[1]), "--repair"), undo[1])
+    assert outcome.disks[0].text == "'three' (id 3) was taken"
+    assert outcome.disks[1].text.startswith(
+        "'three' (id 3) was taken; in quarantine: nothing is wrong with it, but the j"
+    )
+    assert quarantine_of(disks[0]) is None
+    assert quarantine_of(disks[1]) is not None  # as it is known here: the journal on the disk tells another thing
+    assert hindrances(plan_take(*disks, tag="four")) == [Hindrance.QUARANTINED]
+    closed[0].rmdir()
+    assert wait_for(judge(disks[1])) is None
+    assert operations() == ()
+    assert [contents(path) | {"3": b""} for path in disks] == [one | {"3": b""} for one in before]
+    succeed(plan_delete(*disks, which=["three"]))
 
 
 def test_without_its_tools_nothing_is_planned(disks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,8 @@ def test_a_failed_load_without_a_safety_snapshot_stands_still(tmp_path: Path) ->
         )
         for disk in outcome.disks:
             assert disk.text == "the disk has gone back to 'first' (id 1); no snapshot was changed"
-            assert "snapshot-load" in disk.finish[0]
+            assert len(disk.finish) == 1
+            assert "snapshot-load" in disk.finish[0][0]
         assert machine.done(machine.plan_restore("first")).status == "paused"
         machine.vm.resume()
         assert machine.seen() == first
@@ -137,8 +138,9 @@ def test_a_dirty_bitmap_stops_a_load_half_way(tmp_path: Path) -> None:
             "the disk has gone back to 'first' (id 1)",
             "the disk is as it was",
         ]
-        command = ("vmsnap", "restore", machine.address, f"tag:{like.safety}", "--no-safety")
-        assert [disk.finish for disk in outcome.disks] == [command, command]
+        restore = ("vmsnap", "restore", machine.address, f"tag:{like.safety}", "--no-safety")
+        commands = (restore, ("vmsnap", "delete", machine.address, f"tag:{like.safety}"))
+        assert [disk.finish for disk in outcome.disks] == [commands, commands]
         machine.vm.qmp("block-dirty-bitmap-remove", node="disk1", name="backup")
         machine.done(machine.plan_restore(f"tag:{like.safety}"))
         machine.vm.resume()

@@ -22,7 +22,8 @@ from tests.control.doing import (
     table,
 )
 from tests.image.tools import MIB, create, info, opened, put_table, run, table_entry, take, write
-from vmsnap_gui.control.journal import folder, operations
+from vmsnap_gui.control.journal import operations
+from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
 
 if TYPE_CHECKING:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
+import socket
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ from tests.control.live_machines import RAM
 from tests.control.stopped import Stopped, ending, make_stopped
 from tests.image.tools import MIB, converted, create, info, run, take
 from tests.machines import Machine
+from vmsnap_gui.control import live
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.launch_files import log_file
 from vmsnap_gui.control.planning_start import plan_start
@@ -98,6 +102,29 @@ def test_from_a_snapshot_whose_vm_state_is_not_on_qemus_first_choice(stopped: St
         assert quarantine_of(path) is None
 
 
+def test_the_sockets_of_machines_that_are_gone_are_taken_away(stopped: Stopped, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "vmsnap"
+    killed = carry_out(planned(stopped.profile, None))
+    assert killed.pid is not None
+    watch = os.pidfd_open(killed.pid)
+    os.kill(killed.pid, signal.SIGKILL)
+    ended = select.poll()
+    ended.register(watch, select.POLLIN)
+    assert ended.poll(60_000)
+    os.close(watch)
+    (left,) = folder.iterdir()
+    assert killed.address == f"qmp:{left}"
+    kept = folder / "no-socket.qmp"
+    kept.write_text("not ours")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(folder / "other.qmp"))
+        other.listen()
+        outcome = carry_out(planned(stopped.profile, None))
+        with ending(outcome.pid, outcome.address):
+            mine = (outcome.address or "").removeprefix("qmp:")
+            assert {str(one) for one in folder.iterdir()} == {mine, str(kept), str(folder / "other.qmp")}
+
+
 def test_a_profile_with_words_that_are_in_the_way(stopped: Stopped, tmp_path: Path) -> None:
     own = f"unix:{tmp_path / 'own.sock'},server=on"
     words = (*stopped.profile.arguments, "-daemonize", "-S", "-loadvm", "clean", "-qmp", own, "-serial", "stdio")
@@ -158,12 +185,29 @@ def test_it_may_be_left_paused_then(stopped: Stopped) -> None:
     outcome = carry_out(planned(profile, keep_paused=True))
     assert (outcome.ending, outcome.status) == (Ending.STUCK, "paused")
     with ending(outcome.pid, outcome.address):
-        for disk in outcome.disks:
-            assert disk.finish[:2] == ("vmsnap", "restore")
-            assert not disk.quarantined
+        assert not any(disk.quarantined for disk in outcome.disks)
+        boot, data = (next(disk for disk in outcome.disks if disk.path == path) for path in stopped.paths)
+        assert [command[1] for command in boot.finish] == ["restore", "delete"]
+        assert [command[1] for command in data.finish] == ["delete"]  # nothing was written to it since 'clean'
     for path, content in zip(stopped.paths, before, strict=True):
         (safety,) = [one for one in info(path)["snapshots"] if one["name"] != "clean"]
         assert converted(path, safety["id"]) == content
+
+
+def test_a_failure_after_it_was_let_go_on(stopped: Stopped, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ANNOUNCE", {**live.ANNOUNCE, "initial": "soon"})  # QEMU refuses that, after `cont`
+    before = stopped.now()
+    outcome = carry_out(planned(stopped.profile))
+    assert (outcome.ending, outcome.status, outcome.pid) == (Ending.ROLLED_BACK, None, None)
+    assert "initial" in (outcome.error or "")
+    assert stopped.now() == before
+    plan = planned(stopped.profile, keep_paused=True)
+    outcome = carry_out(plan)
+    with ending(outcome.pid, outcome.address):
+        assert (outcome.ending, outcome.status) == (Ending.STUCK, "running")
+        assert f"it is in use by qemu-system-x86 (process {outcome.pid})" in outcome.details
+        assert not any(disk.quarantined for disk in outcome.disks)
+        assert stopped.tags() == [["clean", plan.safety]] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.control.doing import hindrances, layered, plan_delete, plan_restore, plan_take, succeed
+from tests.control.doing import hindrances, layered, plan_delete, plan_restore, plan_take, succeed, table
 from tests.control.test_locks import exported
 from tests.image.tools import MIB, create, run
 from vmsnap_gui.control.errors import ControlError
@@ -47,7 +47,13 @@ def test_disks_that_hold_no_snapshots(tmp_path: Path) -> None:
     words = ("it is raw", "version 1", "external file", "encrypted (LUKS)")
     assert all(word in (disk.unfit or "") for word, disk in zip(words, machine.disks, strict=False))
     assert [disk.path for disk in machine.fit_disks] == [fit]
-    assert hindrances(plan_take(raw, fit, tag="new")) == [Hindrance.UNFIT]
+    plan = plan_take(raw, fit, tag="new")
+    assert hindrances(plan) == [Hindrance.UNFIT]
+    assert plan.blockers[0].choice is Choice.LEAVE_OUT
+    plan = plan_take(raw, fit, tag="new", choices={Choice.LEAVE_OUT})
+    assert "raw is left out: after a restore it will be of another time than the rest" in plan.warnings[1]
+    succeed(plan)
+    assert [row[1] for row in table(fit)] == ["one", "new"]
     assert hindrances(plan_take(raw, tag="new")) == [Hindrance.NO_DISK, Hindrance.UNFIT]
     assert hindrances(plan_restore(raw, fit, which="one")) == [Hindrance.MISSING]
     plan = plan_restore(raw, fit, which="one", choices={Choice.LEAVE_OUT})

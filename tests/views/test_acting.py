@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tests.control.test_beyond_repair import spoil
 from tests.end2end.test_gui_walk import running
-from tests.image.tools import MIB, converted, create, info, take, write
+from tests.image.tools import MIB, converted, create, info, run, take, write
 from tests.machines.machine import Machine
 from tests.views.interrupting import interrupt
 from vmsnap_gui.models import words
@@ -193,7 +194,24 @@ def test_restore_and_undo(qtbot: QtBot, parts: Parts, window: MainWindow, image:
     shown.safety.click()
     confirm(qtbot, parts, shown)
     assert converted(image)[:1] == b"\x09"
+    assert (selected_tag(parts) or "").startswith("before-restore-of-clean-")  # what is on the disk now
     assert not window.desk.actions.undo.isEnabled()
+
+
+def test_an_undo_has_the_choices_of_its_restore(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
+    run("qemu-img", "resize", "-q", image, "8M")
+    before = converted(image)
+    choose(qtbot, parts, image, 0)
+    act(qtbot, window.desk.actions.restore)
+    shown = dialog(qtbot, parts, RestoreDialog)
+    shown.findChild(QCheckBox, "plan_resize").click()
+    confirm(qtbot, parts, shown)
+    assert info(image)["virtual-size"] == 4 * MIB
+    window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore").click()
+    shown = dialog(qtbot, parts, RestoreDialog)
+    assert shown.findChild(QCheckBox, "plan_resize").isChecked()
+    confirm(qtbot, parts, shown)
+    assert converted(image) == before
 
 
 def test_delete_several(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
@@ -317,6 +335,29 @@ def test_quarantine_and_repair(qtbot: QtBot, parts: Parts, window: MainWindow, i
     assert window.library.model.index_of(image).data(LOOK_ROLE) is Look.IMAGE
     assert [converted(image, one)[:1] for one in ("1", "2")] == [b"\x01", b"\x02"]
     assert converted(image)[:1] == b"\x09"
+
+
+def test_a_repair_that_fails_says_how_to_save_what_can_be_read(
+    qtbot: QtBot, parts: Parts, window: MainWindow, image: Path
+) -> None:
+    spoil(image)
+    choose(qtbot, parts, image, 0)
+    act(qtbot, window.desk.actions.repair)
+    confirm(qtbot, parts, dialog(qtbot, parts, PlanDialog))
+    told = dialog(qtbot, parts, OutcomeDialog)
+    notes = [(note.text, note.more) for note in told.notes.notes()]
+    assert "could not be repaired: qemu-img check finds 1 error" in notes[0][0]
+    assert "Nothing was changed" not in notes[0][1]
+    assert [text for text, _ in notes[1:]] == [
+        "web.qcow2: what can be read of its disk is copied by:",
+        "web.qcow2: the disk of a snapshot by:",
+        "web.qcow2: a copy that was put in its place is released by:",
+    ]
+    assert all(command.startswith(("qemu-img convert", "vmsnap check")) for _, command in notes[1:])
+    told.findChild(QPushButton, "outcome_copy").click()
+    assert notes[1][1] in QGuiApplication.clipboard().text()
+    told.reject()
+    qtbot.waitUntil(window.snapshots.quarantine.isVisible, timeout=WAIT)
 
 
 def test_a_repair_with_nothing_to_repair_frees_the_image(

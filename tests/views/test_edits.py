@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QMessageBox, QPushButton
 
 from tests.end2end.test_gui_walk import running
 from tests.views.test_acting import choose, over
@@ -148,6 +148,72 @@ def test_an_image_is_never_written(qtbot: QtBot, parts: Parts, devices: DevicesV
     before = demo_image().read_bytes()
     with qtbot.waitSignal(parts.window.exporting.problem, timeout=WAIT) as told:
         parts.window.exporting.write(demo_image())
-    assert "never writes" in told.args[0].text
+    assert "never overwrites" in told.args[0].text
     assert demo_image().read_bytes() == before
     parts.window.findChild(object, "report").reject()
+
+
+def question(parts: Parts) -> QMessageBox | None:
+    found: QMessageBox | None = parts.window.findChild(QMessageBox, "edits_left")
+    return found
+
+
+def test_edits_that_were_not_exported_are_asked_about(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
+    closed: list[bool] = []
+    parts.window.closed.connect(lambda: closed.append(True))
+    select(devices, "cpu", "env.eip")
+    edit(qtbot, parts, devices, "1")
+    parts.window.verbs.quit.trigger()
+    box = question(parts)
+    assert box is not None
+    assert box.text() == "1 field of 'finished' of demo.qcow2 edited"
+    assert parts.window.isVisible()
+    parts.window.close()  # once is enough
+    assert len(parts.window.findChildren(QMessageBox)) == 1
+    box.reject()
+    qtbot.waitUntil(lambda: question(parts) is None)
+    assert value(devices) == ("1", True)
+    assert not closed
+    parts.window.close()
+    box = question(parts)
+    assert box is not None
+    box.findChild(QPushButton, "edits_discard").click()
+    assert closed
+    assert not parts.window.isVisible()
+
+
+def test_a_closing_window_exports_the_edits_of_each_state(
+    qtbot: QtBot, parts: Parts, devices: DevicesView, tmp_path: Path
+) -> None:
+    closed: list[bool] = []
+    parts.window.closed.connect(lambda: closed.append(True))
+    select(devices, "cpu", "env.eip")
+    edit(qtbot, parts, devices, "1")
+    parts.session.select_snapshot(demo_image(), 2)
+    qtbot.waitUntil(lambda: parts.session.loaded is not None and parts.session.loaded.key.index == 2, timeout=WAIT)
+    over(qtbot, parts)
+    qtbot.waitUntil(lambda: not devices.edits.isVisible(), timeout=WAIT)
+    select(devices, "cpu", "env.eip")
+    edit(qtbot, parts, devices, "2")
+    parts.session.close_all()
+    over(qtbot, parts)
+    parts.window.close()
+    for number, tag in enumerate(("finished", "half-way"), 1):
+        qtbot.waitUntil(lambda: question(parts) is not None, timeout=WAIT)
+        box = question(parts)
+        assert box is not None
+        assert tag in box.text()
+        assert box.text().count("\n") == 2 - number
+        box.findChild(QPushButton, "edits_export").click()
+        qtbot.waitUntil(lambda: parts.window.findChild(QFileDialog, "stream_dialog") is not None, timeout=WAIT)
+        dialog = parts.window.findChild(QFileDialog, "stream_dialog")
+        assert dialog.selectedFiles()[0].endswith(f"demo-{tag}.vmstate")
+        out = tmp_path / f"{number}.vmstate"
+        dialog.filesSelected.emit([str(out)])
+        dialog.close()
+        qtbot.waitUntil(lambda: parts.window.findChild(QFileDialog, "stream_dialog") is None, timeout=WAIT)
+        qtbot.waitUntil(out.exists, timeout=WAIT)
+        state = open_state(open_image(out).vm_state(open_image(out).snapshots[0]))
+        assert edit_of(state, "cpu.env.eip=0").before == number.to_bytes(8, "big")
+        assert question(parts) is not box
+    qtbot.waitUntil(lambda: bool(closed), timeout=WAIT)

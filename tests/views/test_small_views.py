@@ -114,9 +114,10 @@ class TestJobs:
         text = window.findChild(QWidget, "job_text")
         qtbot.waitUntil(lambda: text.text() == "Indexing memory  25%")
         assert status.all.text() == "1 job"
+        status.adjustSize()  # as a status bar does
         qtbot.mouseClick(status.cancel, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: job.state is JobState.CANCELLED)
-        assert not text.isVisible()
+        qtbot.waitUntil(lambda: not text.isVisible())
 
     def test_failures_are_counted_and_their_details_copied(self, qtbot: QtBot, window: QWidget, jobs: Jobs) -> None:
         status = JobStatus(jobs, QAction("Jobs", window), window)
@@ -135,7 +136,7 @@ class TestJobs:
         assert "Traceback" in copied
         qtbot.mouseClick(panel.clear, Qt.MouseButton.LeftButton)
         assert panel.model.rowCount() == 0
-        assert not status.all.isVisibleTo(window)
+        qtbot.waitUntil(lambda: not status.all.isVisibleTo(window))
 
     def test_the_panel_cancels_the_selected_job(self, qtbot: QtBot, window: QWidget, jobs: Jobs) -> None:
         panel = JobsPanel(jobs, window)

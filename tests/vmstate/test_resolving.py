@@ -14,9 +14,9 @@ from vmsnap_gui.vmstate.description import Pointers, VMStateField
 from vmsnap_gui.vmstate.eras.building import before, buffer, describe, marked, pci, struct, timer, u8, u16, u32
 from vmsnap_gui.vmstate.eras.msix import has_msix, msix, vectors
 from vmsnap_gui.vmstate.fields import to_json
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
+from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import save_fields
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import Values, VMStateDescription

@@ -7,7 +7,7 @@ import importlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vmsnap_gui import __version__
 from vmsnap_gui.cli.output import CommandError, complain
@@ -65,9 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that says why an argument is missing where `--disk` took it for a disk."""
+
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 (argparse's own)
+        """Override ArgumentParser: remember the words."""
+        self._words = args or ()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Override ArgumentParser."""
+        if "--disk" in self._words and "arguments are required" in message:
+            message += "; --disk takes all words that follow it up to the next option: put it at the end"
+        super().error(message)
+
+
 def _parser(first: str | None) -> argparse.ArgumentParser:
     """Return the parser; where the first word is a command, only with that one: the rest takes longer than some run."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vmsnap", description="See what the saved states of QEMU VMs hold; take, restore and delete them."
     )
     parser.add_argument("--version", action="version", version=f"vmsnap {__version__}")

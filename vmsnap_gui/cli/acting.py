@@ -38,7 +38,13 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """Add TARGET and --disk."""
     parser.add_argument("target", metavar="TARGET", help=TARGET)
     parser.add_argument(
-        "--disk", metavar="PATH", type=Path, nargs="+", action="extend", default=[], help="more disks of the same VM"
+        "--disk",
+        metavar="PATH",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="more disks of the same VM; at the end",
     )
     parser.set_defaults(parser=parser)
 

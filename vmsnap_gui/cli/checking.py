@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.acting import add_target, add_ways
@@ -62,7 +63,9 @@ async def _look(options: argparse.Namespace) -> int:
     for disk in machine.disks:
         if disk.path is not None and disk.fit:
             documents.append(await _look_at(disk.path))
-            if not options.json:
+            if documents[-1]["problem"] is not None:
+                complain(CommandError(_text(documents[-1])))
+            elif not options.json:
                 print(printable(_text(documents[-1])))
         elif not options.json:
             print(printable(f"{disk.path or disk.node or 'a disk'}: not checked: {disk.unfit}"))
@@ -77,22 +80,26 @@ async def _look_at(path: Path) -> dict[str, Any]:
     """Return what is found on one image: numbers of errors and leaked clusters, and why it is in quarantine."""
     from vmsnap_gui.control import qemu_img
     from vmsnap_gui.control.errors import ControlError
+    from vmsnap_gui.control.locks import use_of
     from vmsnap_gui.control.quarantine import judge
+    from vmsnap_gui.image.errors import ImageError
 
     found: dict[str, Any] = {"path": str(path), "clean": False, "errors": None, "leaks": None, "problem": None}
+    held = await judge(path)
+    found["quarantine"] = f"{held.what}: {held.why}" if held is not None else None
     try:
         check = await qemu_img.check(path)
-        found |= {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
-        held = await judge(path)
     except ControlError as error:
-        complain(error)
-        return found | {"problem": error.message, "quarantine": None}
-    return found | {"quarantine": f"{held.what}: {held.why}" if held is not None else None}
+        use = None
+        with contextlib.suppress(ImageError):  # nobody can tell
+            use = use_of(path)  # where somebody has it open for writing, qemu-img only asks whether that is so
+        return found | {"problem": use or error.message}
+    return found | {"clean": check.clean, "errors": check.errors, "leaks": check.leaks}
 
 
 def _text(found: dict[str, Any]) -> str:
+    state = "clean" if found["clean"] else f"{found['errors']} errors, {found['leaks']} leaked clusters"
     if found["problem"] is not None:
-        return f"{found['path']}: not checked: {found['problem']}"
-    damage = f"{found['errors']} errors, {found['leaks']} leaked clusters"
-    text = f"{found['path']}: {'clean' if found['clean'] else damage}"
+        state = f"not checked: {found['problem']}"
+    text = f"{found['path']}: {state}"
     return text if found["quarantine"] is None else f"{text}; in quarantine: {found['quarantine']}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
@@ -22,12 +20,18 @@ from vmsnap_gui.cli.output import (
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
+from vmsnap_gui.vmstate.ends import end, is_end
 from vmsnap_gui.vmstate.exporting import write_stream
+from vmsnap_gui.vmstate.refusals import TransferError
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.writer import Writer
 
 if TYPE_CHECKING:
     import argparse
+    import contextlib
+
+    from vmsnap_gui.vmstate.writer import Sink
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,7 +42,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--to", choices=["stream"], default="stream", help="what to write (default: stream)")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True,
-        help="where to: a file, - for standard output, unix:PATH or tcp:HOST:PORT for a socket that listens",
+        help="where to: a file, - for standard output, unix:PATH or tcp:HOST:PORT for a socket that listens, "
+        "exec:COMMAND for the input of a command, fd:NUMBER for an open file",
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="FIELD=VALUE", action="append", default=[], dest="edits",
@@ -64,8 +69,13 @@ def _export(options: argparse.Namespace) -> int:
             raise CommandError(f"{image.path}: {error}") from error
         except EditError as error:
             raise CommandError(str(error)) from error
-        with _output(options.output, image.path) as file:
-            size = write_stream(state, edits, file.write, line.step("Writing the stream"))
+        try:
+            with _output(options.output, image.path) as file:
+                size = write_stream(state, edits, Writer(file), line.step("Writing the stream"))
+        except TransferError as error:
+            if isinstance(error.reason, BrokenPipeError) and options.output == "-":
+                raise error.reason from error  # nobody reads standard output any more
+            raise CommandError(f"{options.output}: {error.message}") from error
     for problem in state.problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
@@ -77,27 +87,14 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _output(where: str, image: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:
     """Open what is written to.
 
     Raises:
-        CommandError: it cannot be written, or nobody listens.
+        CommandError: it cannot be written.
+        TransferError: nobody listens.
     """
-    kind, _, place = where.partition(":")
-    if kind not in ("unix", "tcp"):
-        return open_output(Path(where), image)
-    try:
-        with contextlib.ExitStack() as opened:
-            if kind == "unix":
-                connection = opened.enter_context(socket.socket(socket.AF_UNIX))
-                connection.connect(place)
-            else:
-                host, _, port = place.rpartition(":")
-                connection = opened.enter_context(socket.create_connection((host.strip("[]"), int(port))))
-            return connection.makefile("wb")  # it holds the socket open until it is closed itself
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"nothing can be sent to {where}: {reason}") from error
+    return end(where) if is_end(where) else open_output(Path(where), image)
 
 
 def _json(edit: Edit) -> dict[str, Any]:

@@ -37,6 +37,9 @@ def start(options: argparse.Namespace) -> int:
     def confirm() -> None:
         store.put(profile.confirm())
 
+    if options.dry_run:
+        told = f"T{_unconfirmed(profile)[1:]}."
+        return carry_out(options, dataclasses.replace(plan, warnings=(told, *plan.warnings)))
     plan = dataclasses.replace(plan, profile=profile.confirm())
     return carry_out(options, plan, first=_first_lines(profile), agreed_to=confirm)
 
@@ -96,8 +99,7 @@ def confirm(options: argparse.Namespace) -> int:
     """Show a profile, and confirm it if a person agrees; returns the exit status."""
     from vmsnap_gui.cli.operating import require_answer
 
-    options.dry_run = False
-    require_answer(options)
+    require_answer(options, f"look at it with vmsnap profile show {shlex.quote(options.name)}")
     store = ProfileStore()
     return _show_and_confirm(store, store.get(options.name), ask=not options.yes)
 
@@ -151,6 +153,7 @@ def show(options: argparse.Namespace) -> int:
 def remove(options: argparse.Namespace) -> int:
     """Forget a profile; returns the exit status."""
     ProfileStore().remove(options.name)
+    print(printable(f"The profile {options.name!r} is forgotten; its images stay as they are."))
     return 0
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, problems_json
+from vmsnap_gui.control import journal_place
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
@@ -71,9 +73,20 @@ def _image_json(image: Image) -> dict[str, Any]:
         "virtual_size": image.virtual_size,
         "cluster_size": image.cluster_size,
         "in_use": in_use(image.path),
+        "quarantine": _quarantine(image.path),
         "problems": problems_json(image.problems),
         "snapshots": [snapshot_json(s) for s in image.snapshots],
     }
+
+
+def _quarantine(path: Path) -> str | None:
+    """Return what was interrupted on an image that may only be checked and repaired, None for any other."""
+    if journal_place.is_empty():
+        return None
+    from vmsnap_gui.control.quarantine import quarantine_of
+
+    held = quarantine_of(path)
+    return f"{held.what}: {held.why}" if held is not None else None
 
 
 def _date(snapshot: Snapshot) -> datetime | None:
@@ -106,6 +119,10 @@ def _print_image(image: Image) -> None:
     print(f"{printable(str(image.path))}: {image.format}{disk}, {what}{used}")
     for problem in image.problems:
         print(f"  ! {printable(str(problem))}")
+    held = _quarantine(image.path)
+    if held is not None:
+        command = shlex.join(["vmsnap", "check", str(image.path), "--repair"])
+        print(f"  ! {printable(f'in quarantine: {held}; see {command}')}")
     rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
     for s in image.snapshots:
         rows.append(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.cli.operation_line import OperationLine
 from vmsnap_gui.cli.output import CommandError, complain, print_json
-from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines
+from vmsnap_gui.cli.plan_text import outcome_lines, plan_lines, refusal_lines
 from vmsnap_gui.control.executing import execute
 from vmsnap_gui.control.reviewing import review
 from vmsnap_gui.control.terms import Choice, Ending, Options
@@ -62,13 +62,7 @@ def carry_out(
     """
     asyncio.run(tell_interrupted(plan.machine, forget=not options.dry_run))
     if options.dry_run or plan.blockers:
-        if options.json:
-            print_json(plan.as_json())
-        else:
-            show(plan_lines(plan, commands=options.dry_run))
-        if plan.blockers:
-            complain(CommandError(_why_not(plan.blockers)))
-        return int(bool(plan.blockers))
+        return _only_shown(options, plan)
     if not options.yes:
         show([*first, *plan_lines(plan)], to_stderr=options.json)
         if not agreed(f"{plan.verb.value.capitalize()} now?"):
@@ -82,6 +76,19 @@ def carry_out(
         complain(CommandError("cancelled before anything was changed"))
         return INTERRUPTED
     return _tell(options, outcome)
+
+
+def _only_shown(options: argparse.Namespace, plan: Plan) -> int:
+    """Show a plan that is not carried out, and what is in its way; once, since a terminal shows both streams."""
+    if options.json:
+        print_json(plan.as_json())
+        if plan.blockers:
+            complain(CommandError(_why_not(plan.blockers)))
+    elif options.dry_run:
+        show(plan_lines(plan, commands=True))
+    else:
+        show(refusal_lines(plan), to_stderr=True)
+    return int(bool(plan.blockers))
 
 
 def chosen(options: argparse.Namespace) -> Options:
@@ -126,10 +133,11 @@ def address_of(target: str) -> str | None:
     return f"qmp:{target}" if _ADDRESS.fullmatch(target) and not Path(target).exists() else None
 
 
-def require_answer(options: argparse.Namespace) -> None:
-    """End with a message about usage where nobody could be asked."""
-    if not (options.yes or options.dry_run or (sys.stdin.isatty() and sys.stderr.isatty())):
-        options.parser.error("there is no terminal to ask on: say --yes, or see the plan with --dry-run")
+def require_answer(options: argparse.Namespace, look: str = "see the plan with --dry-run") -> None:
+    """End with a message about usage where nobody could be asked; `look` says how to look at it without an answer."""
+    only_shown = vars(options).get("dry_run", False)
+    if not (options.yes or only_shown or (sys.stdin.isatty() and sys.stderr.isatty())):
+        options.parser.error(f"there is no terminal to ask on: say --yes, or {look}")
 
 
 def agreed(question: str) -> bool:

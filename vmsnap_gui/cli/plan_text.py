@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control.plan import named
 from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.fields import printable
@@ -26,13 +27,14 @@ _ENDINGS = {
 
 def plan_lines(plan: Plan, *, commands: bool = False) -> list[str]:
     """Return a plan as lines; with the commands that would do the same by hand if `commands`."""
-    lines = [printable(f"{plan.verb.value.capitalize()} {plan.subject} of {plan.machine.name}")]
+    name = named(plan.verb.value, plan.subject, plan.machine.name)
+    lines = [printable(f"{name[0].upper()}{name[1:]}")]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_step_lines(number, step, commands=commands)]
     told = (
         ("It costs", _cost_texts(plan.cost)),
         ("Will be lost", plan.losses),
-        ("To know", (*plan.warnings, *plan.notes)),
+        ("To know", (*plan.warnings, *plan.notes, *_room_texts(plan.cost))),
     )
     for title, texts in told if not plan.blockers else told[2:]:
         lines += ["", f"{title}:", *(f"  - {printable(text)}" for text in texts)] if texts else []
@@ -50,8 +52,7 @@ def _step_lines(number: int, step: Step, *, commands: bool) -> list[str]:
         which = f"  {target.tag!r}" + (f" (id {target.id})" if target.id is not None else "") if target.tag else ""
         lines.append(_INDENT + printable(f"{target.path!s:<{width}}{which}").rstrip())
     if commands:
-        words = step.command
-        lines.append(f"{_INDENT}$ {printable(words[0] if len(words) == 1 else shlex.join(words))}")
+        lines.append(f"{_INDENT}$ {command_text(step.command)}")
     if step.undone_by is not None:
         lines.append(f"{_INDENT}if a later step fails: {printable(step.undone_by)}")
     return lines
@@ -63,19 +64,31 @@ def _cost_texts(cost: Cost) -> list[str]:
         texts.append(f"about {size_text(cost.vm_state)} of VM state")
     if cost.pause is not None:
         texts.append(f"the guest stands still for about {cost.pause:.1f} s")
-    if cost.free is not None:
-        texts.append(f"{size_text(cost.free)} are free on the file system")
     if cost.frees:
         texts.append(f"it frees {size_text(cost.frees)} in the image")
     return texts
 
 
-def _blocker_lines(blocker: Blocker) -> list[str]:
+def _room_texts(cost: Cost) -> list[str]:
+    return [f"{size_text(cost.free)} are free on the file system."] if cost.free is not None else []
+
+
+def refusal_lines(plan: Plan) -> list[str]:
+    """Return why a plan cannot be carried out, and what to do about it, as lines for stderr."""
+    return [line for one in plan.blockers for line in _blocker_lines(one, "vmsnap: ")]
+
+
+def _blocker_lines(blocker: Blocker, mark: str = "  - ") -> list[str]:
     where = f"{blocker.path}: " if blocker.path is not None else ""
-    lines = [f"  - {printable(where + blocker.text)}", f"    {printable(blocker.remedy)}"]
+    lines = [f"{mark}{printable(where + blocker.text)}", f"    {printable(blocker.remedy)}"]
     if blocker.choice is not None:
-        lines.append(f"    Say --{blocker.choice.value.replace(' ', '-')} to do it all the same.")
+        lines.append(f"    Say {blocker.choice.flag} to do it all the same.")
     return lines
+
+
+def command_text(words: Sequence[str]) -> str:
+    """Return a command as one would type it: in a shell, or, if it is one word, as a line of QMP."""
+    return printable(words[0] if len(words) == 1 else shlex.join(words))
 
 
 def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
@@ -84,14 +97,17 @@ def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
     width = max((len(str(disk.path)) for disk in outcome.disks), default=0)
     for disk in outcome.disks:
         lines.append("  " + printable(f"{disk.path!s:<{width}}  {disk.text}"))
-        if disk.quarantined:
-            lines.append(f"    in quarantine: vmsnap check --repair {shlex.quote(str(disk.path))}")
         if disk.finish:
-            lines.append(f"    to finish by hand: {printable(shlex.join(disk.finish))}")
+            lines.append("    to finish by hand:")
+            lines += [f"      $ {command_text(command)}" for command in disk.finish]
+        lines += [f"    {printable(what)}: {command_text(command)}" for what, command in disk.rescue]
     if outcome.status is not None:
         where = f"; its monitor is {outcome.address}, its process {outcome.pid}" if outcome.address is not None else ""
         lines.append(f"  The machine is {outcome.status}{where}.")
     if outcome.ending is Ending.DONE and outcome.plan.verb is Verb.RESTORE and outcome.plan.safety is not None:
-        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *target[1:]])
+        flags = sorted(
+            choice.flag for choice in outcome.plan.options.choices
+        )  # what was in the way is so on the way back
+        undo = shlex.join(["vmsnap", "restore", target[0], f"tag:{outcome.plan.safety}", *flags, *target[1:]])
         lines.append(f"  To undo it: {printable(undo)}")
     return lines

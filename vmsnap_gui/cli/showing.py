@@ -68,6 +68,7 @@ def _show(options: argparse.Namespace) -> int:
                 found = states(image, options.snapshot)
                 if not found:
                     _say_why_nothing(image)
+                    status = 1
                 status |= _show_states(options, image, found, layouts, documents)
         except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
+from vmsnap_gui.control.finishing import lost
 from vmsnap_gui.control.journal import Operation, under_way
 from vmsnap_gui.control.locks import use_of
 from vmsnap_gui.control.outcomes import disk_results
-from vmsnap_gui.control.plan import Outcome, Plan, Step, Target
+from vmsnap_gui.control.plan import Outcome, Plan, Step
 from vmsnap_gui.control.planning_common import stamp_of, table_digest
 from vmsnap_gui.control.quarantine import judge, kept_by
 from vmsnap_gui.control.terms import Ending, Reach, StepKind, Verb
@@ -38,10 +39,12 @@ async def execute(plan: Plan, observer: Observer | None = None) -> Outcome:
     """
     if not plan.ready:
         raise ControlError("this plan cannot be carried out: something is in its way")
-    why = await _changed_since(plan)
-    if why is not None:
+    try:
+        before = {seen.path: fingerprints(seen.path) for seen in plan.seen}
+        await _require_unchanged(plan)  # since it was planned, and so since that was read
+    except (ControlError, ImageError) as error:
+        why = _as_control_error(error)
         return Outcome(plan=plan, ending=Ending.FAILED, disks=(), error=str(why), details=why.details)
-    before = {seen.path: fingerprints(seen.path) for seen in plan.seen}
     kept = {path: kept_by(path) for path in before}
     run = Run(plan=plan, observer=observer or Quiet(), operation=Operation.begin(plan, before, kept), before=before)
     try:
@@ -55,27 +58,25 @@ async def execute(plan: Plan, observer: Observer | None = None) -> Outcome:
         raise
 
 
-async def _changed_since(plan: Plan) -> ControlError | None:
-    """Say what is no longer as the plan saw it."""
-    try:
-        for seen in plan.seen:
-            files = plan.machine.reach is Reach.FILES
-            if files and stamp_of(seen.path) != seen.stamp:
-                raise ControlError("it was changed since this was planned; plan it again", path=seen.path)
-            if _table(seen.path) != seen.table:
-                raise ControlError("its snapshots were changed since this was planned; plan it again", path=seen.path)
-            if under_way(seen.path) is not None:
-                raise ControlError("vmsnap is working on it already", path=seen.path)
-            if files:
-                _require_free(seen.path)
-            held = await judge(seen.path, plan.machine.address)
-            if held is not None and plan.verb is not Verb.REPAIR:
-                raise ControlError(f"it is in quarantine: {held.why}", path=seen.path)
-    except ImageError as error:
-        return ControlError(error.message, path=error.path)
-    except ControlError as error:
-        return error
-    return None
+async def _require_unchanged(plan: Plan) -> None:
+    """Raise ControlError or ImageError where something is no longer as the plan saw it."""
+    for seen in plan.seen:
+        files = plan.machine.reach is Reach.FILES
+        if files and stamp_of(seen.path) != seen.stamp:
+            raise ControlError("it was changed since this was planned; plan it again", path=seen.path)
+        if _table(seen.path) != seen.table:
+            raise ControlError("its snapshots were changed since this was planned; plan it again", path=seen.path)
+        if under_way(seen.path) is not None:
+            raise ControlError("vmsnap is working on it already", path=seen.path)
+        if files:
+            _require_free(seen.path)
+        held = await judge(seen.path, plan.machine.address)
+        if held is not None and plan.verb is not Verb.REPAIR:
+            raise ControlError(f"it is in quarantine: {held.why}", path=seen.path)
+
+
+def _as_control_error(error: ControlError | ImageError) -> ControlError:
+    return error if isinstance(error, ControlError) else ControlError(error.message, path=error.path)
 
 
 def _table(path: Path) -> str:
@@ -102,14 +103,14 @@ async def _carry_out(run: Run) -> Outcome:
                 _require_free(target.path)
             run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)
+            if worker.writes:
+                run.operation.done([target.path for target in step.targets])
+                run.done.append(step)
         except (ControlError, ImageError) as failure:
-            error = failure if isinstance(failure, ControlError) else ControlError(failure.message, path=failure.path)
+            error = _as_control_error(failure)
             await _settle(run, step)
             await _roll_back(run, step)
             break
-        if worker.writes:
-            run.operation.done([target.path for target in step.targets])
-            run.done.append(step)
     return await _outcome(run, error)
 
 
@@ -128,19 +129,16 @@ async def _settle(run: Run, step: Step) -> None:
         return
     try:
         run.operation.doubt(writing)
-        for path in writing:
-            if await judge(path) is None:
-                run.operation.done([path])
     except ControlError as failure:  # the journal's last word is that these images are being written
         run.said.append(str(failure))
+    for path in writing:
+        await judge(path)
 
 
 async def _roll_back(run: Run, failed: Step) -> None:
     """Take back what was done, the last first; a disk on which that fails is left alone from there on."""
-    if any(step.undone_by is None for step in run.done):
-        for step in run.plan.steps[run.plan.steps.index(failed) :]:
-            for target in step.targets if WORKERS[step.kind].writes else ():
-                run.finish.setdefault(target.path, step.command)
+    run.failed, run.onward = failed, _past_return(run, failed)
+    if run.onward:
         return
     left: set[Path] = set()
     for step in reversed([*run.done, failed]):
@@ -152,25 +150,43 @@ async def _roll_back(run: Run, failed: Step) -> None:
             for path in paths:
                 if await judge(path) is not None:
                     raise ControlError("it is in quarantine, so nothing was taken back there", path=path)
+                if run.plan.machine.reach is Reach.FILES:
+                    _require_free(path)
             run.operation.enter(run.plan.steps.index(step) + 1, step, writes=True, undoing=True)
             await undo(step, run)
             run.operation.done(paths)
         except (ControlError, ImageError) as failure:
             run.said.append(str(failure))
             left |= paths
-            run.finish |= {target.path: _undone_by_hand(run, step, target) for target in step.targets}
             await _settle(run, step)
 
 
-def _undone_by_hand(run: Run, step: Step, target: Target) -> tuple[str, ...]:
-    where = run.plan.machine.address or str(target.path)
-    if step.kind in (StepKind.RESTORE, StepKind.LIVE_RESTORE, StepKind.START) and run.plan.safety is not None:
-        return "vmsnap", "restore", where, f"tag:{run.plan.safety}", "--no-safety"
-    return "vmsnap", "delete", where, f"tag:{target.tag}"
+def _past_return(run: Run, failed: Step) -> bool:
+    """Whether something was done that nothing takes back; also by the failed step, whose tool may have died after it.
+
+    To take back the rest then could leave nothing: neither a snapshot that was replaced, nor the one in its place.
+    """
+    if any(step.undone_by is None for step in run.done):
+        return True
+    if failed.undone_by is not None or not WORKERS[failed.kind].writes:
+        return False
+    for target in failed.targets:
+        before = run.before[target.path]
+        try:
+            now = fingerprints(target.path)
+        except ControlError:  # nobody knows what is left in it
+            return True
+        moved = run.plan.machine.reach is Reach.FILES and now.active.disk != before.active.disk
+        if moved or run.torn or lost(before, now):
+            return True
+    return False
 
 
-def _as_before(run: Run, now: Fingerprints | None, before: Fingerprints) -> bool:
+def _as_before(run: Run, path: Path, now: Fingerprints | None) -> bool:
     """Whether an image holds what it held; a running machine writes to it, and says itself if disks are torn."""
+    before = run.before[path]
+    if run.plan.verb is Verb.REPAIR and now is not None:  # it may have changed what no snapshot shows
+        return stamp_of(path) == next(seen.stamp for seen in run.plan.seen if seen.path == path)
     if run.plan.machine.reach is Reach.FILES or now is None:
         return now == before
     return now.snapshots == before.snapshots and not run.torn
@@ -186,13 +202,12 @@ async def _outcome(run: Run, error: ControlError | None) -> Outcome:
             now[path] = None
     if error is None:
         ending = Ending.DONE
-    elif all(_as_before(run, now[path], before) for path, before in run.before.items()):
+    elif all(_as_before(run, path, found) for path, found in now.items()):
         ending = Ending.ROLLED_BACK if run.done else Ending.FAILED
     else:
         ending = Ending.STUCK
     held = {path: await judge(path) for path in run.before}
     try:
-        run.operation.done([path for path, why in held.items() if why is None and run.operation.doubtful(path)])
         run.operation.end(ending.value)
     except ControlError as failure:
         run.said.append(str(failure))

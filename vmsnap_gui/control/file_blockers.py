@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
+from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.journal import under_way
 from vmsnap_gui.control.locks import use_of
 from vmsnap_gui.control.plan import Blocker
 from vmsnap_gui.control.quarantine import header_of, judge
 from vmsnap_gui.control.terms import Choice, Hindrance
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.qcow2_chain import named_path
 from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY
+from vmsnap_gui.image.snapshot import Reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -114,6 +118,34 @@ def bitmap_blockers(disks: Sequence[Disk]) -> Iterator[Blocker]:
                 remedy=f"Remove them with qemu-img bitmap --remove {path} NAME; the next backup is then a full one.",
                 path=path,
             )
+
+
+def overlay_blockers(machine: Machine, disks: Sequence[Disk]) -> Iterator[Blocker]:
+    """Say which images lie on these disks as on their backing files: another content below would tear theirs."""
+    for disk, overlay in overlays_on(machine, disks):
+        yield Blocker(
+            kind=Hindrance.BACKING,
+            text=f"It is the backing file of {overlay}, whose content would change with it.",
+            remedy="Make that one independent first (qemu-img rebase), or close it here if it is not needed any more.",
+            path=disk.path,
+        )
+
+
+def overlay_notes(machine: Machine, disks: Sequence[Disk]) -> Iterator[str]:
+    """Say the same where the content stays as it is."""
+    for disk, overlay in overlays_on(machine, disks):
+        yield f"{common.name_of(disk)} is the backing file of {overlay}, which reads as before: the content stays."
+
+
+def overlays_on(machine: Machine, disks: Sequence[Disk]) -> Iterator[tuple[Disk, Path]]:
+    """Yield the known images that name one of these disks as their backing file; no file that they name is opened."""
+    paths = [disk.path for disk in machine.disks if disk.path is not None]
+    for other in dict.fromkeys([*paths, *machine.others]):
+        with contextlib.suppress(ControlError, ImageError, OSError):  # it is none, or cannot be read
+            below = named_path(other, header_of(other).backing_file or "", Reference.BACKING)
+            for disk in disks:
+                if below.samefile(common.path_of(disk)):
+                    yield disk, other
 
 
 def size_blockers(held: Sequence[tuple[Disk, Snapshot]], choices: frozenset[Choice]) -> Iterator[Blocker]:

@@ -12,21 +12,21 @@ import itertools
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 import psutil
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
+from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from vmsnap_gui.control.locks import Holder
     from vmsnap_gui.control.plan import Plan, Step
@@ -38,6 +38,9 @@ _KEEP_ACTIVE = {StepKind.TAKE, StepKind.DELETE, StepKind.CHECK, StepKind.REPAIR}
 """Steps after which the disk as it is now must read as before."""
 
 _numbers = itertools.count()
+
+_own: dict[Path, Operation] = {}
+"""The operations that this process carries out, by their files: as they are, also where that could not be written."""
 
 
 class Mark(enum.Enum):
@@ -61,6 +64,8 @@ class Marked:
         device, inode: What it is.
         mark: How far the operation is with it.
         kept: What must read the same afterwards: key of the snapshot, or ACTIVE, to digest.
+        stamp: Size, and times of the last change of content and of inode in ns, at the last look at it in doubt.
+        touched: Whether a look found another stamp than the one before, and no writing of ours explains it.
     """
 
     path: Path
@@ -68,6 +73,8 @@ class Marked:
     inode: int
     mark: Mark
     kept: dict[str, str]
+    stamp: tuple[int, int, int] | None = None
+    touched: bool = False
 
     def is_of(self, path: Path) -> bool:
         """Whether this is the image at `path`: the same file, or the same place."""
@@ -131,20 +138,15 @@ class Operation:
         mine = psutil.Process().create_time()
         made = cls(folder() / name, plan.as_json(), os.getpid(), mine, time.time(), images)
         made.save()
+        _own[made.file] = made
         return made
 
     def enter(self, number: int, step: Step, *, writes: bool, undoing: bool = False) -> None:
-        """Record that a step begins, before it does; raises ControlError if that cannot be written."""
+        """Record that a step begins, before it does; raises ControlError if it cannot be written: it must not then."""
         self.step, self.undoing, self.tool = number, undoing, None
-        marks = [one.mark for one in self.images]
-        if writes:
-            self._mark([target.path for target in step.targets], Mark.WRITING)
-        try:
-            self.save()
-        except ControlError:  # the step does not begin
-            for one, mark in zip(self.images, marks, strict=True):
-                one.mark = mark
-            raise
+        with self._as_before_unless_saved():
+            if writes:
+                self._mark([target.path for target in step.targets], Mark.WRITING)
 
     def tool_started(self, pid: int) -> None:
         """Record the process that writes; raises ControlError if that cannot be written."""
@@ -152,12 +154,16 @@ class Operation:
         self.save()
 
     def done(self, paths: Iterable[Path]) -> None:
-        """Record that the writing of these images ended in an orderly way; raises ControlError."""
-        self._mark(paths, Mark.DONE)
-        self.save()
+        """Record that the writing of these images ended in an orderly way.
+
+        Raises:
+            ControlError: it cannot be written. Their marks stay as they were: the journal says so, too.
+        """
+        with self._as_before_unless_saved():
+            self._mark(paths, Mark.DONE)
 
     def doubt(self, paths: Iterable[Path]) -> None:
-        """Record that these images may be damaged; raises ControlError."""
+        """Record that these images may be damaged; raises ControlError, and they are doubted here even so."""
         self._mark(paths, Mark.DOUBTFUL)
         self.save()
 
@@ -165,10 +171,29 @@ class Operation:
         """Return the images whose writing has not ended in an orderly way."""
         return [one.path for one in self.images if one.mark is Mark.WRITING]
 
-    def doubtful(self, path: Path) -> bool:
-        """Whether an image may be damaged."""
-        found = self.image(path)
-        return found is not None and found.mark is Mark.DOUBTFUL
+    def look(self, path: Path) -> bool:
+        """Compare an image in doubt, that nobody has open, with the last look at it; tell whether it was touched since.
+
+        Raises:
+            ControlError: the image is gone, or what was seen cannot be written.
+        """
+        image = self.image(path)
+        if image is None or (self.alive() and self.pid != os.getpid()):  # its own process looks at it
+            return image is not None and image.touched
+        now = _stamp_of(path)
+        if now != image.stamp:
+            image.touched = image.touched or image.stamp is not None
+            image.stamp = now
+            self.save()
+        return image.touched
+
+    def expect_writing(self, path: Path) -> None:
+        """Look once more, and take the stamp anew at the next look: a repair of ours is about to write; see `look`."""
+        self.look(path)
+        image = self.image(path)
+        if image is not None:
+            image.stamp = None
+            self.save()
 
     def end(self, ending: str) -> None:
         """Record the end; the entry is forgotten unless an image is doubtful."""
@@ -241,6 +266,8 @@ class Operation:
                     "inode": one.inode,
                     "mark": one.mark.value,
                     "kept": one.kept,
+                    "stamp": one.stamp,
+                    "touched": one.touched,
                 }
                 for one in self.images
             ],
@@ -249,26 +276,39 @@ class Operation:
             _write(self.file, json.dumps(document).encode())
         except OSError as error:
             raise ControlError(f"the journal {self.file} cannot be written: {error.strerror}") from error
+        if self.ended is not None or self.abandoned:
+            _own.pop(self.file, None)
+
+    @contextlib.contextmanager
+    def _as_before_unless_saved(self) -> Iterator[None]:
+        """Save what is done to the marks within, or undo it; raises ControlError."""
+        before = [replace(one) for one in self.images]
+        yield
+        try:
+            self.save()
+        except ControlError:
+            self.images = before
+            raise
 
     def _mark(self, paths: Iterable[Path], mark: Mark) -> None:
         for path in paths:
             found = self.image(path)
             if found is None:
                 raise ControlError("the plan says nothing of this image", path=path)
-            found.mark = mark
-
-
-def folder() -> Path:
-    """Return where the entries are."""
-    return platformdirs.user_state_path("vmsnap") / "operations"
+            if found.mark is not mark:  # and what was seen of an earlier doubt counts no more
+                found.mark, found.stamp, found.touched = mark, None, False
 
 
 def operations() -> tuple[Operation, ...]:
-    """Read all entries, the oldest first; one that cannot be read is left out."""
+    """Return all entries, the oldest first; one that cannot be read is left out.
+
+    Those of this process are as they are, and not as they could be written last.
+    """
+    own = {file: one for file, one in list(_own.items()) if file.parent == folder()}
     found = []
-    for file in sorted(folder().glob("*.json")):
+    for file in sorted({*folder().glob("*.json"), *own}):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found.append(_read(file))
+            found.append(own.get(file) or _read(file))
     return tuple(found)
 
 
@@ -293,7 +333,7 @@ def settle(operation: Operation, unsound: Collection[Path] = ()) -> None:
             mark alone cannot tell: the step was done, and QEMU may have been killed at some later moment.
     """
     try:
-        now = _read(operation.file)
+        now = _own.get(operation.file) or _read(operation.file)
     except FileNotFoundError:
         return
     for one in now.images:
@@ -304,12 +344,30 @@ def settle(operation: Operation, unsound: Collection[Path] = ()) -> None:
 
 def _read(file: Path) -> Operation:
     document = json.loads(file.read_bytes())
-    images = [
-        Marked(Path(one["path"]), one["device"], one["inode"], Mark(one["mark"]), one["kept"])
-        for one in document["images"]
-    ]
+    images = [_read_image(one) for one in document["images"]]
     names = ("plan", "pid", "started", "begun", "step", "undoing", "tool", "ended", "abandoned")
     return Operation(file, images=images, **{name: document[name] for name in names})
+
+
+def _read_image(one: dict[str, Any]) -> Marked:
+    stamp = one.get("stamp")
+    return Marked(
+        path=Path(one["path"]),
+        device=one["device"],
+        inode=one["inode"],
+        mark=Mark(one["mark"]),
+        kept=one["kept"],
+        stamp=tuple(stamp) if stamp is not None else None,
+        touched=bool(one.get("touched")),
+    )
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ControlError(f"it cannot be found: {error.strerror}", path=path) from error
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _write(file: Path, data: bytes) -> None:

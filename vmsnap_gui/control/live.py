@@ -54,14 +54,14 @@ async def _take(step: Step, run: Run) -> None:
         before = {target.path: fingerprints(target.path) for target in step.targets}
         if any(_tagged(found, tag) for found in before.values()):  # HMP would overwrite it without a word
             raise ControlError(f"there is a snapshot with the tag {tag!r} already")
-        status = await _status(qmp)
+        status = await status_of(qmp)
         try:
             async with _watched(step, run):
                 await _save(qmp, step)
         except Lost:
             raise
         except ControlError as error:
-            left = await _cleared(qmp, step, run, before)
+            left = await _cleared(qmp, step, before)
             await go_on(qmp, run, runs=status == "running")
             raise ControlError(f"QEMU did not save: {error.message}{left}", command=error.command) from error
         await go_on(qmp, run, runs=status == "running")
@@ -86,14 +86,14 @@ async def _untake(step: Step, run: Run) -> None:
         return
     async with _session(step, run) as qmp:
         await _clear(qmp, step, run.before)
-        run.status = await _status(qmp)
+        run.status = await status_of(qmp)
     for target in step.targets:
         _require_kept(run, target.path)
 
 
 async def _restore(step: Step, run: Run) -> None:
     async with _session(step, run) as qmp:
-        status = await _status(qmp)
+        status = await status_of(qmp)
         run.resume = status == "running"
         if run.resume:  # so that the disks can be compared before the guest writes to them
             await qmp.execute("stop")
@@ -124,7 +124,7 @@ async def _reset(qmp: QMP) -> None:
     """Reset a guest that has come to an end, and wait until that is over: it must not hit what is loaded next."""
     await qmp.execute("system_reset")
     for _ in range(_RESETS):
-        if await _status(qmp) not in OVER:
+        if await status_of(qmp) not in OVER:
             return
         await asyncio.sleep(_LOOK_EVERY)
     raise ControlError("the guest has come to an end, and QEMU does not reset it")
@@ -141,12 +141,11 @@ async def _not_loaded(
         await go_on(qmp, run, runs=run.resume)
         return ControlError(f"{said}; nothing was changed", command=error.command)
     run.torn = True
-    run.status = await _status(qmp)
+    run.status = await status_of(qmp)
     memory = "its memory is lost" if lost else "its memory is as it was"
     for target in step.targets:
         back = f"the disk has gone back to {target.tag!r} (id {target.id})"
         run.told[target.path] = back if target.path in moved else "the disk is as it was"
-        run.finish[target.path] = step.command
     gone = ", ".join(path.name for path in moved) or "no disk"
     text = f"{said}; {gone} went back before that, {memory}, and the machine stands still: do not let it run on"
     return ControlError(text, command=error.command)
@@ -166,7 +165,6 @@ async def _unrestore(step: Step, run: Run) -> None:
         raise ControlError("the disk does not hold what the safety snapshot holds", path=wrong[0])
     run.torn = False
     for target in step.targets:
-        run.finish.pop(target.path, None)
         run.told[target.path] = f"the disk and the memory are those of {safety.targets[0].tag!r} again"
 
 
@@ -180,13 +178,13 @@ async def _delete(step: Step, run: Run) -> None:
     (target,) = step.targets
     async with _session(step, run) as qmp:
         await _delete_one(qmp, target.node, target.id or "", target.tag)
-        run.status = await _status(qmp)
+        run.status = await status_of(qmp)
     if _tagged(fingerprints(target.path), target.tag, target.id):
         raise ControlError(f"{target.tag!r} (id {target.id}) is still there", path=target.path)
     _require_kept(run, target.path)
 
 
-async def _cleared(qmp: QMP, step: Step, run: Run, before: dict[Path, Fingerprints]) -> str:
+async def _cleared(qmp: QMP, step: Step, before: dict[Path, Fingerprints]) -> str:
     """Delete what a failed take has left; return "", or what to add to its error where that fails, too.
 
     QEMU deletes it itself, but where it cannot write the table (no space), it forgets a snapshot that is still there.
@@ -196,11 +194,8 @@ async def _cleared(qmp: QMP, step: Step, run: Run, before: dict[Path, Fingerprin
     except Lost:
         raise
     except ControlError as error:
-        tag = step.targets[0].tag
-        for target in step.targets:
-            if any(key not in before[target.path].snapshots for key in _tagged(fingerprints(target.path), tag)):
-                run.finish[target.path] = ("vmsnap", "delete", str(target.path), f"tag:{tag}")
-        return f"; a part of {tag!r} is left, to be deleted when the machine is shut down: {error.message}"
+        part = f"a part of {step.targets[0].tag!r} is left, to be deleted when the machine is shut down"
+        return f"; {part}: {error.message}"
     return ""
 
 
@@ -241,18 +236,19 @@ def _job_arguments(targets: tuple[Target, ...]) -> dict[str, object]:
     return {"tag": targets[0].tag, "vmstate": targets[0].node, "devices": [target.node for target in targets]}
 
 
-async def _status(qmp: QMP) -> str:
+async def status_of(qmp: QMP) -> str:
+    """Return the run state that QEMU tells; raises ControlError."""
     status: str = (await qmp.execute("query-status"))["status"]
     return status
 
 
 async def go_on(qmp: QMP, run: Run, *, runs: bool, announce: bool = False) -> None:
     """Let the guest run if it ran before, and tell the network where it is."""
-    if runs and await _status(qmp) != "running":
+    if runs and await status_of(qmp) != "running":
         await qmp.execute("cont")
+    run.status = await status_of(qmp)
     if runs and announce and "announce-self" in qmp.commands:
         await qmp.execute("announce-self", ANNOUNCE)
-    run.status = await _status(qmp)
 
 
 @contextlib.asynccontextmanager

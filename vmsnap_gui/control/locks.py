@@ -22,6 +22,9 @@ from vmsnap_gui.image.errors import ImageError
 _FLOCK = struct.Struct("hhqqi0q")
 """struct flock on 64-bit Linux: type, whence, start, length, pid."""
 
+_MACHINES = ("qemu-system", "qemu-kvm")
+"""Programs that may go by what they have read of an image: of a backing file whose overlay was told `locking=off`."""
+
 _USED_AT = 100
 _UNSHARED_AT = 200
 
@@ -137,7 +140,7 @@ def use_of(path: Path) -> str | None:
         ImageError: nobody can tell.
     """
     locked = probe(path) != LockState()
-    names = [str(one) for one in holders(path) if one.locking or one.writing]
+    names = [str(one) for one in holders(path) if one.locking or one.writing or one.name.startswith(_MACHINES)]
     if not locked and not names:
         return None
     return f"it is in use by {', '.join(names) or 'a program of somebody else'}"

@@ -57,6 +57,7 @@ class Machine:
         status: QEMU's run state ("running", "paused", ...), None for files.
         holders: Who has its images open, if somebody does.
         note: Why it cannot be reached, a sentence; None if it can.
+        others: Images beside its disks that are known here: one may have a disk of this machine as its backing file.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Machine:
     status: str | None = None
     holders: tuple[Holder, ...] = ()
     note: str | None = None
+    others: tuple[Path, ...] = ()
 
     @property
     def filled_disks(self) -> tuple[Disk, ...]:

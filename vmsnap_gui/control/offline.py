@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
+from vmsnap_gui.control.finishing import fresh, lost
 from vmsnap_gui.control.journal import Mark
-from vmsnap_gui.control.quarantine import changed_from, examine, release
+from vmsnap_gui.control.quarantine import UNPROVED, changed_from, examine, expect_writing, release, touched
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.tools import write_with
 from vmsnap_gui.control.work import Run, Worker
@@ -16,7 +17,7 @@ from vmsnap_gui.control.work import Run, Worker
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmsnap_gui.control.plan import Step
+    from vmsnap_gui.control.plan import Step, Target
     from vmsnap_gui.control.tools import Ended
 
 
@@ -25,23 +26,44 @@ async def _take(step: Step, run: Run) -> None:
     before = fingerprints(target.path)
     await _tool(step.command, target.path, run)
     now = fingerprints(target.path)
-    fresh = _fresh(before, now)
-    if len(fresh) != 1 or tag_of(fresh[0]) != target.tag or now.snapshots[fresh[0]].disk != before.active.disk:
+    taken = fresh(before, now)
+    if len(taken) != 1 or tag_of(taken[0]) != target.tag or now.snapshots[taken[0]].disk != before.active.disk:
         raise ControlError(f"{target.tag!r} is not in the image as it should be", path=target.path)
     _require_kept(target.path, before, now, active=True)
 
 
 async def _untake(step: Step, run: Run) -> None:
     (target,) = step.targets
-    now = fingerprints(target.path)
-    fresh = [key for key in _fresh(run.before[target.path], now) if tag_of(key) == target.tag]
-    for key in fresh:
+    before, now = run.before[target.path], fingerprints(target.path)
+    if lost(before, now, target.tag):
+        _refuse(run, target.path, f"the {target.tag!r} that was there before is gone, so the new one stays")
+    for key in fresh(before, now, target.tag):
         await _delete_one(target.path, key, run)
 
 
 async def _restore(step: Step, run: Run) -> None:
     (target,) = step.targets
-    await _return(step.command, target.path, target.id or "", run)
+    await _return(target.path, _planned(target, run), run)
+
+
+def _planned(target: Target, run: Run) -> str:
+    """Return the key of the snapshot that a plan means: what has its id by now may be another one."""
+    keys = [key for key in run.before[target.path].snapshots if (id_of(key), tag_of(key)) == (target.id, target.tag)]
+    if len(keys) != 1:
+        _refuse(run, target.path, f"there is no snapshot {target.tag!r} with the id {target.id!r}")
+    return keys[0]
+
+
+def _require_there(path: Path, key: str, now: Fingerprints, run: Run) -> None:
+    """Raise ControlError unless the snapshot of that id is the one that is meant, of its tag and its moment."""
+    if [one for one in now.snapshots if id_of(one) == id_of(key)] != [key]:
+        _refuse(run, path, f"{name_of(key)} is not there any more")
+
+
+def _refuse(run: Run, path: Path, why: str) -> NoReturn:
+    """Raise ControlError before anything is written to an image, so that nothing is in doubt."""
+    run.operation.done([path])
+    raise ControlError(why, path=path)
 
 
 async def _unrestore(step: Step, run: Run) -> None:
@@ -50,38 +72,32 @@ async def _unrestore(step: Step, run: Run) -> None:
     before = run.before[target.path]
     if now.active == before.active:
         return
-    safety = [key for key in _fresh(before, now) if now.snapshots[key].disk == before.active.disk]
+    safety = [key for key in fresh(before, now) if now.snapshots[key].disk == before.active.disk]
     if not safety:
-        raise ControlError("its safety snapshot is gone", path=target.path)
-    id_ = id_of(safety[0])
-    await _return(qemu_img.restore(target.path, id_), target.path, id_, run)
+        _refuse(run, target.path, "its safety snapshot is gone")
+    await _return(target.path, safety[0], run)
 
 
-async def _return(command: tuple[str, ...], path: Path, id_: str, run: Run) -> None:
+async def _return(path: Path, key: str, run: Run) -> None:
     """Return a disk to a snapshot, and see that it holds what the snapshot held."""
     before = fingerprints(path)
-    wanted = next((found for key, found in before.snapshots.items() if id_of(key) == id_), None)
-    if wanted is None:
-        raise ControlError(f"there is no snapshot with the id {id_!r}", path=path)
-    await _tool(command, path, run)
+    _require_there(path, key, before, run)
+    await _tool(qemu_img.restore(path, id_of(key)), path, run)
     now = fingerprints(path)
-    if now.active.disk != wanted.disk:
+    if now.active.disk != before.snapshots[key].disk:
         raise ControlError("the disk does not hold what the snapshot holds", path=path)
     _require_kept(path, before, now, active=False)
 
 
 async def _delete(step: Step, run: Run) -> None:
     (target,) = step.targets
-    before = fingerprints(target.path)
-    keys = [key for key in before.snapshots if (id_of(key), tag_of(key)) == (target.id, target.tag)]
-    if len(keys) != 1:
-        raise ControlError(f"there is no snapshot {target.tag!r} with the id {target.id!r}", path=target.path)
-    await _delete_one(target.path, keys[0], run)
+    await _delete_one(target.path, _planned(target, run), run)
 
 
 async def _delete_one(path: Path, key: str, run: Run) -> None:
     """Delete one snapshot by its id and tag, and see that it is gone and nothing else is."""
     before = fingerprints(path)
+    _require_there(path, key, before, run)
     conversation = storage_daemon.conversation(id_of(key), tag_of(key))
     ended = await write_with(run, storage_daemon.command(path), conversation)
     run.said.append(ended.said)
@@ -109,6 +125,7 @@ async def _check(step: Step, run: Run) -> None:
 
 async def _repair(step: Step, run: Run) -> None:
     (target,) = step.targets
+    expect_writing(target.path)
     ended = await write_with(run, step.command)
     run.said.append(ended.said)
     found = qemu_img.report(ended, target.path)
@@ -120,6 +137,8 @@ async def _repair(step: Step, run: Run) -> None:
     changed = changed_from(target.path, image.kept if image is not None else {})
     if changed:
         raise ControlError(f"{', '.join(changed)} no longer read as before", path=target.path)
+    if touched(target.path):
+        raise ControlError(UNPROVED, path=target.path)
 
 
 async def _release(step: Step, run: Run) -> None:
@@ -150,10 +169,6 @@ def _require_begun(ended: Ended, path: Path, run: Run) -> None:
     if ended.code > 0 and "Failed to get" in ended.said and "lock" in ended.said:
         run.operation.done([path])
         raise ended.failure(path)
-
-
-def _fresh(before: Fingerprints, now: Fingerprints) -> list[str]:
-    return [key for key in now.snapshots if key not in before.snapshots]
 
 
 def _require_kept(path: Path, before: Fingerprints, now: Fingerprints, *, active: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, name_of
+from vmsnap_gui.control.finishing import commands_left, repair_command
 from vmsnap_gui.control.plan import DiskResult
-from vmsnap_gui.control.terms import Ending, Reach, StepKind
+from vmsnap_gui.control.terms import Ending, Reach, StepKind, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +38,26 @@ def disk_results(
         text = "; ".join([*([run.told[path]] if path in run.told else []), text])
         if why is not None:
             text = f"{text}; in quarantine: {why.why}"
-        repair = ("vmsnap", "check", str(path), "--repair")
-        finish = repair if why is not None else run.finish.get(path, ()) if ending is Ending.STUCK else ()
-        results.append(DiskResult(path=path, text=text, quarantined=why is not None, finish=finish))
+        if why is not None and run.plan.verb is Verb.REPAIR:
+            finish, rescue = [], _rescue(why)
+        else:
+            finish, rescue = [repair_command(path)] if why is not None else [], ()
+            finish += commands_left(run, path, found) if ending is Ending.STUCK else []
+        quarantined = why is not None
+        results.append(DiskResult(path=path, text=text, quarantined=quarantined, finish=tuple(finish), rescue=rescue))
     return tuple(results)
+
+
+def _rescue(held: Quarantine) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what can be done with an image that a repair has left in quarantine; to repair it again would not help."""
+    accept = ("vmsnap", "check", str(held.path), "--repair", "--accept")
+    if held.whole:
+        return (("to release it as it is", accept),)
+    return (
+        ("what can be read of its disk is copied by", qemu_img.rescue_command(held.path)),
+        ("the disk of a snapshot by", qemu_img.rescue_command(held.path, "ID")),
+        ("a copy that was put in its place is released by", accept),
+    )
 
 
 def describe_change(before: Fingerprints, now: Fingerprints, wanted: str | None = None, *, runs: bool = False) -> str:

@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.control.terms import Options
+from vmsnap_gui.control.terms import Options, Verb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.machine import Machine
     from vmsnap_gui.control.profile import LaunchProfile
-    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind, Verb
+    from vmsnap_gui.control.terms import Choice, Ending, Hindrance, StepKind
+
+
+Command = tuple[str, ...]
+"""What a person would type: an argument list, or one line of QMP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +67,14 @@ class Step:
         kind: What.
         targets: On which disks and snapshots, in order; a live take and restore has the VM state's disk first.
         text: For people: "Take 'clean' of web.qcow2".
-        command: What a person would type to do the same by hand: an argument list, or one line of QMP.
+        command: What does the same by hand.
         undone_by: What takes it back if a later step fails, for people; None where nothing does.
     """
 
     kind: StepKind
     targets: tuple[Target, ...]
     text: str
-    command: tuple[str, ...]
+    command: Command
     undone_by: str | None = None
 
 
@@ -186,6 +190,12 @@ class Plan:
         }
 
 
+def named(verb: str, subject: str, machine: str) -> str:
+    """Name an operation for people, from what a plan's JSON holds: "take 'clean' of web", "start web from 'clean'"."""
+    texts = {Verb.START: f"start {machine} {subject}", Verb.REPAIR: f"repair {subject}"}
+    return texts.get(Verb(verb), f"{verb} {subject} of {machine}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskResult:
     """What the re-reading after an operation found on one disk.
@@ -194,13 +204,15 @@ class DiskResult:
         path: The image.
         text: Its state in a sentence: "'clean' (id 3) was taken", "as before".
         quarantined: Whether it may only be checked and repaired now.
-        finish: The command that would finish this disk's part, empty where there is nothing to finish.
+        finish: The commands that would finish this disk's part, in order; empty where there is nothing to finish.
+        rescue: What can be done where a repair has failed: for what, in a few words, and the command that does it.
     """
 
     path: Path
     text: str
     quarantined: bool = False
-    finish: tuple[str, ...] = ()
+    finish: tuple[Command, ...] = ()
+    rescue: tuple[tuple[str, Command], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +250,13 @@ class Outcome:
             "address": self.address,
             "pid": self.pid,
             "disks": [
-                {"path": str(d.path), "text": d.text, "quarantined": d.quarantined, "finish": list(d.finish)}
+                {
+                    "path": str(d.path),
+                    "text": d.text,
+                    "quarantined": d.quarantined,
+                    "finish": [*map(list, d.finish)],
+                    "rescue": [{"what": what, "command": list(command)} for what, command in d.rescue],
+                }
                 for d in self.disks
             ],
         }

@@ -102,16 +102,23 @@ def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
         )
 
 
-def unfit_blockers(machine: Machine) -> Iterator[Blocker]:
+def unfit_blockers(machine: Machine, choices: frozenset[Choice]) -> Iterator[Blocker]:
     """Say which disks would be missing in a snapshot of the machine, and that there is a disk at all."""
     yield from no_disk_blockers(machine)
-    for disk in machine.left_out:
+    for disk in machine.left_out if Choice.LEAVE_OUT not in choices else ():
         yield Blocker(
             kind=Hindrance.UNFIT,
             text=f"A disk cannot hold a snapshot: {disk.unfit}.",
-            remedy="Name only the other disks, if this one may stay out, or convert it to qcow2.",
+            remedy="Convert it to qcow2, or leave it out if it may be of another time than the rest.",
             path=disk.path,
+            choice=Choice.LEAVE_OUT if machine.fit_disks else None,
         )
+
+
+def left_out_warnings(machine: Machine) -> Iterator[str]:
+    """Say which disks a snapshot of the machine does without."""
+    for disk in machine.left_out if machine.fit_disks else ():
+        yield f"{name_of(disk)} is left out: after a restore it will be of another time than the rest ({disk.unfit})."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

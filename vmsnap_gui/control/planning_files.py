@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
+from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.quarantine import examine, judge
 from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.control.machine import Disk, Machine
     from vmsnap_gui.control.planning_common import Selection
+    from vmsnap_gui.control.quarantine import Quarantine
     from vmsnap_gui.image.snapshot import Snapshot
+
+
+_DISKS_ONLY = "Only the disks are taken: no machine runs, so there is no memory to save."
 
 
 async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
@@ -31,19 +36,20 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
     disks = machine.fit_disks
     blockers = [
         *common.tag_blockers(machine, tag, options.choices),
-        *common.unfit_blockers(machine),
+        *common.unfit_blockers(machine, options.choices),
         *[blocker async for blocker in blockers_of.disk_blockers(disks)],
         *blockers_of.space_blockers(disks, 1),
     ]
     old = [(disk, one) for disk in disks for one in disk.snapshots if one.tag == tag]
-    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one) for disk, one in old]
+    steps = [take_step(disk, tag) for disk in disks] + [_delete(disk, one, alone=False) for disk, one in old]
     return Plan(
         verb=Verb.TAKE,
         machine=machine,
         subject=repr(tag),
         steps=_checked(disks, steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=("Only the disks are taken: no machine runs, so there is no memory to save.",),
+        warnings=(_DISKS_ONLY, *common.left_out_warnings(machine)),
+        notes=tuple(blockers_of.overlay_notes(machine, disks)),
         losses=tuple(f"The old {tag!r} of {common.name_of(disk)} ({what_of(one)})." for disk, one in old),
         cost=Cost(vm_state=0, free=free_of(disks), frees=frees_of(old)),
         options=options,
@@ -63,6 +69,7 @@ async def plan_restore(machine: Machine, selector: str, options: Options) -> Pla
         *blockers_of.space_blockers(disks, 1 if options.safety else 0),
         *blockers_of.size_blockers(held, options.choices),
         *blockers_of.bitmap_blockers(disks),
+        *blockers_of.overlay_blockers(machine, disks),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
@@ -98,6 +105,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         steps=_checked(disks, [_delete(disk, one) for disk, one in going]) if not blockers else (),
         blockers=tuple(blockers),
         warnings=deletion.warnings,
+        notes=tuple(blockers_of.overlay_notes(machine, disks)),
         losses=deletion.losses,
         cost=Cost(free=free_of(disks), frees=frees_of(going)),
         options=options,
@@ -150,15 +158,16 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     found = [] if blockers else [await _wrong(disk) for disk in machine.fit_disks]
     steps: list[Step] = []
     losses: list[str] = []
-    for disk, damage, changed in found:
+    for disk, damage, doubt in found:
         if damage:
             steps.append(_repair(disk))
-        elif changed and Choice.ACCEPT in options.choices:
+        elif doubt is not None and Choice.ACCEPT in options.choices:
             steps.append(_release(disk))
-            losses.append(f"{common.name_of(disk)}: {', '.join(changed)} as they were.")
-        elif changed:
-            blockers.append(_changed_blocker(disk, changed))
-    wrong = [disk for disk, damage, changed in found if damage or changed]
+            lost = f"{', '.join(doubt.changed)} as they were" if doubt.changed else "the proof that nothing was changed"
+            losses.append(f"{common.name_of(disk)}: {lost}.")
+        elif doubt is not None:
+            blockers.append(_doubt_blocker(doubt))
+    wrong = [disk for disk, damage, doubt in found if damage or doubt is not None]
     warnings = [f"{common.name_of(disk)}: {damage}." for disk, damage, _ in found if damage]
     return Plan(
         verb=Verb.REPAIR,
@@ -167,6 +176,7 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
         warnings=tuple(warnings),
+        notes=(_NO_REPAIR,) if any(step.kind is StepKind.REPAIR for step in steps) else (),
         losses=tuple(losses),
         cost=Cost(free=free_of(machine.fit_disks)),
         options=options,
@@ -174,13 +184,19 @@ async def plan_repair(machine: Machine, options: Options) -> Plan:
     )
 
 
-async def _wrong(disk: Disk) -> tuple[Disk, str, tuple[str, ...]]:
-    """Return a disk with what a repair would be for, and with what in it no longer reads as before."""
+_NO_REPAIR = "What qemu-img cannot repair stays in quarantine; the result then says how to copy what can be read of it."
+
+
+async def _wrong(disk: Disk) -> tuple[Disk, str, Quarantine | None]:
+    """Return a disk with what a repair would be for, and with why it is held although there is nothing to repair."""
     held = await judge(common.path_of(disk))
-    damage = (await examine(common.path_of(disk))).text
-    if held is not None and not held.changed:
+    try:
+        damage = (await examine(common.path_of(disk))).text
+    except ControlError as error:  # a repair may get further than a check
+        damage = f"it cannot be checked: {error.message}"
+    if held is not None and not held.whole:
         damage = f"in quarantine, since {held.what} did not come to its end: {held.why}"
-    return disk, damage, held.changed if held is not None else ()
+    return disk, damage, held if held is not None and held.whole else None
 
 
 def _repair(disk: Disk) -> Step:
@@ -203,12 +219,12 @@ def _release(disk: Disk) -> Step:
     )
 
 
-def _changed_blocker(disk: Disk, changed: Sequence[str]) -> Blocker:
+def _doubt_blocker(doubt: Quarantine) -> Blocker:
     return Blocker(
         kind=Hindrance.QUARANTINED,
-        text=f"It is whole again, but not all in it reads as before: {', '.join(changed)}.",
+        text=f"It is whole again, but {doubt.why}.",
         remedy="Take it from a backup, or accept it as it is.",
-        path=disk.path,
+        path=doubt.path,
         choice=Choice.ACCEPT,
     )
 
@@ -253,9 +269,10 @@ def _restore(disk: Disk, snapshot: Snapshot, safety: str | None) -> Step:
     )
 
 
-def _delete(disk: Disk, snapshot: Snapshot) -> Step:
+def _delete(disk: Disk, snapshot: Snapshot, *, alone: bool = True) -> Step:
+    """Return the step that deletes a snapshot; `alone` is whether no step before it takes another one of its tag."""
     path, id_, tag = common.path_of(disk), snapshot.id or "", snapshot.tag or ""
-    alone = sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag
+    alone = alone and sum(one.tag == tag for one in disk.snapshots) == 1 and storage_daemon.fits(tag) and tag != ""
     return Step(
         kind=StepKind.DELETE,
         targets=(Target(path=path, tag=tag, id=id_),),

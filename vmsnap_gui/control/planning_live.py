@@ -59,7 +59,7 @@ async def plan_take(machine: Machine, tag: str, options: Options) -> Plan:
         subject=repr(tag),
         steps=tuple(steps) if not blockers else (),
         blockers=tuple(blockers),
-        warnings=tuple(_left_out(machine)),
+        warnings=tuple(common.left_out_warnings(machine)),
         losses=tuple(losses),
         cost=_cost(machine, told.look, frees_of(old) if old else None),
         options=options,
@@ -122,11 +122,6 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         options=options,
         seen=common.seen_of(deletion.disks),
     )
-
-
-def _left_out(machine: Machine) -> Iterator[str]:
-    for disk in machine.left_out if machine.fit_disks else ():
-        yield f"{name_of(disk)} is left out: after a restore it will be of another time than the rest ({disk.unfit})."
 
 
 def _restore_warnings(machine: Machine, selection: common.Selection, look: Look | None) -> Iterator[str]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import planning_files as files
-from vmsnap_gui.control.file_blockers import bitmap_blockers, disk_blockers, missing_blockers, space_blockers
+from vmsnap_gui.control.file_blockers import (
+    bitmap_blockers,
+    disk_blockers,
+    missing_blockers,
+    overlay_blockers,
+    space_blockers,
+)
 from vmsnap_gui.control.launch_files import log_file, new_socket
 from vmsnap_gui.control.live_blockers import load_blockers
 from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
@@ -26,33 +33,40 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Snapshot
 
 
-async def plan_start(profile: LaunchProfile, selector: str | None = None, options: Options | None = None) -> Plan:
+async def plan_start(
+    profile: LaunchProfile,
+    selector: str | None = None,
+    options: Options | None = None,
+    others: tuple[Path, ...] = (),
+) -> Plan:
     """Plan to start a machine, from a snapshot or (None) as its disks are.
 
     Args:
         profile: How it is started. A person sees and confirms it before it is carried out.
         selector: `id:X`, `tag:X`, or a word that is unambiguous among both.
         options: What a person chose; the safety snapshot keeps what is on the disks now.
+        others: See Machine.
 
     Raises:
         ControlError: an image is gone.
     """
     options = options or Options()
-    launch, machine = launch_of(profile), machine_of(profile)
+    launch, machine = launch_of(profile), replace(machine_of(profile), others=others)
     if selector is None:
         return await _plan_boot(profile, launch, machine, options)
     selection = common.select(machine, selector)
     held = _state_first(selection.held)
     disks = tuple(disk for disk, _ in held)
     blockers = [
-        *_profile_blockers(profile, launch),
-        *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine)),
+        *_profile_blockers(profile, launch, machine),
+        *(selection.blockers if machine.fit_disks else common.unfit_blockers(machine, options.choices)),
         *missing_blockers(machine, selection, options.choices),
         *load_blockers(machine, held, None),
         # QEMU opens all of them for writing, those that lack the snapshot, too
         *[blocker async for blocker in disk_blockers(machine.fit_disks)],
         *space_blockers(disks, 1 if options.safety else 0),
         *bitmap_blockers(disks),
+        *overlay_blockers(machine, disks),
     ]
     safety = None
     if options.safety and selection.snapshot is not None:
@@ -80,7 +94,7 @@ async def plan_start(profile: LaunchProfile, selector: str | None = None, option
 
 async def _plan_boot(profile: LaunchProfile, launch: Launch, machine: Machine, options: Options) -> Plan:
     disks = machine.fit_disks
-    blockers = [*_profile_blockers(profile, launch), *[one async for one in disk_blockers(disks)]]
+    blockers = [*_profile_blockers(profile, launch, machine), *[one async for one in disk_blockers(disks)]]
     return Plan(
         verb=Verb.START,
         machine=machine,
@@ -122,8 +136,16 @@ def _start_step(
     )
 
 
-def _profile_blockers(profile: LaunchProfile, launch: Launch) -> Iterator[Blocker]:
+def _profile_blockers(profile: LaunchProfile, launch: Launch, machine: Machine) -> Iterator[Blocker]:
     """Say why a profile cannot be started."""
+    for disk in machine.disks:
+        if disk.path is not None and not disk.path.exists():
+            yield Blocker(
+                kind=Hindrance.PROFILE,
+                text="There is no such file, and QEMU does not start without it.",
+                remedy="Put it back, or change the launch profile.",
+                path=disk.path,
+            )
     for text in launch.obstacles:
         yield Blocker(kind=Hindrance.PROFILE, text=f"{text}.", remedy="Change the launch profile.")
     if not profile.directory.is_dir():

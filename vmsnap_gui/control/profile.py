@@ -110,8 +110,10 @@ def from_process(pid: int, name: str | None = None) -> LaunchProfile:
     try:
         process = psutil.Process(pid)
         words, directory, program = process.cmdline(), Path(process.cwd()), process.exe()
-    except psutil.Error as error:
-        raise ControlError(f"the command line of process {pid} cannot be read: {error}") from error
+    except psutil.NoSuchProcess as error:
+        raise ControlError(f"there is no process {pid}") from error
+    except psutil.AccessDenied as error:
+        raise ControlError(f"the command line of process {pid} cannot be read: you may not look into it") from error
     if not words or not (is_qemu(words[0]) or is_qemu(program)):
         raise ControlError(f"process {pid} is no QEMU: {' '.join(words[:1]) or program or 'it has no command line'}")
     # What it was called as may mean nothing in our PATH; its program file is certain.

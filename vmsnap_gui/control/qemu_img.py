@@ -91,6 +91,17 @@ def repair_command(path: Path) -> tuple[str, ...]:
     return (PROGRAM, "check", "-r", "all", "--output=json", f"json:{node(path)}")
 
 
+def rescue_command(path: Path, id_: str | None = None) -> tuple[str, ...]:
+    """Return the command that copies what can be read of a snapshot's disk, or of the disk now, from a damaged image.
+
+    Its backing file is opened, too: without it the copy would lack what is in there. What cannot be read becomes zeros
+    (`--salvage`), each with a warning.
+    """
+    copy = path.with_name(f"{path.stem}-rescued{path.suffix}")
+    which = ("-l", f"snapshot.id={id_}") if id_ is not None else ()
+    return (PROGRAM, "convert", "--salvage", *which, "-f", "qcow2", "-O", "qcow2", str(path), str(copy))
+
+
 async def check(path: Path) -> Check:
     """Look for damage.
 

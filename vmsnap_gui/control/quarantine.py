@@ -3,11 +3,17 @@
 A killed qemu-img leaves wrong COPIED flags, and writing to such an image destroyed other snapshots in 10 of 10 tries;
 `qemu-img check -r all` first kept everything. So such an image stays in quarantine until a check is clean and all
 other snapshots read as before.
+
+That they do is told by their mappings, so that a write in place is not seen: with wrong COPIED flags, whoever writes to
+the disk meanwhile may write into snapshots. So each look at an image in doubt records its size and times, and one that
+others have touched since is only released by a person's word. The first look comes after the damage: what was written
+between the end of a tool that was killed and that look cannot be told. A QEMU that carried out a step and goes on knows
+its image; as long as it, or anybody, has the image open, no look is recorded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import qemu_img
@@ -38,6 +44,7 @@ class Quarantine:
         since: When that began, in seconds since 1970.
         why: What keeps it in quarantine, one sentence.
         changed: Snapshots that no longer read as before, for people; "the disk" is what it holds now.
+        whole: Whether it has no damage any more, so that a person may accept it as it is.
     """
 
     path: Path
@@ -45,6 +52,7 @@ class Quarantine:
     since: float
     why: str
     changed: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,11 @@ class Examined:
     check: qemu_img.Check
 
 
+UNPROVED = (
+    "it was written to (or renamed) by something else while it was damaged; its snapshots cannot be proved unchanged"
+)
+"""Why an image that others have touched is not released."""
+
 _MARKS = ((CORRUPT, "it is marked corrupt: QEMU found damage in it"), (DIRTY, "it is marked dirty: it was not closed"))
 
 
@@ -74,23 +87,25 @@ def quarantine_of(path: Path) -> Quarantine | None:
 async def judge(path: Path, address: str | None = None) -> Quarantine | None:
     """Look at an image that the journal holds in quarantine, and release it if nothing is wrong with it.
 
+    Where the journal cannot be written, it stays in quarantine: nobody else would know that it was released.
+
     Args:
         path: The image.
         address: Where the QEMU that runs on it answers, if it is known; the journal knows where it did.
-
-    Raises:
-        ControlError: the journal cannot be written.
     """
     held = _holding(path)
     if not held:
         return None
     try:
-        why, changed = await _wrong(path, held, address)
+        found = await _wrong(path, held, address)
     except (ControlError, ImageError) as error:
-        why, changed = f"it cannot be checked: {error.message}", ()
-    if why:
-        return _quarantine(path, held, why, changed)
-    release(path)
+        return _quarantine(path, held, f"it cannot be checked: {error.message}")
+    if found is not None:
+        return found
+    try:
+        release(path)
+    except ControlError as error:
+        return _quarantine(path, held, f"nothing is wrong with it, but {error.message}")
     return None
 
 
@@ -99,6 +114,17 @@ def release(path: Path) -> None:
     for operation in _holding(path):
         operation.done([path])
         operation.tidy()
+
+
+def touched(path: Path) -> bool:
+    """Whether others have touched an image while it was in quarantine, as far as looks at it have told."""
+    return any(image.touched for operation in _holding(path) if (image := operation.image(path)) is not None)
+
+
+def expect_writing(path: Path) -> None:
+    """Say that a repair is about to write to an image in quarantine; raises ControlError if that cannot be recorded."""
+    for operation in _holding(path):
+        operation.expect_writing(path)
 
 
 def kept_by(path: Path) -> dict[str, str]:
@@ -125,26 +151,29 @@ def _holding(path: Path) -> list[Operation]:
     return found
 
 
-def _quarantine(path: Path, held: list[Operation], why: str, changed: tuple[str, ...] = ()) -> Quarantine:
+def _quarantine(path: Path, held: list[Operation], why: str) -> Quarantine:
     first = held[0]
     what = f"{first.plan['verb']} {first.plan['subject']}"
-    return Quarantine(path=path, what=what, since=first.begun, why=why, changed=changed)
+    return Quarantine(path=path, what=what, since=first.begun, why=why)
 
 
-async def _wrong(path: Path, held: list[Operation], address: str | None) -> tuple[str, tuple[str, ...]]:
-    """Say what is wrong with an image, "" if nothing is; and which snapshots changed."""
+async def _wrong(path: Path, held: list[Operation], address: str | None) -> Quarantine | None:
+    """Say what is wrong with an image, None if nothing is."""
     tools = [tool for operation in held for tool in operation.tools()]
     if tools:
-        return f"{tools[0]} may still be writing to it", ()
+        return _quarantine(path, held, f"{tools[0]} may still be writing to it")
     damage = use_of(path)
     if damage is None:
+        for operation in held:
+            operation.look(path)
         damage = (await examine(path)).text
     elif await _goes_on(path, held, address):
         damage = ""
     if damage:
-        return damage, ()
+        return _quarantine(path, held, damage)
     changed = changed_from(path, kept_by(path))
-    return (f"{', '.join(changed)} no longer read as before" if changed else "", changed)
+    why = f"{', '.join(changed)} no longer read as before" if changed else UNPROVED if touched(path) else ""
+    return replace(_quarantine(path, held, why), changed=changed, whole=True) if why else None
 
 
 async def _goes_on(path: Path, held: list[Operation], address: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control.finishing import repair_command
 from vmsnap_gui.control.journal import Mark, Marked, Operation, interrupted, settle
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.quarantine import judge
@@ -35,11 +36,7 @@ class Review:
 
 
 async def review() -> tuple[Review, ...]:
-    """Look at all interrupted operations and their images; what proves to be whole is released.
-
-    Raises:
-        ControlError: the journal cannot be written.
-    """
+    """Look at all interrupted operations and their images; what proves to be whole is released."""
     found = []
     for operation in interrupted():
         disks = tuple([await _look(image) for image in operation.images])
@@ -54,8 +51,8 @@ async def _look(image: Marked) -> DiskResult:
     path: Path = image.path
     held = await judge(path)
     if held is not None:
-        repair = ("vmsnap", "check", str(path), "--repair")
-        return DiskResult(path=path, text=f"in quarantine: {held.why}", quarantined=True, finish=repair)
+        why = f"in quarantine: {held.why}"
+        return DiskResult(path=path, text=why, quarantined=True, finish=(repair_command(path),))
     texts = {
         Mark.WAITING: "not touched",
         Mark.DONE: "its steps so far were done, or taken back",

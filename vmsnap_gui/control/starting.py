@@ -37,6 +37,9 @@ _PATIENCE = 300.0
 _ENDING = 30.0
 """Seconds that QEMU may take to end when it was told to; its images are complete long before."""
 
+_NOT_LET_GO = ("prelaunch", "restore-vm")
+"""QEMU's names for being paused before the guest ran at all, and after a load that failed."""
+
 _POLL = 0.05
 
 _MAX_SAID = 64 << 10
@@ -154,13 +157,19 @@ async def _load(qmp: QMP, step: Step) -> None:
 
 
 async def _give_up(qmp: QMP, started: _Started, run: Run, step: Step) -> None:
-    """End a QEMU whose snapshot was not loaded, or leave it as it is if a person wants that."""
+    """End a QEMU that did not get where it should, or leave it as it is, if a person wants that and it still answers.
+
+    It may run by then: what failed can be what comes after letting it go on.
+    """
     run.said.append(started.said())
     if run.plan.options.keep_paused:
-        run.operation.done([target.path for target in step.targets])
-        run.status = "paused"
-        run.address, run.pid = qmp.address, started.process.pid
-        return
+        with contextlib.suppress(ControlError):
+            status = await live.status_of(qmp)
+            run.status = "paused" if status in _NOT_LET_GO else status
+            run.operation.done([target.path for target in step.targets])
+            run.address, run.pid = qmp.address, started.process.pid
+            return
+    run.status = None
     with contextlib.suppress(ControlError):  # it may be gone before it answers
         await qmp.execute("quit")
     try:
@@ -171,10 +180,7 @@ async def _give_up(qmp: QMP, started: _Started, run: Run, step: Step) -> None:
 
 
 async def _undo(step: Step, run: Run) -> None:
-    """Return the disks to the safety snapshot, where loading has changed them."""
-    if run.pid is not None:
-        run.operation.done([target.path for target in step.targets])  # nothing was written
-        raise ControlError(f"QEMU (process {run.pid}) was left running, paused")
+    """Return the disks to the safety snapshot, where loading has changed them; a QEMU that was left has them in use."""
     for target in step.targets:
         if fingerprints(target.path).active != run.before[target.path].active:
             undo = offline.WORKERS[StepKind.RESTORE].undo

@@ -65,11 +65,16 @@ class Choice(enum.Enum):
     REPLACE = "replace"
     """take: an existing snapshot of that tag is deleted"""
     LEAVE_OUT = "leave out"
-    """restore: disks that lack the snapshot stay as they are; live take: so do disks that can hold none"""
+    """restore: disks that lack the snapshot stay as they are; take: so do disks that can hold none"""
     RESIZE = "resize"
     """restore: the disk gets back the size that it had in the snapshot"""
     ACCEPT = "accept"
     """repair: an image is released from quarantine although not all in it reads as before"""
+
+    @property
+    def flag(self) -> str:
+        """What says it on the command line: "--leave-out"."""
+        return f"--{self.value.replace(' ', '-')}"
 
 
 class Hindrance(enum.Enum):
@@ -87,6 +92,7 @@ class Hindrance(enum.Enum):
     IMAGE = "image damaged"
     QUARANTINED = "quarantined"
     BITMAPS = "bitmaps"
+    BACKING = "backing file"
     RESIZED = "resized"
     EMPTY_STATE = "no VM state"
     MONITOR = "monitor"

@@ -47,7 +47,8 @@ class Run:
         done: The writing steps that were done and verified.
         said: What tools and QEMU said, for the outcome's details.
         told: What a worker found out about an image, for its result: "2 errors were repaired".
-        finish: What would finish an image's part by hand, where an operation got stuck.
+        failed: The step that failed.
+        onward: Whether what was done cannot be taken back, so that only doing the rest leads to an end.
         status: The running machine's state, for the outcome; None offline.
         address, pid: The machine that was started, for the outcome.
         resume: Whether the machine ran before a live restore.
@@ -61,7 +62,8 @@ class Run:
     done: list[Step] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     told: dict[Path, str] = field(default_factory=dict)
-    finish: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    failed: Step | None = None
+    onward: bool = False
     status: str | None = None
     address: str | None = None
     pid: int | None = None

@@ -24,9 +24,9 @@ MOST_ROWS = 1_000_000
 class Column(enum.IntEnum):
     """The table's columns."""
 
-    START = 0
-    SIZE = 1
-    CHANGE = 2
+    CHANGE = 0
+    START = 1
+    SIZE = 2
 
 
 class ChangedRangesModel(QAbstractTableModel):
@@ -64,10 +64,9 @@ class ChangedRangesModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            last = (
-                self.tr("Since the base") if self._cells is not None and self._cells.since_base else self.tr("Change")
-            )
-            return (self.tr("Offset"), self.tr("Size"), last)[section]
+            since_base = self._cells is not None and self._cells.since_base
+            change = self.tr("Since the base") if since_base else self.tr("Change")
+            return (change, self.tr("Offset"), self.tr("Size"))[section]
         return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:

@@ -98,13 +98,14 @@ class ChangesModel(QAbstractItemModel):
         node = self._node(index)
         return self._section(node).rows[node.place] if node.place >= 0 else None
 
-    def look(self, index: Index) -> tuple[bool, Status | None, Outcome]:
-        """Return all that a delegate asks, in one call: whether a row is a field, its status, where it changed.
+    def look(self, index: Index) -> tuple[bool, Status | None, Outcome, str]:
+        """Return all that a delegate asks, in one call: if a row is a field, its status, where it changed, the text.
 
         The status is None for a group; the outcome is NONE where there is no base, and of sections with fields.
         """
         node = self._node(index)
-        return node.place >= 0, self._status(node), self._outcome(node)
+        text = self._texts(node).columns[index.column()]
+        return node.place >= 0, self._status(node), self._outcome(node), text
 
     def texts(self, index: Index) -> ChangeTexts:
         """Return all that is said about a row."""

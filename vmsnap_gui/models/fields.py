@@ -126,6 +126,11 @@ class FieldTreeModel(QAbstractItemModel):
         node = self._node(index)
         return node.field if index.isValid() and node.part is None else None
 
+    def look(self, index: Index) -> tuple[FieldTexts, bool]:
+        """Return all that a delegate asks, in one call: the texts of a row, and whether it is to be shown quietly."""
+        node = self._node(index)
+        return self._texts(node), _is_quiet(node)
+
     def is_group(self, index: Index) -> bool:
         """Whether the row only groups others."""
         return index.isValid() and self._node(index).part is not None
@@ -213,7 +218,7 @@ class FieldTreeModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(Column(index.column()))
         if role == MUTED_ROLE:
-            return node.part is not None or (node.field is not None and node.field.kind in _QUIET)
+            return _is_quiet(node)
         if role == PROBLEM_ROLE:
             return self._texts(node).problem
         if role == EDITED_ROLE:
@@ -326,6 +331,10 @@ class FieldTreeModel(QAbstractItemModel):
 
 
 _QUIET = (Kind.FRAME, Kind.RAW, Kind.RECORDS)
+
+
+def _is_quiet(node: _Node) -> bool:
+    return node.part is not None or (node.field is not None and node.field.kind in _QUIET)
 
 
 def _alignment(column: Column) -> Qt.AlignmentFlag:

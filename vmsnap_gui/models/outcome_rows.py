@@ -56,13 +56,22 @@ def notes_of(outcome: Outcome) -> list[Note]:
     if outcome.status is not None:
         text = _tr("The machine is %1 now").replace("%1", words.visible(outcome.status))
         notes.append(Note(Tone.NOTE, words.sentence(text)))
-    if any(disk.quarantined for disk in outcome.disks):
+    if any(disk.quarantined for disk in outcome.disks) and outcome.plan.verb is not Verb.REPAIR:
         text = _tr("A write was interrupted. Nothing else may write to these images until they are checked.")
         notes.append(Note(Tone.WARNING, text, _tr("Check and repair keeps all snapshots that were not touched.")))
     if any(disk.finish for disk in outcome.disks):
-        by_hand = "\n".join(shlex.join(disk.finish) for disk in outcome.disks if disk.finish)
-        notes.append(Note(Tone.WARNING, _tr("To finish by hand:"), by_hand))
+        notes.append(Note(Tone.WARNING, _tr("To finish by hand:"), finishing_lines(outcome)))
+    for disk in outcome.disks:
+        for what, command in disk.rescue:
+            text = placed(_tr("%1: %2:"), words.name_text(disk.path), what)
+            notes.append(Note(Tone.WARNING, text, words.visible(shlex.join(command))))
     return notes
+
+
+def finishing_lines(outcome: Outcome) -> str:
+    """Return the commands that finish a stuck operation, each once, in order, as one would type them."""
+    commands = dict.fromkeys(command for disk in outcome.disks for command in disk.finish)
+    return "\n".join(command[0] if len(command) == 1 else shlex.join(command) for command in commands)
 
 
 def rows_of(outcome: Outcome) -> list[Row]:

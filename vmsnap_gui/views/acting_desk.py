@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, QObject, Signal
+from PySide6.QtCore import QDateTime, QObject, QTimer, Signal
 
 from vmsnap_gui.acting import ActingSession
-from vmsnap_gui.control.terms import Reach, Verb
+from vmsnap_gui.control.terms import Options, Reach, Verb
 from vmsnap_gui.models import words
 from vmsnap_gui.session import Report
 from vmsnap_gui.views import theme
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.profile_dialog import ProfileDialog
     from vmsnap_gui.views.snapshot_table import SnapshotTable
     from vmsnap_gui.vms import Vm
+
+
+_MEANWHILE_MS = 500
 
 
 class ActingDesk(QObject):
@@ -120,10 +124,10 @@ class ActingDesk(QObject):
         draft = self.session.draft(Verb.TAKE, whom, self._free_tag())
         self._open(TakeDialog(draft, self._title(Verb.TAKE, self._name(whom)), self._window))
 
-    def _ask_restore(self, whom: Whom, selector: str, title: str, name: str) -> None:
+    def _ask_restore(self, whom: Whom, selector: str, title: str, name: str, options: Options | None = None) -> None:
         from vmsnap_gui.views.plan_dialog import RestoreDialog
 
-        draft = self.session.draft(Verb.RESTORE, whom, selector)
+        draft = self.session.draft(Verb.RESTORE, whom, selector, options=options)
         dialog = RestoreDialog(draft, title, self._window, can_start=whom.profile is not None)
         dialog.start_wanted.connect(lambda: self.ask_start(whom, selector, name))
         self._open(dialog)
@@ -152,12 +156,15 @@ class ActingDesk(QObject):
         undo = self.session.undo
         if undo is not None:
             title = self.tr("Undo the restore of %1").replace("%1", words.visible(undo.subject))
-            self._ask_restore(undo.whom, f"tag:{undo.safety}", title, words.visible(undo.safety))
+            options = Options(choices=undo.choices)
+            self._ask_restore(undo.whom, f"tag:{undo.safety}", title, words.visible(undo.safety), options)
 
     def _open(self, dialog: PlanDialog) -> None:
         from vmsnap_gui.models.plan_rows import job_name
 
         dialog.confirmed.connect(lambda plan: self.session.carry_out(plan, job_name(plan)))
+        # Meanwhile, not at its end: there is enough to do in that moment.
+        dialog.confirmed.connect(lambda _plan: QTimer.singleShot(_MEANWHILE_MS, self, _prepare_to_tell))
         self._snapshots.result.show_message("done", "")
         dialog.open()
 
@@ -212,6 +219,10 @@ class ActingDesk(QObject):
         self._snapshots.show_machine(vm.machine.name if vm is not None else "", vm.tags if vm is not None else ())
         why = self.session.quarantined.get(image, "") if image is not None else ""
         self._snapshots.quarantine.show_message("problem", words.sentence(why))
+
+
+def _prepare_to_tell() -> None:
+    importlib.import_module("vmsnap_gui.views.outcome_dialog")
 
 
 def selector_of(snapshot: Snapshot) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtWidgets import QStyle, QTreeView, QWidget
 
+from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.models.changes import ChangesModel, Column
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.columns import FittingColumns, Room
-from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.page_colours import outcome_colours
+from vmsnap_gui.views.text_cells import Look, TextDelegate
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QColor, QPalette
+
     from vmsnap_gui.models.change_rows import ChangeRows
 
 Index = QModelIndex | QPersistentModelIndex
@@ -29,37 +32,40 @@ _SINCE_ROOMS = (
     *(Room(14, 24, 36), Room(14, 24, 36), Room(16, 29, 50), Room(23, 24, 60)),
 )
 """Of the same columns where there is a base."""
+
+
+def _outcome_colour(outcome: Outcome, palette: QPalette) -> QColor:
+    return outcome_colours(palette)[outcome]
+
+
+_COLOUR_OF = {outcome: partial(_outcome_colour, outcome) for outcome in Outcome}
 FEW = 200
 """So many rows, or fewer, are shown expanded."""
 
 
-class ChangeDelegate(RowDelegate):
+class ChangeDelegate(TextDelegate):
     """Values in a font of one width; what differs in the accent colour behind its sign, what does not quietly."""
 
     _FIXED = (Column.BASE, Column.A, Column.B, Column.DIFFERENCE)
 
-    def __init__(self, changes: ChangesModel, parent: QWidget) -> None:
-        super().__init__(None, parent)
-        self._changes = changes
-        self._fixed = theme.monospaced()
+    def __init__(self, tree: ChangeTree) -> None:
+        super().__init__(tree)
+        self._changes = tree.changes
 
-    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
-        """Override QStyledItemDelegate::initStyleOption."""
-        super().initStyleOption(option, index)
-        is_field, status, outcome = self._changes.look(index)
-        if is_field and index.column() in self._FIXED:
-            option.font = self._fixed
-        if index.column() == Column.FIELD:
-            option.textElideMode = Qt.TextElideMode.ElideMiddle  # what tells paths apart stands at their end
-        if status is None:
-            return
+    def look(self, index: Index) -> Look:
+        """Override TextDelegate.look."""
+        is_field, status, outcome, text = self._changes.look(index)
+        column = index.column()
         # What a section counts is told quietly; with a base also where its fields changed, which is of many colours.
         counts = {Column.DIFFERENCE, Column.STATUS} if self._changes.has_base and not outcome else {Column.DIFFERENCE}
-        if not status.differs or (index.column() in counts and not is_field):
-            option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
-        elif index.column() == Column.STATUS:
-            colour = outcome_colours(option.palette)[outcome] if outcome else theme.accent(option.palette)
-            option.palette.setColor(QPalette.ColorRole.Text, colour)
+        colour = None
+        if status is not None and (not status.differs or (column in counts and not is_field)):
+            colour = theme.muted
+        elif status is not None and column == Column.STATUS:
+            colour = _COLOUR_OF[outcome] if outcome else theme.accent
+        # what tells paths apart stands at their end
+        elide = Qt.TextElideMode.ElideMiddle if column == Column.FIELD else Qt.TextElideMode.ElideRight
+        return Look(text, fixed=is_field and column in self._FIXED, colour=colour, elide=elide)
 
 
 class ChangeTree(QTreeView):
@@ -73,7 +79,7 @@ class ChangeTree(QTreeView):
         self.setObjectName("change_tree")
         self.setAccessibleName(self.tr("Fields that changed"))
         self.setModel(self.changes)
-        self.setItemDelegate(ChangeDelegate(self.changes, self))
+        self.setItemDelegate(ChangeDelegate(self))
         self.setFont(theme.tabular(self.font()))
         self.setUniformRowHeights(True)
         self.setAllColumnsShowFocus(True)

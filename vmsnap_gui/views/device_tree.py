@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QFont, QPalette
-from PySide6.QtWidgets import QStyle, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtWidgets import QStyle, QTreeView, QWidget
 
-from vmsnap_gui.models.fields import EDITED_ROLE, MUTED_ROLE, PROBLEM_ROLE, Column, FieldTreeModel
+from vmsnap_gui.models.fields import Column, FieldTreeModel
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.columns import FittingColumns, Room
-from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.text_cells import Look, TextDelegate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,42 +44,34 @@ class Place:
     chain: Chain
 
 
-class FieldDelegate(RowDelegate):
+class FieldDelegate(TextDelegate):
     """Numbers in a font of one width; what is wrong with a sign, a colour and words."""
 
     _FIXED = (Column.VALUE, Column.OFFSET, Column.SIZE)
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(MUTED_ROLE, parent)
-        self._tree = parent
-        self._made_for: QFont | None = None
-        self._fixed = theme.monospaced()
+    def __init__(self, tree: DeviceTreeView) -> None:
+        super().__init__(tree)
+        self._fields = tree.fields
 
-    def _numbers(self, font: QFont) -> QFont:
-        """Return the font of the columns of numbers; making one for each cell takes a third of a paint."""
-        if font != self._made_for:
-            self._made_for = QFont(font)
-            self._fixed = QFont(font)
-            self._fixed.setFamilies(theme.monospaced().families())
-            self._fixed.setFixedPitch(True)
-        return self._fixed
-
-    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
-        """Override QStyledItemDelegate::initStyleOption."""
-        super().initStyleOption(option, index)
-        if index.column() in self._FIXED:
-            option.font = self._numbers(self._tree.font())
-            if index.column() == Column.VALUE and index.data(EDITED_ROLE):
-                option.font.setBold(True)
-                option.palette.setColor(QPalette.ColorRole.Text, theme.accent(option.palette))
-        problem = index.data(PROBLEM_ROLE)
-        if not problem:
-            return
-        if index.column() == Column.FIELD:
-            option.icon = theme.icon("problem", option.palette)
-            option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
-        elif index.column() == Column.LABEL and isinstance(problem, str):
-            option.palette.setColor(QPalette.ColorRole.Text, theme.warning(option.palette))
+    def look(self, index: Index) -> Look:
+        """Override TextDelegate.look."""
+        column = index.column()
+        texts, quiet = self._fields.look(index)
+        colour = theme.muted if quiet else None
+        edited = texts.edited and column == Column.VALUE
+        if edited:
+            colour = theme.accent
+        elif column == Column.LABEL and isinstance(texts.problem, str):
+            colour = theme.warning
+        return Look(
+            texts.columns[column],
+            right=column >= Column.OFFSET,
+            fixed=column in self._FIXED,
+            italic=quiet,
+            bold=edited,
+            colour=colour,
+            icon="problem" if texts.problem and column == Column.FIELD else "",
+        )
 
 
 class DeviceTreeView(QTreeView):

@@ -129,6 +129,32 @@ def ask_to_leave(parent: QWidget, writing: Sequence[str], then: Callable[[], obj
     return box
 
 
+def ask_about_edits(
+    parent: QWidget, edited: Sequence[str], export: Callable[[], object], discard: Callable[[], object]
+) -> QMessageBox:
+    """Ask what becomes of edits that would be lost with the window; each of `edited` tells of a state."""
+    box = QMessageBox(QMessageBox.Icon.Question, _tr("Edits were not exported"), "", parent=parent)
+    box.setObjectName("edits_left")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText("\n".join(edited))
+    box.setInformativeText(
+        _tr(
+            "They are kept nowhere but in this window. Exporting writes the saved state with them to a file of its own."
+        )
+    )
+    chosen = box.addButton(_tr("&Export…"), QMessageBox.ButtonRole.AcceptRole)
+    chosen.setObjectName("edits_export")
+    chosen.clicked.connect(export)
+    lost = box.addButton(_tr("&Discard"), QMessageBox.ButtonRole.DestructiveRole)
+    lost.setObjectName("edits_discard")
+    lost.clicked.connect(discard)
+    box.setDefaultButton(chosen)
+    box.setEscapeButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.open()
+    return box
+
+
 def show_about(parent: QWidget) -> QMessageBox:
     """Tell what this program is."""
     box = QMessageBox(parent)

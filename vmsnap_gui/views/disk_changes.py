@@ -35,9 +35,8 @@ class DiskChanges(ComparePart):
         super().__init__("disk_changes", self.tr("Disk"), self.tr("Compare disks"), self.ranges, session, jobs, parent)
         self.model.setParent(self)
         self.ranges.horizontalHeader().setObjectName("changed_range_columns")
-        self.ranges.horizontalHeader().setStretchLastSection(True)
-        for column in range(2):
-            self.ranges.horizontalHeader().resizeSection(column, self.fontMetrics().averageCharWidth() * 18)
+        for column, characters in zip(Column, (28, 20, 16), strict=True):
+            self.ranges.horizontalHeader().resizeSection(column, self.fontMetrics().averageCharWidth() * characters)
         self.read_data = QAction(self.tr("Compare the content"), self)
         self.read_data.setObjectName("read_data")
         self._button = self.notice.add_button(self.read_data)

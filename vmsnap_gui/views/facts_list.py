@@ -12,11 +12,40 @@ from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from vmsnap_gui.models.facts import Fact
 
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+
+
+class _Line:
+    """One fact, label and value, in widgets that can show another fact: making them takes longer than all else."""
+
+    def __init__(self, font: QFont) -> None:
+        self.label = QLabel()
+        self.value = QLabel(wordWrap=True)
+        for one in (self.label, self.value):
+            one.setTextFormat(Qt.TextFormat.PlainText)
+        self.value.setFont(font)
+        self.value.setTextInteractionFlags(_SELECTABLE)
+        self.value.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._fact: Fact | None = None
+        self._hidden = False
+
+    def show(self, fact: Fact | None) -> None:
+        """Show a fact; None: nothing."""
+        if self._hidden != (fact is None):  # what is new is shown by its layout, all at once
+            self._hidden = fact is None
+            for one in (self.label, self.value):
+                one.setHidden(self._hidden)
+        if fact is None or fact == self._fact:
+            return
+        self._fact = fact
+        self.label.setText(fact.label)
+        self.value.setText(fact.value)
+        self.value.setToolTip(words.plain_tip(fact.tip.splitlines()))
+        self.value.setAccessibleName(f"{fact.label}: {fact.value}")
 
 
 class FactsList(QScrollArea):
@@ -30,27 +59,36 @@ class FactsList(QScrollArea):
         self.setWidgetResizable(True)
         self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 30)
         self._groups: list[tuple[str, list[Fact]]] = []
-        self._labels: list[QLabel] = []
+        self._headings: list[QLabel] = []
+        self._lines: list[_Line] = []
+        page = QWidget()
+        page.setObjectName(f"{name}_page")
+        self._grid = QGridLayout(page)
+        self._grid.setContentsMargins(12, 10, 12, 10)
+        self._grid.setHorizontalSpacing(14)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+        self.setWidget(page)
 
     def show_groups(self, groups: Sequence[tuple[str, list[Fact]]]) -> None:
         """Show these groups: each a heading and its facts."""
-        if list(groups) == self._groups and self.widget() is not None:
+        if list(groups) == self._groups:
             return
+        self._grid.setRowStretch(self._rows(), 0)
         self._groups = list(groups)
-        self._labels = []
-        page = QWidget()
-        page.setObjectName(f"{self.objectName()}_page")
-        grid = QGridLayout(page)
-        grid.setContentsMargins(12, 10, 12, 10)
-        grid.setHorizontalSpacing(14)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
-        row = 0
-        for title, facts in groups:
-            row = self._add_group(grid, row, title, facts)
-        grid.setRowStretch(row, 1)
-        self.setWidget(page)
-        self._colour()
+        row = used = 0
+        for number, (title, facts) in enumerate(groups):
+            self._show_heading(number, row, title)
+            for fact in facts:
+                row += 1
+                self._line(used, row).show(fact)
+                used += 1
+            row += 1
+        for line in self._lines[used:]:
+            line.show(None)
+        for heading in self._headings[len(groups) :]:
+            heading.hide()
+        self._grid.setRowStretch(row, 1)
 
     def text(self) -> str:
         """Return all that is shown, for tests and for copying."""
@@ -63,34 +101,36 @@ class FactsList(QScrollArea):
         """Override QWidget::changeEvent: take up a new palette."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
-            self._colour()
+            self._colour(line.label for line in self._lines)
 
-    def _add_group(self, grid: QGridLayout, row: int, title: str, facts: list[Fact]) -> int:
-        heading = QLabel(title)
-        heading.setTextFormat(Qt.TextFormat.PlainText)
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        heading.setFont(font)
-        heading.setContentsMargins(0, 8 if row else 0, 0, 2)
-        grid.addWidget(heading, row, 0, 1, 2)
-        for fact in facts:
-            row += 1
-            label = QLabel(fact.label)
-            value = QLabel(fact.value, wordWrap=True)
-            for one in (label, value):
-                one.setTextFormat(Qt.TextFormat.PlainText)
-            value.setFont(theme.tabular(self.font()))
-            value.setTextInteractionFlags(_SELECTABLE)
-            value.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-            value.setToolTip(words.plain_tip(fact.tip.splitlines()))
-            value.setAccessibleName(f"{fact.label}: {fact.value}")
-            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(value, row, 1)
-            self._labels.append(label)
-        return row + 1
+    def _rows(self) -> int:
+        return sum(1 + len(facts) for _, facts in self._groups)
 
-    def _colour(self) -> None:
+    def _show_heading(self, number: int, row: int, title: str) -> None:
+        if number == len(self._headings):
+            made = QLabel()
+            made.setTextFormat(Qt.TextFormat.PlainText)
+            font = QFont(self.font())
+            font.setWeight(QFont.Weight.DemiBold)
+            made.setFont(font)
+            made.setContentsMargins(0, 8 if row else 0, 0, 2)
+            self._headings.append(made)
+        heading = self._headings[number]
+        heading.setText(title)
+        self._grid.addWidget(heading, row, 0, 1, 2)  # one that is there already is moved
+        heading.show()
+
+    def _line(self, number: int, row: int) -> _Line:
+        if number == len(self._lines):
+            self._lines.append(_Line(theme.tabular(self.font())))
+            self._colour([self._lines[-1].label])
+        line = self._lines[number]
+        self._grid.addWidget(line.label, row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(line.value, row, 1)
+        return line
+
+    def _colour(self, labels: Iterable[QLabel]) -> None:
         quiet = QPalette(QGuiApplication.palette())
         quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(quiet))
-        for label in self._labels:
+        for label in labels:
             label.setPalette(quiet)

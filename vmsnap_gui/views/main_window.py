@@ -232,6 +232,8 @@ class MainWindow(QMainWindow):
             one.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
             one.problem.connect(self.show_report)
         self.tabs.currentChanged.connect(lambda _index: self._filter_again())
+        self.tabs.currentChanged.connect(lambda _index: self.statusBar().clearMessage())
+        session.selection_changed.connect(self.statusBar().clearMessage)
         self._jobs.failed.connect(self._job_failed)
 
     # What people do
@@ -328,7 +330,7 @@ class MainWindow(QMainWindow):
             self.verbs.add_copies([self.exporting.undo, self.exporting.redo, field.edit, *copies])
             field.column_wanted.connect(self._add_column)
             self.devices.filter_wanted.connect(self.filter_box.set_filter)
-            self.devices.export_wanted.connect(self.exporting.ask)
+            self.devices.export_wanted.connect(lambda: self.exporting.ask())
 
     def _show_jobs(self, shown: bool) -> None:
         if shown:
@@ -432,8 +434,12 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Override QWidget::closeEvent: remember the layout and tell the application; never while an image is written.
 
+        Edits that were not exported would be lost: the person is asked.
         A write goes on to its end, and so does this process: it then knows, and says in the journal, that all is well.
         """
+        if not self._leaving and not self.exporting.settled(self.close):
+            event.ignore()
+            return
         writing = self._jobs.writing()
         if writing:
             event.ignore()

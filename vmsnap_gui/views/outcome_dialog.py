@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.models import words
-from vmsnap_gui.models.outcome_rows import heading_of, notes_of, rows_of, text_of
+from vmsnap_gui.models.outcome_rows import finishing_lines, heading_of, notes_of, rows_of, text_of
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.plan_view import FileTable, NoteList, button_row, heading
 
@@ -91,8 +90,7 @@ class OutcomeDialog(QDialog):
         return button_row(left, buttons)
 
     def _copy_finish(self) -> None:
-        lines = [shlex.join(disk.finish) for disk in self.outcome.disks if disk.finish]
-        QGuiApplication.clipboard().setText("\n".join(lines))
+        QGuiApplication.clipboard().setText(finishing_lines(self.outcome))
 
     def _repair(self) -> None:
         self.accept()

@@ -78,7 +78,7 @@ class PlanDialog(QDialog):
         layout.addLayout(self._choices)
         layout.addLayout(self._make_buttons(verb, safe=safe))
         wide = self.fontMetrics().averageCharWidth()
-        self.resize(wide * 124, self.fontMetrics().height() * 28)
+        self.resize(wide * 124, self.fontMetrics().height() * 21)
         draft.changed.connect(self._follow)
         self._follow()
 
@@ -141,6 +141,7 @@ class PlanDialog(QDialog):
         if plan is not None:
             self.plan.show_plan(plan)
             self.about.setText(reach_text(plan))
+            QTimer.singleShot(0, self, self._grow)  # once it is laid out
         elif failure:
             self.plan.show_failure(words.sentence(failure))
         elif self.draft.busy:
@@ -148,6 +149,13 @@ class PlanDialog(QDialog):
         self.about.setVisible(bool(self.about.text()))
         self._offer_choices(plan)
         self.enable()
+
+    def _grow(self) -> None:
+        """Be as high as the plan, if the screen has the room: nothing of it should have to be scrolled to."""
+        most = self.screen().availableGeometry().height() * 4 // 5
+        high = min(self.height() + self.plan.cut_off(), most)
+        if self.plan.currentIndex() == 0 and high > self.height():
+            self.resize(self.width(), high)
 
     def enable(self) -> None:
         """Enable what can be done; what cannot says why in its tool tip."""

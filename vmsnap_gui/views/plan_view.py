@@ -121,6 +121,7 @@ class PlanView(QStackedWidget):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setWidget(inner)
+        self._area, self._inner = area, inner
         self.page = MessagePage("plan_page", self)
         self.addWidget(area)
         self.addWidget(self.page)
@@ -136,6 +137,12 @@ class PlanView(QStackedWidget):
         self.table.show_rows(rows_of(plan))
         self.notes.show_notes(notes_of(plan))
         self.setCurrentIndex(0)
+
+    def cut_off(self) -> int:
+        """Return how many pixels of the plan's height are out of sight."""
+        port = self._area.viewport()
+        wanted = max(self._inner.heightForWidth(port.width()), self._inner.sizeHint().height())
+        return max(0, wanted - port.height())
 
     def show_waiting(self) -> None:
         """Say that the plan is being made."""

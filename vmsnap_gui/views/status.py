@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from vmsnap_gui.models import numbers, words
@@ -47,6 +47,10 @@ class StatusSummary(QLabel):
             self.setToolTip("")
 
 
+_FELT_MS = 120
+"""How long a job takes before anybody is told: what comes and goes at once would only flicker, and move its row."""
+
+
 class JobStatus(QWidget):
     """The running job with its progress and a cancel button, and a button that shows all jobs."""
 
@@ -82,7 +86,9 @@ class JobStatus(QWidget):
         for widget in (self._text, self._bar, self.cancel, self.all):
             layout.addWidget(widget)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        jobs.changed.connect(self._follow)
+        self._soon = QTimer(self, interval=_FELT_MS, singleShot=True)
+        self._soon.timeout.connect(self._follow)
+        jobs.changed.connect(self._changed)
         jobs.progressed.connect(self._progressed)
         self._follow()
 
@@ -90,9 +96,11 @@ class JobStatus(QWidget):
         if self._job is not None:
             self._job.cancel()
 
-    def _follow(self, changed: Job | None = None) -> None:
-        if changed is not None and changed.quiet:
-            return  # there are many of them, and none is shown
+    def _changed(self, job: Job) -> None:
+        if not job.quiet and not self._soon.isActive():  # there are many quiet ones, and none is shown
+            self._soon.start()
+
+    def _follow(self) -> None:
         running = [job for job in self._jobs.jobs if not job.state.is_over]
         self._job = running[-1] if running else None
         for widget in (self._text, self._bar, self.cancel):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Values = Mapping[str, int | bytes]
     Exists = Callable[[Values, int], bool]
+    PreSave = Callable[[Mapping[str, Any]], dict[str, Any]]
+    PostSave = Callable[[Mapping[str, Any]], None]
+    Needed = Callable[[Mapping[str, Any]], bool]
     Count = int | str | Callable[[Values, int], int]
     LoadOld = Callable[[bytes, int], tuple["VMStateField", ...]]
     PreLoad = Callable[[dict[str, int | bytes]], None]
@@ -132,6 +135,9 @@ class VMStateDescription:
         pre_load: Called before loading with the values of the fields around, where it may put values of its own:
             what fields without a value take for it.
         post_load: Called after loading with the values and the version; raises StreamError to refuse them.
+        pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
+        post_save: Called after saving with the values.
+        needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
     """
 
     name: str
@@ -143,6 +149,9 @@ class VMStateDescription:
     minimum_version_id_old: int = 0
     pre_load: PreLoad | None = None
     post_load: PostLoad | None = None
+    pre_save: PreSave | None = None
+    post_save: PostSave | None = None
+    needed: Needed | None = None
 
     @property
     def payload_size(self) -> int:

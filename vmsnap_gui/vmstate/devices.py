@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
@@ -11,12 +12,13 @@ from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
 from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
+from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
-from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
+from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
-MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
 
 
@@ -92,6 +93,8 @@ class VMState:
         self._configuration: Configuration | None = None
         self._tail: Tail | None = None
         self._first = 8
+        self._mapped = False
+        self._walked: tuple[Section, ...] | None = None
         self._descriptions: dict[int, DeviceDescription] = {}
         self._index: RamIndex | None = None
 
@@ -148,19 +151,57 @@ class VMState:
             Cancelled: by `progress`.
         """
         if self._index is None:
-            parser = self._parser(progress)
-            walk = self._walk(parser, self._devices())
-            end = sum(self.unwalked) if self.unwalked is not None else None
-            sections: list[Section] = []
-            stopped = None
-            try:
-                for section in walk.walk(end):
-                    sections.append(section)
-            except StreamError as error:
-                stopped = str(error)
-            self._keep_index(parser, _ram_problem(sections, stopped))
+            with contextlib.suppress(StreamError):  # the index says it
+                for _ in self.walked(progress):
+                    pass
         assert self._index is not None
         return self._index
+
+    def walked(self, progress: Progress | None = None) -> Iterator[Section]:
+        """Yield all sections and commands in stream order; what opening left unwalked is read now.
+
+        Raises:
+            StreamError: a section cannot be framed, and no section after it was found again.
+            ImageError: the file below cannot be read.
+            Cancelled: by `progress`.
+        """
+        if self._walked is None and self.located is Located.FORWARD:
+            self._walked = tuple(sorted((*self.sections, *self.commands), key=lambda section: section.offset))
+        if self._walked is not None:
+            yield from self._walked
+            return
+        parser = self._parser(progress)
+        walk = self._walk(parser, self._devices())
+        sections: list[Section] = []
+        try:
+            for section in walk.walk(sum(self.unwalked) if self.unwalked is not None else None):
+                sections.append(section)
+                yield section
+        except StreamError as error:
+            self._keep_index(parser, _ram_problem(sections, str(error)))
+            raise
+        self._keep_index(parser, _ram_problem(sections, None))
+        late = [section for section in self.sections if section.offset >= walk.position]
+        self._walked = (*sections, *late)
+        yield from late
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether RAM lies at places of its own in the file (mapped-ram), so that its section cannot be copied."""
+        return self._mapped
+
+    @property
+    def footers(self) -> bool:
+        """Whether sections end with a footer."""
+        return any(s.size > s.payload_offset - s.offset + s.payload_size for s in self.sections)
+
+    @property
+    def description_text(self) -> bytes | None:
+        """The vmdesc's JSON, None where there is none that can be read."""
+        if self._tail is None:
+            return None
+        start = self._tail.desc_offset + VMDESC_HEADER
+        return self.view.read(start, self._tail.end - start)
 
     def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:
         eof = self._tail.eof if self._tail is not None else None
@@ -198,7 +239,7 @@ class VMState:
         return {key: tuple(same) for key, same in found.items()}
 
     def _open(self, forward: bool, progress: Progress | None) -> None:
-        self._check_magic()
+        check_start(self.view.read(0, min(8, self.view.size)))
         problems: list[Problem] = []
         try:
             self._tail = find_tail(self.view, progress)
@@ -218,16 +259,6 @@ class VMState:
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
-
-    def _check_magic(self) -> None:
-        head = self.view.read(0, min(8, self.view.size))
-        if len(head) < 8 or head[:4] != MAGIC:
-            raise StreamError("this is no VM state: it does not start with QEVM", offset=0)
-        version = int.from_bytes(head[4:], "big")
-        if version == 2:
-            raise StreamError("this VM state is of savevm version 2, which QEMU gave up in 2009", offset=4)
-        if version != 3:
-            raise StreamError(f"this VM state is of savevm version {version}; only version 3 is known", offset=4)
 
     def _read_configuration(self, problems: list[Problem]) -> None:
         reader = Reader(self.view, 8)
@@ -269,6 +300,7 @@ class VMState:
         self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
         self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
         self.ram_blocks = table.table
+        self._mapped = bool(table.mapped)
         first = walk.sections[0].offset if walk.sections else self._tail.eof
         self.unwalked = (position, first - position) if first > position else None
         self.end = self._tail.end
@@ -314,6 +346,7 @@ class VMState:
         if layouts is not None:
             problems += layouts.notices(walk.described)
         self.ram_blocks = parser.table
+        self._mapped = bool(parser.mapped)
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
         self._keep_index(parser, _ram_problem(sections, stopped))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.description import Doubt
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
+from vmsnap_gui.vmstate.refusals import UnknownSectionId
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
-from vmsnap_gui.vmstate.wire import Reader, StreamError
+from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ class ForwardWalk:
                 return
             kind = self._view.read(self.position, 1) if self.position < self._view.size else b""
             if not kind:
-                raise StreamError("the stream ends without its end mark", offset=self.position)
+                raise ShortRead("the stream ends without its end mark", offset=self.position)
             # After no section at all, a zero byte may as well be the inside of a damaged configuration.
             if kind[0] == SectionType.EOF.value and (self._borders.opened or self._borders.plausible(self.position)):
                 self.position += 1
@@ -175,7 +176,7 @@ class ForwardWalk:
             return header
         opened = self._borders.opened.get(header.section_id)
         if opened is None:
-            raise StreamError(
+            raise UnknownSectionId(
                 f"a section part is for section id {header.section_id}, which nothing started", offset=start
             )
         return opened

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 """Bytes to look at, step by step: most sections are short; the longest that is known (gus) has a MiB."""
 
 _MAX_FITTED = 4 << 20
-_BEYOND = 5 << 10  # bytes after a section, by which a layout that is too long (PCIe or PCI?) tells by how much
+_BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
 _STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
 
 
@@ -98,14 +98,16 @@ class Layouts:
         """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""
         length = min(end - payload + _BEYOND, self._view.size - payload)
         candidates = [
-            (one, source) for source in self._all_sources(header.name) for one in source.candidates(header.name)
+            (general, source)
+            for source in (*self._sources, *self._old(header.name))
+            for general in source.candidates(header.name)
         ]
         if not candidates or end - payload > _MAX_FITTED or self._readable < length:
             return None
         self._readable -= length
         data = self._view.read(payload, length)
         best: tuple[Fit, LayoutSource] | None = None
-        for found, source in self._fits(candidates, data, end - payload, header.version):
+        for found, source in self._fits(header, candidates, data, end - payload):
             if best is None or (found.is_whole, -found.decided) > (best[0].is_whole, -best[0].decided):
                 best = found, source
             if found.is_whole and not found.decided:
@@ -118,20 +120,19 @@ class Layouts:
         return DeviceDescription(header.name, header.instance_id, fit.description)
 
     def _fits(
-        self, candidates: Sequence[tuple[VMStateDescription, LayoutSource]], data: bytes, end: int, version: int
+        self, header: Header, candidates: Sequence[tuple[VMStateDescription, LayoutSource]], data: bytes, end: int
     ) -> Iterator[tuple[Fit, LayoutSource]]:
         from vmsnap_gui.vmstate.fitting import Budget, fit
 
         for general, source in candidates:
             budget = Budget(min(self._left, _STEPS // 4))
             before = budget.steps
-            found = fit(general, data, end, version, budget)
+            found = fit(general, data, end, header.version, budget)
             self._left -= before - max(budget.steps, 0)
             if found is not None:
                 yield found, source
 
-    def _all_sources(self, name: str) -> Iterator[LayoutSource]:
-        yield from self._sources
+    def _old(self, name: str) -> Iterator[LayoutSource]:
         if self.is_old:
             from vmsnap_gui.vmstate.eras import candidates
 

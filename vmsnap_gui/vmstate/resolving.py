@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
 from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind
-from vmsnap_gui.vmstate.wire import StreamError, text
+from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import Count, Values
@@ -29,10 +30,6 @@ _NULL, _VALID = 0x30, 0x31  # VMS_MARKER_PTR_NULL and VMS_MARKER_PTR_VALID
 
 _Found = tuple[list[VMStateField], dict[str, int | bytes], int]
 """The concrete fields that one field becomes, what later fields can ask about, and where it ends."""
-
-
-class ShortRead(StreamError):
-    """The bytes end before the description does."""
 
 
 def resolve(
@@ -184,13 +181,11 @@ class _Resolver:
         scalar = scalar_type(field.type)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
-        if scalar is not None and scalar.kind is Kind.FLOAT:
-            return {}  # nothing depends on one, and it may be no number
-        if scalar is None or scalar.size != end - position:
+        if scalar is None or scalar.size != end - position or scalar.kind is Kind.FLOAT:
             return {field.name: self._data[position:end]}
         value = int(scalar.unpack(self._data, position)[0])
         if field.expected is not None and value != field.expected:
-            raise StreamError(f"{field.name} is {value}, but must be {field.expected}", offset=position)
+            raise ValueMismatch(f"{field.name} is {value}, but must be {field.expected}", offset=position)
         return {field.name: value}
 
     def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
@@ -260,13 +255,13 @@ class _Resolver:
 
 
 def _check_version(general: VMStateDescription, version: int, position: int) -> None:
-    """Raise StreamError for a version that vmstate_load_state refuses."""
+    """Raise UnsupportedVersion for a version that vmstate_load_state refuses."""
     oldest = general.minimum_version_id if general.load_old is None else general.minimum_version_id_old
     if version > general.version_id:
         problem = f"version {version} of {general.name!r} is newer than {general.version_id}"
-        raise StreamError(problem, offset=position)
+        raise UnsupportedVersion(problem, offset=position)
     if version < oldest:
-        raise StreamError(f"version {version} of {general.name!r} is older than {oldest}", offset=position)
+        raise UnsupportedVersion(f"version {version} of {general.name!r} is older than {oldest}", offset=position)
 
 
 def _is_counted(field: VMStateField) -> bool:

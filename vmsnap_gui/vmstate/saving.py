@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.sections import SectionType, footer, full_header
+from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
+from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     Changes = Mapping[int, Field]
     """Fields with other values, by their offset in the stream."""
 
-_NULL = b"0"  # VMS_NULLPTR_MARKER
+NULL = b"0"  # VMSNULLPTR_MARKER
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_VALID = b"1"  # VMS_MARKER_PTR_VALID
+VALID = b"1"  # VMS_MARKER_PTRVALID
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
-class SaveError(Exception):
+class SaveError(StreamError):
     """A tree cannot be saved by a description: one sentence for people, with the field's path in the tree."""
 
 
@@ -116,7 +117,7 @@ class _Saver:
         if not isinstance(children, Elements):  # pointers that loading allocates: a marker before each object
             for field, child in zip(group, children, strict=True):
                 if child.kind is Kind.FRAME:
-                    self.out += _VALID
+                    self.out += VALID
                 else:
                     self.element(field, child)
             return
@@ -168,15 +169,14 @@ class _Saver:
         self.rest(child for child in node.children if child.kind is Kind.RAW)
 
     def _subsection(self, description: VMStateDescription, node: Field) -> None:
-        name = description.name.encode()
-        self.out += bytes([SectionType.SUBSECTION.value, len(name)]) + name + description.version_id.to_bytes(4, "big")
+        self.out += subsection_header(description.name, description.version_id)
         self.description(description, [child for child in node.children if child.kind is not Kind.FRAME])
 
     def _leaf(self, node: Field) -> None:
         changed = self._changes.get(node.offset)
         if changed is not None and (changed.kind, changed.size) == (node.kind, node.size):
             node = changed
-        data = _encoded(node)
+        data = encoded(node)
         if len(data) != node.size:
             raise SaveError(f"{node.name}: its value takes {len(data)} bytes, but it has {node.size}")
         self.out += data
@@ -194,13 +194,13 @@ def _groups(fields: Sequence[VMStateField]) -> Iterator[list[VMStateField]]:
         yield group
 
 
-def _encoded(node: Field) -> bytes:
-    """Return the bytes of a leaf."""
+def encoded(node: Field) -> bytes:
+    """Return the bytes of a leaf; SaveError where it has no value."""
     value = node.value
     if isinstance(value, bytes):
         return value
     if node.kind is Kind.NULL:
-        return _NULL
+        return NULL
     if node.kind is Kind.FLOAT and isinstance(value, float):
         return struct.pack(">d", value)
     if node.kind is Kind.TEXT and isinstance(value, str):
