@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmsnap_gui.vmstate.decoder import Decoder
@@ -160,6 +160,7 @@ def test_load_state_old_looks_for_no_subsections() -> None:
     assert values(with_old(), b"\1\2" + subsection("d/s", 1, b"\5"), 4) == {"a": 1, "b": 2, "d/s": {"x": 5}}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6), st.integers(0, 7))
 def test_a_version_is_read_where_savevm_reads_it(newest: int, minimum: int, oldest: int, version: int) -> None:
     described = replace(describe("d", newest, u8("a"), minimum=minimum), minimum_version_id_old=oldest)
@@ -190,6 +191,7 @@ def test_hooks_run_around_the_fields() -> None:
         resolve(described, b"\x09\1", 0, 2, 1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 def test_a_value_that_must_be_equal_is_compared(here: int, there: int) -> None:
     (equal,) = u16("size")

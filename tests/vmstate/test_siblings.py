@@ -174,3 +174,11 @@ def test_hand_written_state_of_another_length_stays_bytes() -> None:
 
     _, found = described_by(handwritten(b"abc"), target=handwritten(b"defgh"))
     assert found == {"data": b"defgh".hex()}
+
+
+@pytest.mark.parametrize("value", [1.5, float("inf"), float("nan")])
+def test_nothing_depends_on_a_float(value: float) -> None:
+    target = body(scalar("f", "float64", value), scalar("n", "uint8", 3), scalars("v", "uint8", [1, 2, 3]))
+    seen = body(scalar("f", "float64", value), scalar("n", "uint8", 2), scalars("v", "uint8", [1, 2]))
+    _, found = described_by(seen, target=target)
+    assert found == target.value

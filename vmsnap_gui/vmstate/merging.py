@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import scalar_type
 from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.fields import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +96,7 @@ class _Read:
         part, data = before.parts[0], self.occurrence.data
         scalar = scalar_type(part.type)
         whole = scalar is not None and scalar.size == part.size and not part.is_array and position <= len(data)
-        if scalar is not None and whole and part.name not in self.numbers:
+        if scalar is not None and scalar.kind is not Kind.FLOAT and whole and part.name not in self.numbers:
             self.numbers[part.name] = (len(self.names), int(scalar.unpack(data, before.position)[0]))
             self.names.append(part.name)
 
