@@ -76,6 +76,10 @@ def _export(options: argparse.Namespace) -> int:
             if isinstance(error.reason, BrokenPipeError) and options.output == "-":
                 raise error.reason from error  # nobody reads standard output any more
             raise CommandError(f"{options.output}: {error.message}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # closing a file tries once more to write what could not be written
+            raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
     for problem in state.problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
