@@ -138,10 +138,10 @@ def test_loading_can_be_cancelled_and_needs_an_open_image() -> None:
 
     reader = Reader(path)
     with pytest.raises(Cancelled):
-        reader.load(key, snapshot, (), progress)
+        reader.load(key, snapshot, progress)
     reader.close()
     with pytest.raises(ImageError, match="closed"):
-        reader.load(key, snapshot, (), lambda _done, _total: None)
+        reader.load(key, snapshot, lambda _done, _total: None)
 
 
 def test_paths_are_made_absolute_but_keep_their_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from vmsnap_gui.control.profile_store import ProfileStore
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.resources import resource
-from vmsnap_gui.vmstate.devices import open_snapshot
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Layouts that a person names: a file of QEMU's -dump-vmstate, or an image or stream that describes itself."""
+"""Layouts that a person names: a QEMU binary, its dump in a file, or an image or stream that describes itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.layouts import LayoutSource
 
+_ELF = b"\x7fELF"
+
 
 def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
     """Return the layouts of `FILE` or, with one of an image's snapshots, `FILE@SNAPSHOT`.
@@ -29,8 +31,8 @@ def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
     if not path.exists() and "@" in named:
         before, _, selector = named.rpartition("@")
         path = Path(before)
-    if selector is None and is_json(path):
-        return read_dump(read_bounded(path), str(path))
+    if selector is None and _starts_with(path, b"{"):
+        return read_dump(_read_bounded(path), str(path))
     with closing(open_image(path)) as image:
         snapshots = image.snapshots if selector is None else (select_snapshot(image, selector),)
         found = layouts_of(image, snapshots, progress=progress)
@@ -39,17 +41,35 @@ def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
     return found
 
 
-def is_json(path: Path) -> bool:
-    """Tell whether a file may be a dump: it starts like JSON; False where it cannot be read."""
+def layouts_from(path: Path, machine: str | None, progress: Progress) -> LayoutSource:
+    """Return the layouts of a file of whatever kind; a program is run, for it can only be a QEMU.
+
+    Args:
+        path: The file.
+        machine: The machine type that the layouts are for.
+        progress: May raise Cancelled.
+
+    Raises:
+        ImageError, StreamError: like `read_layouts`.
+        ControlError: it is a program, but does not tell its layouts.
+        Cancelled: by `progress`.
+    """
+    if not _starts_with(path, _ELF):
+        return read_layouts(str(path), progress)
+    from vmsnap_gui.control.dumping import dump_layouts
+
+    return read_dump(dump_layouts(path, machine, progress), str(path))
+
+
+def _starts_with(path: Path, start: bytes) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(64).lstrip()[:1] == b"{"
+            return file.read(64).lstrip().startswith(start)
     except OSError:
-        return False
+        return False  # opening it as an image says why
 
 
-def read_bounded(path: Path) -> bytes:
-    """Read a dump; raises ImageError where it cannot be read or is longer than any."""
+def _read_bounded(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_JSON + 1)

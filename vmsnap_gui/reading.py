@@ -174,7 +174,7 @@ class Reader:
         self._lock = threading.Lock()
 
     def load(
-        self, key: StateKey, expected: Snapshot, layouts: Sequence[LayoutSource], progress: Progress
+        self, key: StateKey, expected: Snapshot, progress: Progress, layouts: Sequence[LayoutSource] = ()
     ) -> LoadedState:
         """Read and decode the state of one snapshot; where it does not describe itself, also by `layouts`.
 
@@ -277,7 +277,7 @@ def _load(
     torn: Callable[[], bool],
 ) -> LoadedState:
     from vmsnap_gui.guest.names import annotate, default_rules
-    from vmsnap_gui.vmstate.devices import open_snapshot
+    from vmsnap_gui.vmstate.snapshots import open_snapshot
 
     state = open_snapshot(image, snapshot, layouts=layouts, progress=progress)
     trees, labels = [], []

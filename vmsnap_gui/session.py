@@ -99,7 +99,7 @@ class Session(QObject):
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
-        self.layouts: list[LayoutSource] = []
+        self.layouts: list[LayoutSource] = []  # the last first
         self.image: Path | None = None
         self.snapshot: int | None = None
         self.loading: StateKey | None = None
@@ -232,6 +232,12 @@ class Session(QObject):
             failure=partial(self._ram_broke, state.key),
         )
 
+    def use_layouts(self, source: LayoutSource) -> None:
+        """Use layouts for states that do not describe themselves, from now on; the selected image is read again."""
+        self.layouts = [source, *(one for one in self.layouts if one.name != source.name)]
+        if self.image is not None:
+            self.reload(self.image)
+
     def expect(self, tag: str) -> None:
         """Select the snapshot of this tag in the selected image when the image is read next."""
         if self.image is not None:
@@ -359,7 +365,7 @@ class Session(QObject):
         reader, layouts = self._reader, tuple(self.layouts)
         self._jobs.run(
             self.tr("Reading the saved state of %1").replace("%1", key.path.name),
-            lambda progress: reader.load(key, snapshot, layouts, progress),
+            lambda progress: reader.load(key, snapshot, progress, layouts),
             lane=key.lane,
             success=self._state_ready,
             failure=partial(self._state_broke, key),

@@ -96,7 +96,7 @@ class Sides:
 
     def state(self, side: Side, progress: Progress) -> VMState:
         """Open the state of a side; raises ImageError, StreamError or CompareError."""
-        from vmsnap_gui.vmstate.devices import open_snapshot
+        from vmsnap_gui.vmstate.snapshots import open_snapshot
 
         return open_snapshot(self.image(side), side.snapshot, progress=progress)
 

@@ -33,7 +33,7 @@ def load(path: Path, index: int = 0) -> LoadedState:
     snapshot = image.snapshots[index]
     image.close()
     key = StateKey(path, index, snapshot.id, snapshot.tag, 1)
-    return Reader(path).load(key, snapshot, (), lambda _done, _total: None)
+    return Reader(path).load(key, snapshot, lambda _done, _total: None)
 
 
 def many_sections(path: Path, count: int) -> LoadedState:

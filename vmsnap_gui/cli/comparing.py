@@ -17,8 +17,8 @@ from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.fields import Field, printable, show
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:

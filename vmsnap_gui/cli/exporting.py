@@ -19,11 +19,11 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
 from vmsnap_gui.vmstate.ends import end, is_end
 from vmsnap_gui.vmstate.exporting import write_stream
 from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 

@@ -20,8 +20,8 @@ from vmsnap_gui.cli.output import (
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.fields import printable
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.models.cells import Cell, compact
 from vmsnap_gui.models.field_nodes import find_shown
-from vmsnap_gui.vmstate.devices import open_snapshot
 from vmsnap_gui.vmstate.fields import show
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:

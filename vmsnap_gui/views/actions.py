@@ -33,6 +33,7 @@ class Actions(QObject):
         self.open_folder = make("open_folder", self.tr("Open &folder…"), "open-folder", "Ctrl+Shift+O")
         self.open_demo = make("open_demo", self.tr("Open the &demo"), "demo")
         self.demo_machine = make("demo_machine", self.tr("&Try the demo machine"), "machine")
+        self.layouts = make("use_layouts", self.tr("Use &layouts from a QEMU binary…"), "details")
         self.reload = make("reload", self.tr("&Reload"), "reload", _Key.Refresh)
         self.close_image = make("close_image", self.tr("&Close image"), None, "Ctrl+W")
         self.close_all = make("close_all", self.tr("Close &all"))
@@ -58,6 +59,12 @@ class Actions(QObject):
         _explain(self.profiles, self.tr("How stopped machines are started, from a snapshot or as they are"))
         _explain(self.notify, self.tr("By the desktop, if the window is not in front and the job took over 10 seconds"))
         _explain(self.reload, self.tr("Read the selected image again"))
+        _explain(
+            self.layouts,
+            self.tr(
+                "For states that do not describe themselves: run a QEMU to tell its layouts, or take them from a file"
+            ),
+        )
         self.about.setMenuRole(QAction.MenuRole.AboutRole)
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.tabs: list[QAction] = []
@@ -92,7 +99,7 @@ class Actions(QObject):
         file.addActions([self.open, self.open_folder])
         file.addMenu(recent)
         file.addActions([self.open_demo, self.demo_machine, _line(file), self.reload, self.close_image, self.close_all])
-        file.addActions([_line(file), self.quit])
+        file.addActions([_line(file), self.layouts, _line(file), self.quit])
         self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
         edit.addActions([self.copy_file, _line(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")

@@ -38,6 +38,14 @@ def ask_folder(parent: QWidget, folder: Path | None, then: Callable[[list[Path]]
     return _ask(dialog, folder, then)
 
 
+def ask_layouts(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
+    """Ask for what tells layouts; `then` gets what was chosen."""
+    dialog = QFileDialog(parent, _tr("Use layouts from a QEMU binary, its dump, or an image"))
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters([_tr("All files (*)"), _tr("Dumps of -dump-vmstate (*.json)")])
+    return _ask(dialog, folder, then)
+
+
 def ask_report(parent: QWidget, folder: Path, name: str, then: Callable[[Path], object]) -> QFileDialog:
     """Ask where to save a report; `then` gets the file, with a suffix that says its form."""
     dialog = QFileDialog(parent, _tr("Save report"))

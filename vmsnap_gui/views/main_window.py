@@ -21,6 +21,7 @@ from vmsnap_gui.views.export_actions import ExportActions
 from vmsnap_gui.views.field_columns import FieldColumns
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
+from vmsnap_gui.views.layouts_job import LayoutsJob
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
         self._columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.exporting = ExportActions(self, session, jobs)
+        self.layouts = LayoutsJob(self, session, jobs)
         self.filter_box = FilterBox(self._apply_filter, self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -184,6 +186,7 @@ class MainWindow(QMainWindow):
         verbs.open_folder.triggered.connect(self.ask_folder)
         verbs.open_demo.triggered.connect(session.open_demo)
         verbs.demo_machine.triggered.connect(session.show_demo_machine)
+        verbs.layouts.triggered.connect(self.layouts.ask)
         verbs.reload.triggered.connect(self._reload)
         verbs.close_image.triggered.connect(self._close_image)
         verbs.close_all.triggered.connect(session.close_all)
@@ -225,8 +228,9 @@ class MainWindow(QMainWindow):
         compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         compare.problem.connect(self.show_report)
         self.desk.problem.connect(self.show_report)
-        self.exporting.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
-        self.exporting.problem.connect(self.show_report)
+        for one in (self.exporting, self.layouts):
+            one.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
+            one.problem.connect(self.show_report)
         self.tabs.currentChanged.connect(lambda _index: self._filter_again())
         self._jobs.failed.connect(self._job_failed)
 

@@ -111,7 +111,7 @@ class Elements(Sequence[Field]):
 
     def runs(self) -> list[tuple[int, int, VMStateField]]:
         """Return (first index, count, description) of each run of elements that are laid out alike."""
-        ends = [*self._firsts[1:], self._count]
+        ends = [*self._firsts[1:], self._count][: len(self._runs)]
         return [(run.first, end - run.first, run.field) for run, end in zip(self._runs, ends, strict=True)]
 
     def scalars(self) -> list[int | float | bool] | None:

@@ -10,7 +10,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.layouts import Layouts, register_width
+from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
-    from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.vmstate.configuration import Configuration
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
     from vmsnap_gui.vmstate.layouts import LayoutSource
@@ -58,37 +57,6 @@ def open_state(
     state = VMState(view, layouts)
     state._open(forward, progress)
     return state
-
-
-def open_snapshot(
-    image: Image,
-    snapshot: Snapshot,
-    *,
-    forward: bool = False,
-    layouts: Sequence[LayoutSource] = (),
-    progress: Progress | None = None,
-) -> VMState:
-    """Open the state of a snapshot.
-
-    Where it does not describe itself, layouts are sought in `layouts`, then in the other snapshots of the image: those
-    of the same machine type that describe themselves.
-
-    Raises:
-        StreamError, ImageError: like `open_state`; the snapshot may have no state.
-        Cancelled: by the progress callback.
-    """
-
-    def sources(machine: str | None) -> Sequence[LayoutSource]:
-        if machine is None or len(image.snapshots) < 2:
-            return layouts
-        from vmsnap_gui.vmstate.siblings import layouts_of  # seldom needed
-
-        others = [other for other in image.snapshots if other != snapshot]
-        found = layouts_of(image, others, machine, progress)
-        return layouts if found is None else (*layouts, found)
-
-    view = image.vm_state(snapshot, progress)
-    return open_state(view, forward=forward, layouts=sources, progress=progress)
 
 
 class VMState:
@@ -375,9 +343,8 @@ class VMState:
             if device is not None:
                 self._descriptions[section.offset] = device
         self._descriptions |= walk.described
-        if layouts is not None and layouts.is_old:
-            problems += _width_notice(walk.described)
-        problems += _layouts_notice(layouts, walk.described)
+        if layouts is not None:
+            problems += layouts.notices(walk.described)
         self.ram_blocks = parser.table
         self._mapped = bool(parser.mapped)
         self.page_size = parser.page_size or self.page_size
@@ -396,24 +363,6 @@ class VMState:
         problems += [Problem(text, position) for text in self._tail.desc.problems]
         problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
         return True
-
-
-def _width_notice(described: dict[int, DeviceDescription]) -> list[Problem]:
-    """Say which register width was taken for the processors: nothing in such a stream tells it."""
-    for offset, device in described.items():
-        width = register_width(device)
-        if width is not None:
-            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
-    return []
-
-
-def _layouts_notice(layouts: Layouts | None, described: dict[int, DeviceDescription]) -> list[Problem]:
-    """Say which sections are described by layouts from elsewhere, and what those did not tell."""
-    if layouts is None or not layouts.used:
-        return []
-    uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in layouts.used.items())
-    decided = f"; {layouts.decided} counts or fields that they leave open by what fits" if layouts.decided else ""
-    return [Problem(f"the stream does not describe itself: {uses}{decided}", min(described))]
 
 
 def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:

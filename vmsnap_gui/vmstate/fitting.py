@@ -16,13 +16,14 @@ from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 
 _MAX_RUNS = 300
 _MAX_SOLUTIONS = 64
 _MAX_COST = 9
+_NEAR = 256  # numbers before a count that may be it
 _MAX_NUMBER = 1 << 16  # that is taken for a count
 _PRESENCE, _SIZE = 2, 2
 _COUNTED, _FREE, _UNSOLVED = {Doubt.FULL: 2, Doubt.SLIGHT: 3}, {Doubt.FULL: 3, Doubt.SLIGHT: 6}, 2
@@ -56,21 +57,27 @@ class _Question:
 
     @property
     def likely(self) -> frozenset[int]:
-        return frozenset(number for numbers, length in self.seen for number in numbers[:length])
+        return frozenset(number for numbers, end in self.seen for number in numbers[max(0, end - _NEAR) : end])
 
 
 class Guide:
-    """Decides what a description leaves open, by a script; keeps what was asked."""
+    """Decides what a description leaves open, by a script.
+
+    Attributes:
+        questions: What was decided so far.
+        arrays: In how many arrays of structs, within each other, the reading is.
+    """
 
     def __init__(self, script: Script, budget: Budget) -> None:
         self.questions: list[_Question] = []
+        self.arrays = 0
         self._script = dict(script)
         self._seen: list[list[int]] = []  # for each description that is being read the numbers in it so far
         self._budget = budget
 
-    def step(self) -> None:
-        """Count one field; raises Exhausted."""
-        self._budget.steps -= 1
+    def step(self, count: int = 1) -> None:
+        """Count work; raises Exhausted."""
+        self._budget.steps -= count
         if self._budget.steps < 0:
             raise Exhausted("no layout was found in reasonable time")
 
@@ -85,6 +92,10 @@ class Guide:
     def leave(self) -> None:
         """End the innermost description."""
         self._seen.pop()
+
+    def asks(self, doubt: Doubt) -> bool:
+        """Tell whether a number is to be decided: in each element of an array only what is quite unknown."""
+        return doubt is Doubt.FULL or (doubt is Doubt.SLIGHT and not self.arrays)
 
     def saw(self, values: Iterable[int | bytes]) -> None:
         """Take values of fields of the innermost description."""
@@ -174,34 +185,43 @@ def fit(general: VMStateDescription, data: bytes, end: int, version: int, budget
             if concrete not in found:
                 found.append(concrete)
             continue
-        for script, cost in _next(attempt, guide, None if reached is None else end - reached):
-            if cost <= most:
+        try:
+            for script, cost in _next(attempt, guide, None if reached is None else end - reached, most):
                 heapq.heappush(waiting, _Try(cost, made, script))
                 made += 1
+        except Exhausted:
+            return None
     else:
         return None if waiting and waiting[0].cost <= most else _outcome(found, best)
     return _outcome(found, best)
 
 
-def _next(attempt: _Try, guide: Guide, missing: int | None) -> list[tuple[Script, int]]:
-    """Return the scripts that decide one thing more than this one, each with its cost."""
-    first = attempt.script[-1][0] + 1 if attempt.script else 0
-    found: list[tuple[Script, int]] = []
-    for number in range(first, len(guide.questions)):
+def _next(attempt: _Try, guide: Guide, missing: int | None, most: int) -> Iterator[tuple[Script, int]]:
+    """Yield the scripts that decide one thing more than this one and cost at most `most`, each with its cost."""
+    spare = most - attempt.cost
+    for number in range(attempt.script[-1][0] + 1 if attempt.script else 0, len(guide.questions)):
         question = guide.questions[number]
-        answers = dict(question.others)
-        if question.doubt is not Doubt.NONE:
-            likely = question.likely
-            if missing is not None and question.unit and missing % question.unit == 0:
-                solved = question.default + missing // question.unit
-                if solved >= 0:
-                    costs = _COUNTED if solved in likely else _FREE
-                    answers.setdefault(solved, costs[question.doubt])
-            for value in likely:
-                answers.setdefault(value, _COUNTED[question.doubt] + _UNSOLVED)
-        answers.pop(question.default, None)
-        found += [((*attempt.script, (number, answer)), attempt.cost + cost) for answer, cost in answers.items()]
-    return found
+        answers = _answers(question, missing, spare)
+        guide.step(1 + len(answers))
+        for answer, cost in answers.items():
+            if cost <= spare and answer != question.default:
+                yield (*attempt.script, (number, answer)), attempt.cost + cost
+
+
+def _answers(question: _Question, missing: int | None, spare: int) -> dict[int, int]:
+    """Return what else can be answered, with its cost."""
+    answers = dict(question.others)
+    if question.doubt is Doubt.NONE or spare < _COUNTED[question.doubt]:
+        return answers
+    if missing is not None and question.unit and missing % question.unit == 0:
+        solved = question.default + missing // question.unit
+        if solved >= 0:
+            costs = _COUNTED if solved in question.likely else _FREE
+            answers.setdefault(solved, costs[question.doubt])
+    if question.doubt is Doubt.FULL:  # two counts that are nearly always 1 are not both another
+        for value in question.likely:
+            answers.setdefault(value, _COUNTED[question.doubt] + _UNSOLVED)
+    return answers
 
 
 def _outcome(found: list[VMStateDescription], best: _Try) -> Fit | None:

@@ -204,7 +204,8 @@ class ForwardWalk:
     def _layout_end(self, named: Header, payload: int) -> int | None:
         """Return the end of the first layout after which a section follows, None without one.
 
-        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark.
+        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark, and
+        a mark only where no section follows it.
         """
         fitting: list[tuple[bool, int, DeviceDescription]] = []
         for description, end in self._layouts.fitting(named, payload) if self._layouts is not None else ():
@@ -219,7 +220,9 @@ class ForwardWalk:
                 break
         if not fitting:
             return None
-        _, end, description = min(fitting, key=lambda fit: fit[0])
+        doubtful, end, description = min(fitting, key=lambda fit: fit[0])
+        if doubtful and self._borders.next_header(end + 1, end + STEP) is not None:
+            return None
         self.described[payload - named.size] = description
         return end
 

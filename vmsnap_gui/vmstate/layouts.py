@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
 from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
@@ -21,8 +22,8 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 """Bytes to look at, step by step: most sections are short; the longest that is known (gus) has a MiB."""
 
 _MAX_FITTED = 4 << 20
-_BEYOND = 64 << 10  # bytes after a section: by them a layout that is too long tells by how much
-_STEPS = 400_000  # fields looked at, about two seconds of work
+_BEYOND = 5 << 10  # bytes after a section, by which a layout that is too long (PCIe or PCI?) tells by how much
+_STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class LayoutSource:
     def candidates(self, name: str) -> tuple[VMStateDescription, ...]:
         """Return the layouts that a section of this name can have, the likelier first."""
         of_device = self.layouts.get(name.rpartition("/")[2], ())
-        return tuple(dict.fromkeys((*self.layouts.get(name, ()), *of_device)))
+        own = self.layouts.get(name, ())
+        return (*own, *(one for one in of_device if one not in own))
 
 
 class Layouts:
@@ -95,12 +97,15 @@ class Layouts:
     def bounded(self, header: Header, payload: int, end: int) -> DeviceDescription | None:
         """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""
         length = min(end - payload + _BEYOND, self._view.size - payload)
-        if end - payload > _MAX_FITTED or self._readable < length or not self._sources:
+        candidates = [
+            (one, source) for source in self._all_sources(header.name) for one in source.candidates(header.name)
+        ]
+        if not candidates or end - payload > _MAX_FITTED or self._readable < length:
             return None
         self._readable -= length
         data = self._view.read(payload, length)
         best: tuple[Fit, LayoutSource] | None = None
-        for found, source in self._fits(header, data, end - payload):
+        for found, source in self._fits(candidates, data, end - payload, header.version):
             if best is None or (found.is_whole, -found.decided) > (best[0].is_whole, -best[0].decided):
                 best = found, source
             if found.is_whole and not found.decided:
@@ -112,21 +117,45 @@ class Layouts:
         self.decided += fit.decided
         return DeviceDescription(header.name, header.instance_id, fit.description)
 
-    def _fits(self, header: Header, data: bytes, end: int) -> Iterator[tuple[Fit, LayoutSource]]:
+    def _fits(
+        self, candidates: Sequence[tuple[VMStateDescription, LayoutSource]], data: bytes, end: int, version: int
+    ) -> Iterator[tuple[Fit, LayoutSource]]:
         from vmsnap_gui.vmstate.fitting import Budget, fit
 
-        for source in self._sources:
-            for general in source.candidates(header.name):
-                budget = Budget(min(self._left, _STEPS // 4))
-                before = budget.steps
-                found = fit(general, data, end, header.version, budget)
-                self._left -= before - max(budget.steps, 0)
-                if found is not None:
-                    yield found, source
+        for general, source in candidates:
+            budget = Budget(min(self._left, _STEPS // 4))
+            before = budget.steps
+            found = fit(general, data, end, version, budget)
+            self._left -= before - max(budget.steps, 0)
+            if found is not None:
+                yield found, source
+
+    def _all_sources(self, name: str) -> Iterator[LayoutSource]:
+        yield from self._sources
+        if self.is_old:
+            from vmsnap_gui.vmstate.eras import candidates
+
+            yield LayoutSource("old machines", None, {name: candidates(name)})
+
+    def notices(self, described: Mapping[int, DeviceDescription]) -> list[Problem]:
+        """Say which sections are described from elsewhere, and what was decided by what fits.
+
+        Args:
+            described: What describes the stream's sections, by their offset.
+        """
+        notices = _width_notice(described) if self.is_old else []
+        if self.used:
+            uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in self.used.items())
+            decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
+            notices.append(Problem(f"the stream does not describe itself: {uses}{decided}", min(described)))
+        return notices
 
 
-def register_width(description: DeviceDescription) -> int | None:
-    """Return the bytes of a register where `description` is that of an x86 processor, None for other devices."""
-    if description.name != "cpu":
-        return None
-    return next((field.size for field in description.description.fields if field.name == "env.eip"), None)
+def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:
+    """Say which register width was taken for the processors: nothing in such a stream tells it."""
+    for offset, device in described.items():
+        fields = device.description.fields if device.name == "cpu" else ()
+        width = next((field.size for field in fields if field.name == "env.eip"), None)
+        if width is not None:
+            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+    return []

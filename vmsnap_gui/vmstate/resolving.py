@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
@@ -75,6 +75,7 @@ class _Resolver:
         self._depth += 1
         values = dict(around)
         if self._guide is not None:
+            self._guide.step()
             self._guide.enter()
         fields, own, position = self._fields(general, position, version, values)
         subsections, position = self._subsections(general, position, values)
@@ -143,8 +144,9 @@ class _Resolver:
         if field.type in _LISTS:
             return self._list(field, position, values)
         count = field.count if field.count_from is None else _number(field.count_from, values, version)
-        if self._guide is not None and field.doubt is not Doubt.NONE and _is_counted(field):
-            count = self._guide.number(count, (), field.doubt)
+        asking = self._asking(field)
+        if asking is not None and _is_counted(field):
+            count = asking.number(count, (), field.doubt)
             field = field if field.is_array or count == 1 else replace(field, is_array=True)
         if field.type in _STRUCTS and field.nested:
             return self._structs(field, count, position, values)
@@ -152,10 +154,15 @@ class _Resolver:
         end = position + size * count
         if count < 0 or size < 0 or end > self._end:
             raise ShortRead(f"short read of {field.name!r}", offset=position)
-        if self._guide is not None and field.doubt is not Doubt.NONE:
-            self._guide.measured(self._guide.asked, size if _is_counted(field) else 1)
+        if asking is not None:
+            asking.measured(asking.asked, size if _is_counted(field) else 1)
         concrete = VMStateField(field.name, field.type, size, count, field.is_array)
         return [concrete], self._read(field, position, end), end
+
+    def _asking(self, field: VMStateField) -> Guide | None:
+        """Return whom to ask for a field's count or size, None where nothing is open."""
+        is_told = field.type in _COUNTED or field.count_from is not None or field.size_from is not None
+        return None if self._guide is None or is_told or not self._guide.asks(field.doubt) else self._guide
 
     def _size(self, field: VMStateField, position: int, version: int, values: Values) -> int:
         """Return how many bytes each element has."""
@@ -164,8 +171,9 @@ class _Resolver:
             return width + int.from_bytes(self._data[position : position + width], "big")
         if field.size_from is not None:
             return field.multiply * _number(field.size_from, values, version)
-        if self._guide is not None and field.doubt is not Doubt.NONE and not _is_counted(field):
-            return self._guide.number(field.size, field.sizes, field.doubt)
+        asking = self._asking(field)
+        if asking is not None and not _is_counted(field):
+            return asking.number(field.size, field.sizes, field.doubt)
         return field.size
 
     def _read(self, field: VMStateField, position: int, end: int) -> dict[str, int | bytes]:
@@ -173,7 +181,9 @@ class _Resolver:
         scalar = scalar_type(field.type)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
-        if scalar is None or scalar.size != end - position or scalar.kind is Kind.FLOAT:
+        if scalar is not None and scalar.kind is Kind.FLOAT:
+            return {}  # nothing depends on one, and it may be no number
+        if scalar is None or scalar.size != end - position:
             return {field.name: self._data[position:end]}
         value = int(scalar.unpack(self._data, position)[0])
         if field.expected is not None and value != field.expected:
@@ -181,13 +191,16 @@ class _Resolver:
         return {field.name: value}
 
     def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
-        start, asked = position, self._guide.asked if self._guide is not None else 0
+        start, asking = position, self._asking(field)
+        asked = asking.asked if asking is not None else 0
         if not field.is_array:
             parts, read, end = self._element(field, position, values)
-            if self._guide is not None and field.doubt is not Doubt.NONE:
-                self._guide.measured(asked, end - position)
+            if asking is not None:
+                asking.measured(asked, end - position)
             return parts, {f"{field.name}.{name}": value for name, value in read.items()}, end
         fields: list[VMStateField] = []
+        if self._guide is not None:
+            self._guide.arrays += 1
         for _ in range(count):
             if position >= self._end:
                 raise ShortRead(f"short read of {field.name!r}", offset=position)
@@ -197,8 +210,11 @@ class _Resolver:
             position = end
             for part in parts:
                 _add_to_run(fields, part)
-        if self._guide is not None and field.doubt is not Doubt.NONE:
-            self._guide.measured(asked, (position - start) // count if count > 0 else 0)
+        if self._guide is not None:
+            self._guide.arrays -= 1
+        if asking is not None:
+            one = sum(part.total for part in field.nested[0].fields)  # where there is none to be measured
+            asking.measured(asked, (position - start) // count if count > 0 else one)
         return fields or [VMStateField(field.name, field.type, 0, 0, is_array=True)], {}, position
 
     def _element(self, field: VMStateField, position: int, values: Values) -> _Found:
