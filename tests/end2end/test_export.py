@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
+import os
 import re
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +17,7 @@ import pytest
 from tests.end2end.matrix import MATRIX, SMALL, Model, running, waiting
 from tests.end2end.states import by_key, show, stream_of, vmsnap
 from tests.end2end.test_truth_machines import guest_memory
+from vmsnap_gui.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +105,37 @@ def test_to_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vmsnap("export", "--demo", "-s", "finished", "-o", "file")
     assert len(received) == told["bytes"]
     assert bytes(received) == (tmp_path / "file").read_bytes()
+
+
+def refused(*arguments: str) -> str:
+    """Export the demo's state, which must fail with a sentence and nothing else; return the sentence."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(["export", "--demo", "-s", "finished", *arguments]) == 1
+    assert out.getvalue() == ""
+    return err.getvalue()
+
+
+def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
+    vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file")
+    vmsnap("export", "--demo", "-s", "finished", "-o", f"exec:gzip -c > {tmp_path / 'packed'}")
+    assert gzip.decompress((tmp_path / "packed").read_bytes()) == (tmp_path / "file").read_bytes()
+    with (tmp_path / "open").open("wb") as file:
+        vmsnap("export", "--demo", "-s", "finished", "-o", f"fd:{os.dup(file.fileno())}")
+    assert (tmp_path / "open").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_a_rate_is_kept(tmp_path: Path) -> None:
+    start = time.monotonic()
+    told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--rate", "2")
+    assert told["bytes"] / (time.monotonic() - start) < 4 << 20
+    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
+        main(["export", "--demo", "-s", "finished", "-o", "-", "--rate", "-1"])
+    assert "--rate" in err.getvalue()
+
+
+def test_what_cannot_be_written_is_told() -> None:
+    assert refused("-o", "/dev/full") == "vmsnap: /dev/full: it cannot be written: No space left on device\n"
+    assert refused("-o", "exec:exec 0<&-").endswith("it cannot be written: Broken pipe\n")
+    assert refused("-o", "exec:cat > /dev/null; exit 7").endswith("exit 7' failed with status 7\n")
+    assert refused("-o", "unix:/nowhere/at/all").endswith("nothing can be sent there: No such file or directory\n")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import os
+import threading
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,11 +21,14 @@ from tests.vmstate.streams import Memory, page, pattern, u32, zero
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
+from vmsnap_gui.vmstate.incoming import PipeReader
 from vmsnap_gui.vmstate.ram_saving import RamHandler
-from vmsnap_gui.vmstate.registry import Registry
+from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.registry import Registry, RegistryError
+from vmsnap_gui.vmstate.saving import SaveError
 from vmsnap_gui.vmstate.sections import SectionType
-from vmsnap_gui.vmstate.sending import StreamForm
-from vmsnap_gui.vmstate.values import values_of
+from vmsnap_gui.vmstate.sending import Saving, StreamForm
+from vmsnap_gui.vmstate.values import save_values, values_of
 from vmsnap_gui.vmstate.wire import Reader
 from vmsnap_gui.vmstate.writer import Writer
 
@@ -168,3 +174,174 @@ def test_what_is_saved_is_loaded_and_shown(
         assert section.offset == position
         position = section.end
     assert data[position] == 0
+
+
+def test_instance_and_section_ids() -> None:
+    registry = Registry()
+    given = [
+        registry.register("disk", Plain(), version=1),
+        registry.register("disk", Plain(), version=1),
+        registry.register("disk", Plain(), version=1, instance_id=9),
+        registry.register("disk", Plain(), version=1),
+        registry.register("net", Plain(), version=1, section_id=40),
+        registry.register("net", Plain(), version=1, instance_id=0),
+    ]
+    assert [(e.key, e.section_id) for e in given] == [
+        ("disk", 0), ("disk:1", 1), ("disk:9", 2), ("disk:10", 3), ("net", 40), ("net", 41),
+    ]  # fmt: skip
+    registry.unregister("disk", 9)
+    registry.unregister("disk", 10)
+    registry.unregister("nobody")
+    assert [e.key for e in registry.entries] == ["disk", "disk:1", "net", "net"]
+    assert registry.register("disk", Plain(), version=1).key == "disk:2"
+    registry.unregister("net")
+    assert [(e.key, e.section_id) for e in registry.entries] == [("disk", 0), ("disk:1", 1), ("disk:2", 42)]
+
+
+@pytest.mark.parametrize(("name", "section_id"), [("", None), ("x" * 256, None), ("\u00ef" * 128, None), ("fine", 0)])
+def test_what_cannot_be_registered(name: str, section_id: int | None) -> None:
+    registry = Registry()
+    registry.register("first", Plain(), version=1)
+    with pytest.raises(RegistryError):
+        registry.register(name, Plain(), version=1, section_id=section_id)
+    assert len(registry.entries) == 1
+
+
+def test_two_of_one_name_and_instance_are_loaded_in_order() -> None:
+    source, target = Registry(), Registry()
+    for data in (b"one", b"two"):
+        source.register("isa-ide", Plain(data), version=1, instance_id=0)
+        target.register("isa-ide", Plain(), version=1, instance_id=0)
+    target.load(Reader(Memory(saved(source))))
+    assert [entry.handler.data for entry in target.entries if isinstance(entry.handler, Plain)] == [b"one", b"two"]
+
+
+def test_the_order_of_a_saving() -> None:
+    registry = Registry()
+    registry.register("late", Plain(b"l"), version=1)
+    registry.register("a", Rounds([b"1", b"2", b"3"]), version=1)
+    registry.register("early", Plain(b"e"), version=1, early=True)
+    registry.register("b", Rounds([b"4", b"5"]), version=1)
+    registry.register("idle", Rounds([]), version=1)
+    assert kinds(saved(registry)) == [
+        ("START", "a"), ("FULL", "early"), ("START", "b"), ("START", "idle"),
+        ("PART", "a"), ("PART", "a"), ("PART", "b"),
+        ("END", "a"), ("END", "b"), ("END", "idle"), ("FULL", "late"),
+    ]  # fmt: skip
+
+
+def test_an_iteration_stops_at_the_first_that_has_more() -> None:
+    registry = Registry()
+    registry.register("a", Rounds([b"1", b"2", b"3"]), version=1)
+    registry.register("b", Rounds([b"4", b"5"]), version=1)
+    sink = io.BytesIO()
+    out = Writer(sink)
+    saving = Saving(registry.entries, out, StreamForm(), {"shared": True})
+    saving.header()
+    saving.command(3, b"xy")
+    saving.begin()
+    places = [out.tell()]
+    assert not saving.iterate()
+    places.append(out.tell())
+    assert saving.iterate()
+    saving.complete()
+    state = open_state(Memory(sink.getvalue()), forward=True)
+    assert [(c.section_id, c.payload_size) for c in state.commands] == [(3, 2)]
+    parts = [(s.key, s.offset) for s in state.sections if s.type is SectionType.PART]
+    assert parts[:2] == [("a", places[0]), ("a", places[1])]
+    assert [key for key, _ in parts] == ["a", "a", "b"]
+    saving.cancel()
+    for entry in registry.entries:
+        assert isinstance(entry.handler, Rounds)
+        assert (entry.handler.params, entry.handler.left) == ({"shared": True}, None)
+
+
+def test_a_saving_that_fails_lets_go() -> None:
+    registry = Registry()
+    rounds = Rounds([b"x" * 40_000] * 4)
+    registry.register("rounds", rounds, version=1)
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(TransferError):  # noqa: PTH123
+        registry.save(Writer(full), StreamForm())
+    assert rounds.left is None
+    registry.register("broken", Described(VMStateDescription("d", 1, (VMStateField("x", "uint8", 1),)), {}), version=1)
+    with pytest.raises(SaveError, match="x: None is no value of type uint8 with 1 bytes"):
+        saved(registry)
+    assert rounds.left is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        (VMStateField("x", "uint8", 1), 256, "x: 256 is no value of type uint8 with 1 bytes"),
+        (VMStateField("x", "int16", 2), -32769, "x: -32769 is no value of type int16 with 2 bytes"),
+        (VMStateField("x", "buffer", 4), b"abc", "x: b'abc' is no value of type buffer with 4 bytes"),
+        (VMStateField("x", "float64", 8), 1, "x: 1 is no value of type float64 with 8 bytes"),
+        (VMStateField("x", "uint8", 1, 3, is_array=True), [1, 2], "x: 2 elements are given, but there must be 3"),
+        (VMStateField("x", "uint8", 1, 3, is_array=True), 1, "x: 1 is no list of elements"),
+        (VMStateField("x", "struct", 0, nested=(VMStateDescription("s", 1),)), 1, "x: 1 are no values of fields"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(field: VMStateField, value: Any, sentence: str) -> None:  # noqa: ANN401
+    with pytest.raises(SaveError) as caught:
+        save_values(VMStateDescription("d", 1, (field,)), {"x": value})
+    assert str(caught.value) == sentence
+
+
+def test_hooks_run_around_saving() -> None:
+    said: list[object] = []
+    description = VMStateDescription(
+        "d",
+        1,
+        (VMStateField("n", "uint8", 1), VMStateField("items", "uint8", 1, is_array=True, count_from="n")),
+        (
+            VMStateDescription("d/odd", 1, (VMStateField("x", "uint8", 1),), needed=lambda v: len(v["items"]) % 2 == 1),
+            VMStateDescription("d/never", 1, (VMStateField("x", "uint8", 1),), needed=lambda _: False),
+        ),
+        pre_save=lambda values: {"n": len(values["items"])},
+        post_save=said.append,
+    )
+    registry = Registry()
+    values: dict[str, Any] = {"items": [5, 6, 7], "d/odd": {"x": 1}, "d/never": {"x": 2}}
+    registry.register("d", Described(description, values), version=1)
+    state = open_state(Memory(saved(registry)))
+    (section,) = state.sections
+    loaded = values_of(state.decode(section).children, description)
+    assert loaded == {"n": 3, "items": [5, 6, 7], "d/odd": {"x": 1}}
+    assert said == [values]
+
+
+def test_floats_that_are_no_numbers() -> None:
+    description = VMStateDescription("d", 1, (VMStateField("x", "float64", 8), VMStateField("y", "float64", 8)))
+    source, target = Registry(), Registry()
+    source.register("d", Described(description, {"x": math.inf, "y": math.nan}), version=1)
+    loaded: dict[str, Any] = {}
+    target.register("d", Described(description, loaded), version=1)
+    target.load(Reader(Memory(saved(source))))
+    assert loaded["x"] == math.inf
+    assert math.isnan(loaded["y"])
+
+
+def test_a_pipe_brings_a_section_in_pieces() -> None:
+    """Values come back, however few bytes arrive at once, and a subsection is waited for."""
+    inner = VMStateDescription("d/sub", 1, (VMStateField("y", "buffer", 500),))
+    description = VMStateDescription("d", 1, (VMStateField("x", "buffer", 70_000),), (inner,))
+    source, target = Registry(), Registry()
+    values: dict[str, Any] = {"x": bytes(range(250)) * 280, "d/sub": {"y": bytes(500)}}
+    source.register("d", Described(description, values), version=1)
+    loaded: dict[str, Any] = {}
+    target.register("d", Described(description, loaded), version=1)
+    reading, writing = os.pipe()
+    data = saved(source)
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as sink:
+            for start in range(0, len(data), 777):
+                sink.write(data[start : start + 777])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reading, "rb") as pipe:
+        target.load(PipeReader(pipe), description=True)
+        assert pipe.read() == b""
+    thread.join()
+    assert loaded == values

@@ -25,7 +25,7 @@ from vmsnap_gui.vmstate.exporting import write_stream
 from vmsnap_gui.vmstate.refusals import TransferError
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
-from vmsnap_gui.vmstate.writer import Writer
+from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 
 if TYPE_CHECKING:
     import argparse
@@ -49,6 +49,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--set", metavar="FIELD=VALUE", action="append", default=[], dest="edits",
         help="give a field another value in what is written, as in cpu.env.eip=0x7c00 (may be repeated)",
     )  # fmt: skip
+    parser.add_argument(
+        "--rate", metavar="MIB", type=_rate, help="write at most so many MiB a second (default: no limit)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was written and edited")
     parser.set_defaults(run=_export)
 
@@ -71,11 +74,16 @@ def _export(options: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
         try:
             with _output(options.output, image.path) as file:
-                size = write_stream(state, edits, Writer(file), line.step("Writing the stream"))
+                out = Writer(file, options.rate)
+                size = write_stream(state, edits, out, line.step("Writing the stream"))
         except TransferError as error:
             if isinstance(error.reason, BrokenPipeError) and options.output == "-":
                 raise error.reason from error  # nobody reads standard output any more
             raise CommandError(f"{options.output}: {error.message}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # closing a file tries once more to write what could not be written
+            raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
     for problem in state.problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
@@ -85,6 +93,14 @@ def _export(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{edit.section}.{edit.path}: {edit.before.hex(' ')} -> {edit.after.hex(' ')}\n")
         sys.stdout.write(f"{options.output}: {size} bytes; QEMU loads them with -incoming\n")
     return 0
+
+
+def _rate(words: str) -> int:
+    """Return the bytes for each interval of the wire that a number of MiB a second comes to."""
+    rate = float(words)
+    if not 0 < rate < 1 << 20:
+        raise ValueError(words)
+    return max(1, round(rate * (1 << 20) * INTERVAL))
 
 
 def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:

@@ -13,7 +13,7 @@ from vmsnap_gui.vmstate.configuration import without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.saving import save_section
-from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.sections import FOOTER_SIZE, SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
@@ -80,6 +80,7 @@ class _Export:
         self._progress = progress
         self._buffer = memoryview(bytearray(min(CHUNK, state.end)))
         self._sections = state.walked(lambda *_: self.report())
+        self._footers = state.footers
         self._reached = 8 + (state.configuration.size if state.configuration is not None else 0)
         self.next: Section | None = None
 
@@ -117,6 +118,10 @@ class _Export:
             where = found.offset if found is not None else self._reached
             message = f"the {kind.name} of section {section.key!r} should be here: QEMU could not load this state"
             raise StreamError(message, offset=where)
+        frame = found.size - (found.payload_offset - found.offset) - found.payload_size
+        if frame != (FOOTER_SIZE if self._footers else 0):
+            message = f"section {section.key!r} does not end as the others: QEMU could not load this state"
+            raise StreamError(message, offset=found.end)
         return found
 
     def advance(self) -> None:
@@ -184,7 +189,7 @@ class _Export:
             if state.is_mapped:
                 configuration = without_capabilities(state.configuration, configuration, _HOW_RAM_LIES)
         text = state.description_text
-        return StreamForm(configuration, footers=state.footers, description=False if text is None else text)
+        return StreamForm(configuration, footers=self._footers, description=False if text is None else text)
 
     def _commands(self, saving: Saving) -> None:
         while self.next is not None and self.next.type is SectionType.COMMAND:

@@ -72,6 +72,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._entries: list[SaveStateEntry] = []
+        self._ids: set[int] = set()
+        self._instances: dict[str, int] = {}  # the next free one of each name
         self._next_id = 0
 
     @property
@@ -105,22 +107,27 @@ class Registry:
         """
         if not 0 < len(name.encode()) <= _MAX_NAME:
             raise RegistryError(f"{name!r} does not fit into the header of a section")
-        if instance_id is None:
-            instance_id = max((e.instance_id + 1 for e in self._entries if e.name == name), default=0)
+        free = self._instances.get(name, 0)
+        instance_id = free if instance_id is None else instance_id
         if section_id is None:
             section_id = self._next_id
-        if any(e.section_id == section_id for e in self._entries):
+        if section_id in self._ids:
             raise RegistryError(f"section id {section_id} is taken")
+        self._ids.add(section_id)
+        self._instances[name] = max(free, instance_id + 1)
         self._next_id = max(self._next_id, section_id + 1)
         entry = SaveStateEntry(name, instance_id, version, section_id, handler, early)
         self._entries.append(entry)
         return entry
 
     def unregister(self, name: str, instance_id: int | None = None) -> None:
-        """Forget the instance of a name, or all of them; harmless where there is none."""
-        self._entries = [
+        """Forget the instances of a name, or the one; harmless where there is none."""
+        left = [
             e for e in self._entries if e.name != name or (instance_id is not None and e.instance_id != instance_id)
         ]
+        self._entries = left
+        self._ids = {e.section_id for e in left}
+        self._instances[name] = max((e.instance_id + 1 for e in left if e.name == name), default=0)
 
     def save(self, out: Writer, form: StreamForm, params: Mapping[str, object] | None = None) -> None:
         """Save all, without stopping in between.

@@ -181,7 +181,9 @@ class _Resolver:
         scalar = scalar_type(field.type)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
-        if scalar is None or scalar.size != end - position or scalar.kind is Kind.FLOAT:
+        if scalar is not None and scalar.kind is Kind.FLOAT:
+            return {}  # nothing depends on one, and it may be no number
+        if scalar is None or scalar.size != end - position:
             return {field.name: self._data[position:end]}
         value = int(scalar.unpack(self._data, position)[0])
         if field.expected is not None and value != field.expected:

@@ -54,14 +54,8 @@ class Saving:
         self._form = form
         self._params = params or {}
         self._devices: list[DeviceDescription] = []
-        self._live: list[tuple[SaveStateEntry, LiveHandler]] = []
-        self._early: list[tuple[SaveStateEntry, PlainHandler]] = []
-        self._late: list[tuple[SaveStateEntry, PlainHandler]] = []
-        for entry in entries:
-            if isinstance(entry.handler, LiveHandler):
-                self._live.append((entry, entry.handler))
-            elif isinstance(entry.handler, PlainHandler):
-                (self._early if entry.early else self._late).append((entry, entry.handler))
+        self._entries = tuple(entries)
+        self._live = [(e, e.handler) for e in self._entries if isinstance(e.handler, LiveHandler)]
 
     def header(self) -> None:
         """Write what begins a stream."""
@@ -77,12 +71,13 @@ class Saving:
         self._out.put(payload)
 
     def begin(self) -> None:
-        """Write early sections, and START of each live one."""
-        for entry, plain in self._early:
-            self._full(entry, plain)
-        for entry, live in self._live:
-            live.set_params(self._params)
-            self._section(SectionType.START, entry, live.begin)
+        """Write START of each live section, and what is early, in the order of registering."""
+        for entry in self._entries:
+            if isinstance(entry.handler, LiveHandler):
+                entry.handler.set_params(self._params)
+                self._section(SectionType.START, entry, entry.handler.begin)
+            elif entry.early and isinstance(entry.handler, PlainHandler):
+                self._full(entry, entry.handler)
 
     def iterate(self) -> bool:
         """Write PART sections, up to the first live handler that has more; tells whether none has."""
@@ -99,8 +94,9 @@ class Saving:
         """
         for entry, live in self._live:
             self._section(SectionType.END, entry, live.complete)
-        for entry, plain in self._late:
-            self._full(entry, plain)
+        for entry in self._entries:
+            if not entry.early and isinstance(entry.handler, PlainHandler):
+                self._full(entry, entry.handler)
         self._out.u8(SectionType.EOF.value)
         description = self._form.description
         if description is not False:

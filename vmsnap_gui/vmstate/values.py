@@ -130,8 +130,8 @@ class _Saver:
         data = _leaf(field.type, size, value, where)
         self.out += data
         scalar = scalar_type(field.type)
-        if scalar is not None and isinstance(value, int):
-            return {field.name: int(value)}
+        if scalar is not None:
+            return {field.name: int(value)} if isinstance(value, int) else {}
         return {field.name: data} if len(data) <= _MAX_KNOWN else {}
 
 

@@ -116,10 +116,11 @@ class Writer:
         return self.error is not None or (self.rate is not None and self._used >= self.rate)
 
     def wait(self, stop: threading.Event | None = None) -> None:
-        """Let the interval pass if its bytes are written; a stop that is set ends the waiting."""
-        if self.error is None and self.limited:
+        """Let as many intervals pass as were used up, if one is; a stop that is set ends the waiting."""
+        if self.error is None and self.rate is not None and self._used >= self.rate:
             self._flush()
-            (stop or threading.Event()).wait(max(0.0, self._interval + INTERVAL - time.monotonic()))
+            until = self._interval + INTERVAL * self._used / self.rate
+            (stop or threading.Event()).wait(max(0.0, until - time.monotonic()))
             self._used, self._interval = 0, time.monotonic()
 
     def _count(self, length: int) -> None:
