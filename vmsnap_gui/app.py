@@ -37,8 +37,9 @@ from PySide6.QtWidgets import QApplication
 from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.reading import DiskOnly
 from vmsnap_gui.resources import resource
-from vmsnap_gui.session import Report, Session
+from vmsnap_gui.session import Session
 from vmsnap_gui.settings import Settings, settings_file
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.main_window import MainWindow
 

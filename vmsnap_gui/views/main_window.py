@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidge
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedW
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, SnapshotModel, snapshot_json
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
