@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     # Reading starts before the window is built, so that the first paint already shows the list.
     parts = build(settings, lambda session: _open_first(session, options))
     signals = UnixSignals(app)
-    signals.received.connect(parts.window.leave)
+    signals.received.connect(parts.window.leaving.leave)
     parts.window.show()
     QTimer.singleShot(_LATER_MS, parts.window, parts.window.look_around)
     if shown is not None:

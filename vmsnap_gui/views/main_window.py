@@ -20,6 +20,7 @@ from vmsnap_gui.views.export_actions import ExportActions
 from vmsnap_gui.views.field_columns import FieldColumns
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
+from vmsnap_gui.views.leaving import Leaving
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
@@ -60,18 +61,17 @@ class MainWindow(QMainWindow):
         self._jobs = jobs
         self._settings = settings
         self._unfinished = True
-        self._leaving = False
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
-        self._notifier = Notifier(self, jobs, settings)
         self._jobs_panel: JobsPanel | None = None
         self.tabs = _tabs()
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, settings, self.snapshots)
         self.columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.exporting = ExportActions(self, session, jobs)
+        self.leaving = Leaving(self, jobs, self.exporting, Notifier(self, jobs, settings))
         self.filter_box = FilterBox(lambda text: self._doing.apply_filter(text), self)
         self.welcome = self._make_welcome()
         self._arrange()
@@ -285,43 +285,13 @@ class MainWindow(QMainWindow):
             self._session.library.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Override QWidget::closeEvent: remember the layout and tell the application; never while an image is written.
-
-        Edits that were not exported would be lost: the person is asked.
-        A write goes on to its end, and so does this process: it then knows, and says in the journal, that all is well.
-        """
-        if not self._leaving and not self.exporting.settled(self.close):
+        """Override QWidget::closeEvent: remember the layout and tell the application, if the window may be closed."""
+        if not self.leaving.may_close():
             event.ignore()
-            return
-        writing = self._jobs.writing()
-        if writing:
-            event.ignore()
-            if self._leaving:
-                self.hide()
-            else:
-                self._ask_to_leave([job.name for job in writing])
             return
         self.save_layout()
         event.accept()
         self.closed.emit()
-
-    def leave(self) -> None:
-        """Close the window without a question: if an image is being written, as soon as that has ended."""
-        if not self._leaving:
-            self._leaving = True
-            self._jobs.changed.connect(self._leave_when_written)
-        self.close()
-
-    def _leave_when_written(self, _job: Job) -> None:
-        if not self._jobs.writing() and not self._notifier.busy():
-            self._jobs.changed.disconnect(self._leave_when_written)
-            self.close()
-
-    def _ask_to_leave(self, names: list[str]) -> None:
-        from vmsnap_gui.views import dialogs
-
-        if self.findChild(QWidget, "leave") is None:
-            dialogs.ask_to_leave(self, names, self.leave)
 
     # What is remembered
 
