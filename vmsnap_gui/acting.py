@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from vmsnap_gui.control.terms import Choice, Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
-from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.telling import Report, sentence
 from vmsnap_gui.vms import Vm, put_profile, remove_profile
 
 if TYPE_CHECKING:

@@ -220,7 +220,7 @@ def test_going_to_an_offset_shows_it_everywhere(q35: MemoryView, here: World, qt
     assert shown.cursor_offset == 0xC7190
     assert shown.bytes_at(0xC7190, 16) == _bytes(16, 0xC7190)
     assert q35.bytes.status.text() == "Byte 0xc7190, page 199 + 0x190"
-    about = q35.findChild(object, "page_about").text()
+    about = q35.findChild(object, "page_map_about").text()
     assert about == "Page 199 · 0xc7000 · data"
 
 

@@ -69,6 +69,18 @@ def paths_of(options: argparse.Namespace) -> list[Path]:
     return paths
 
 
+def path_of(options: argparse.Namespace) -> Path:
+    """Return the one image that was named, where PATH is not `many`; else end with a message about usage.
+
+    Raises:
+        ImageError: the demo image cannot be set up.
+    """
+    path, *more = paths_of(options)
+    if more:
+        options.parser.error("name a PATH or --demo, not both")
+    return path
+
+
 def add_snapshot_option(parser: argparse.ArgumentParser) -> None:
     """Add -s, which `states` understands."""
     parser.add_argument("-s", "--snapshot", help="id:X, tag:X, or a word that is unambiguous among both")

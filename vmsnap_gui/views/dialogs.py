@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QAbstractButton, QWidget
 
-    from vmsnap_gui.session import Report
+    from vmsnap_gui.telling import Report
 
 
 def ask_images(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
-from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.telling import Report, sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
