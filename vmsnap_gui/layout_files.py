@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.layouts import LayoutSource
 
 _ELF = b"\x7fELF"
+_QEMUS = ("qemu-system-", "qemu-kvm")
 
 
 def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
@@ -42,7 +43,7 @@ def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
 
 
 def layouts_from(path: Path, machine: str | None, progress: Progress) -> LayoutSource:
-    """Return the layouts of a file of whatever kind; a program is run, for it can only be a QEMU.
+    """Return the layouts of a file of whatever kind; a program is run, if its name is that of a QEMU.
 
     Args:
         path: The file.
@@ -51,13 +52,16 @@ def layouts_from(path: Path, machine: str | None, progress: Progress) -> LayoutS
 
     Raises:
         ImageError, StreamError: like `read_layouts`.
-        ControlError: it is a program, but does not tell its layouts.
+        ControlError: it is a program, but no QEMU by its name, or does not tell its layouts.
         Cancelled: by `progress`.
     """
     if not _starts_with(path, _ELF):
         return read_layouts(str(path), progress)
     from vmsnap_gui.control.dumping import dump_layouts
+    from vmsnap_gui.control.errors import ControlError
 
+    if not path.name.startswith(_QEMUS):
+        raise ControlError("it is a program, and is run only if it is called qemu-system-… or qemu-kvm", path=path)
     return read_dump(dump_layouts(path, machine, progress), str(path))
 
 

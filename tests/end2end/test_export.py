@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import os
 import re
 import socket
 import threading
@@ -125,7 +124,7 @@ def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
     vmsnap("export", "--demo", "-s", "finished", "-o", f"exec:gzip -c > {tmp_path / 'packed'}")
     assert gzip.decompress((tmp_path / "packed").read_bytes()) == (tmp_path / "file").read_bytes()
     with (tmp_path / "open").open("wb") as file:
-        vmsnap("export", "--demo", "-s", "finished", "-o", f"fd:{os.dup(file.fileno())}")
+        vmsnap("export", "--demo", "-s", "finished", "-o", f"fd:{file.fileno()}")
     assert (tmp_path / "open").read_bytes() == (tmp_path / "file").read_bytes()
 
 

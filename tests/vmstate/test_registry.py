@@ -294,7 +294,13 @@ def test_hooks_run_around_saving() -> None:
         1,
         (VMStateField("n", "uint8", 1), VMStateField("items", "uint8", 1, is_array=True, count_from="n")),
         (
-            VMStateDescription("d/odd", 1, (VMStateField("x", "uint8", 1),), needed=lambda v: len(v["items"]) % 2 == 1),
+            VMStateDescription(
+                "d/odd",
+                1,
+                (VMStateField("x", "uint8", 1),),
+                needed=lambda v: len(v["items"]) % 2 == 1,
+                post_save=said.append,
+            ),
             VMStateDescription("d/never", 1, (VMStateField("x", "uint8", 1),), needed=lambda _: False),
         ),
         pre_save=lambda values: {"n": len(values["items"])},
@@ -307,7 +313,47 @@ def test_hooks_run_around_saving() -> None:
     (section,) = state.sections
     loaded = values_of(state.decode(section).children, description)
     assert loaded == {"n": 3, "items": [5, 6, 7], "d/odd": {"x": 1}}
-    assert said == [values]
+    assert said == [{"x": 1}, {**values, "n": 3}]  # at each level, with what pre_save gave
+
+
+def test_hooks_run_once_in_loading() -> None:
+    said: list[str] = []
+    description = VMStateDescription(
+        "d",
+        1,
+        (VMStateField("long", "buffer", 40_000),),
+        post_load=lambda _values, _version: said.append("post_load"),
+        post_save=lambda _values: said.append("post_save"),
+    )
+    registry = Registry()
+    values: dict[str, Any] = {"long": bytes(range(200)) * 200}
+    registry.register("d", Described(description, values), version=1)
+    data = saved(registry)
+    assert said == ["post_save"]
+    loading = Registry()
+    got: dict[str, Any] = {}
+    loading.register("d", Described(description, got), version=1)
+    loading.load(Reader(Memory(data)))
+    assert (got, said) == (values, ["post_save", "post_load"])
+
+
+def test_what_an_old_version_is_loaded_into() -> None:
+    description = VMStateDescription(
+        "d",
+        2,
+        (VMStateField("new", "uint8", 1),),
+        minimum_version_id=2,
+        minimum_version_id_old=1,
+        load_old=lambda _data, _version: (VMStateField("old", "uint16", 2),),
+    )
+    old = VMStateDescription("d", 1, (VMStateField("old", "uint16", 2),))
+    registry = Registry()
+    registry.register("d", Described(old, {"old": 0x1234}), version=1)
+    got: dict[str, Any] = {}
+    loading = Registry()
+    loading.register("d", Described(description, got), version=2)
+    loading.load(Reader(Memory(saved(registry))))
+    assert got == {"old": 0x1234}
 
 
 def test_floats_that_are_no_numbers() -> None:

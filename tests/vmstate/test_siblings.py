@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tests.vmstate.checks import check_saved_again, check_state
 from tests.vmstate.layouts import Body, Item, body, buffer, entry, nested, null, pointers, scalar, scalars, structs
 from tests.vmstate.streams import Memory, Stream
 from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import join_path, to_json
@@ -22,6 +24,7 @@ from vmsnap_gui.vmstate.tail import find_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.fields import Field
@@ -87,6 +90,21 @@ def test_nothing_is_described_without_a_sibling() -> None:
             assert len(full) == 35
             assert {section.bounded_by for section in full} == {"footer"}
             assert not any(state.is_described(section) for section in full)
+
+
+def test_a_damaged_snapshot_is_no_sibling_and_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(sample("pc-nodesc@10.0/disk0.qcow2").read_bytes())
+    with closing(open_image(path)) as image:
+        second = image.snapshots[1]
+        assert isinstance(second, Qcow2Snapshot)
+        entry_of_second = path.read_bytes().index(struct.pack(">QI", second.l1_offset, second.l1_size))
+    with path.open("r+b") as file:
+        file.seek(entry_of_second)
+        file.write(struct.pack(">Q", 1 << 50))
+    with closing(open_image(path)) as image:
+        state = open_snapshot(image, image.snapshots[0])
+        assert len(state.sections) > 10
 
 
 def test_other_machine_types_are_no_siblings() -> None:

@@ -71,12 +71,33 @@ def test_a_pipe_of_two_descriptors() -> None:
     def write() -> None:
         with end(f"fd:{writing}") as sink:
             write_all(Writer(sink))
+        os.close(writing)  # an end keeps the caller's descriptor open
 
     thread = threading.Thread(target=write)
     thread.start()
     with os.fdopen(reading, "rb") as source:
         read_all(PipeReader(source))
     thread.join()
+
+
+def test_a_pipe_that_does_not_wait() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    received = bytearray()
+
+    def receive() -> None:
+        with os.fdopen(reading, "rb") as source:
+            received.extend(source.read())
+
+    with os.fdopen(writing, "wb", buffering=0) as sink:
+        writer = Writer(sink)
+        thread = threading.Thread(target=receive)
+        thread.start()
+        writer.put(b"x" * (4 << 20))
+        writer.finish()
+    thread.join()
+    assert received == b"x" * writer.tell()
+    assert writer.tell() == 4 << 20
 
 
 def test_a_child(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     PreLoad = Callable[[dict[str, int | bytes]], None]
     PostLoad = Callable[[Values, int], None]
 
+TEXT_LENGTHS = {"capability": 1, "str": 4}
+"""Types of text, with the bytes of the length that stands before it."""
+
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
 

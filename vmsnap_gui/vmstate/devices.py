@@ -222,9 +222,11 @@ class VMState:
         # Here and not above: NumPy would be half the time that `vmsnap show` takes, which needs none of it.
         from vmsnap_gui.vmstate.ram_parser import RamParser
 
-        return RamParser(self.view, self._known_page_size(), capabilities=self._capabilities(), progress=progress)
+        return RamParser(self.view, self._known_page_size(), capabilities=self.capabilities, progress=progress)
 
-    def _capabilities(self) -> frozenset[str]:
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The migration capabilities that the stream names: source and target must share them."""
         return self._configuration.capabilities if self._configuration is not None else frozenset()
 
     def _known_page_size(self) -> int | None:
@@ -308,7 +310,7 @@ class VMState:
 
     def _head(self) -> tuple[list[Section], RamTable, int]:
         """Read the sections before the first page: commands, early devices, block table."""
-        table = RamTable(self.view, self._known_page_size(), capabilities=self._capabilities())
+        table = RamTable(self.view, self._known_page_size(), capabilities=self.capabilities)
         walk = self._walk(table, self._devices())
         head = list(walk.head())
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)

@@ -57,7 +57,7 @@ def read_dump(data: bytes, name: str) -> LayoutSource:
             known = layouts.get(general.name, ())
             known = known if general in known else (*known, general)
             layouts[general.name] = tuple(sorted(known, key=_is_inner))
-    return LayoutSource(name, machine if isinstance(machine, str) else None, layouts)
+    return LayoutSource(name, machine if isinstance(machine, str) else None, layouts, has_types=False)
 
 
 class _Dump:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def is_end(where: str) -> bool:
     """Tell whether a text names an end that is no file."""
-    return where.partition(":")[0] in _KINDS
+    kind, colon, _ = where.partition(":")
+    return bool(colon) and kind in _KINDS
 
 
 @contextmanager
@@ -48,7 +50,9 @@ def end(where: str) -> Iterator[io.RawIOBase | IO[bytes]]:
 
 
 def _descriptor(place: str) -> io.RawIOBase:
-    return os.fdopen(int(place), "wb", buffering=0)
+    if not fcntl.fcntl(int(place), fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
+        raise ValueError("it is not open for writing")
+    return os.fdopen(os.dup(int(place)), "wb", buffering=0)  # the caller's own stays open
 
 
 def _child(place: str) -> subprocess.Popen[bytes]:

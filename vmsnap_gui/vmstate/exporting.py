@@ -58,6 +58,8 @@ def write_stream(
         ImageError: the file below cannot be read.
     """
     if ram is None and state.is_mapped:
+        if state.capabilities & {"x-ignore-shared"}:
+            raise StreamError("memory that other processes share was left out of this state, so it is no whole stream")
         from vmsnap_gui.vmstate.ram_saving import RamHandler  # NumPy, which nothing else here needs
 
         ram = RamHandler.of(state.index_ram(), progress)

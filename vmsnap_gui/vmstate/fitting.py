@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.description import Doubt
-from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.resolving import Budget, Exhausted, resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -32,17 +32,6 @@ more where that does not make up for all that is missing."""
 
 Script = tuple[tuple[int, int], ...]
 """Decisions that differ from the likeliest: (number of the question, answer), in order."""
-
-
-class Exhausted(StreamError):
-    """Fitting took more work than it is worth."""
-
-
-class Budget:
-    """Work that is left, in fields looked at."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
 
 
 @dataclass(slots=True)
@@ -77,9 +66,7 @@ class Guide:
 
     def step(self, count: int = 1) -> None:
         """Count work; raises Exhausted."""
-        self._budget.steps -= count
-        if self._budget.steps < 0:
-            raise Exhausted("no layout was found in reasonable time")
+        self._budget.take(count)
 
     def is_there(self, likely: bool) -> bool:
         """Decide whether a field is there."""

@@ -85,10 +85,9 @@ class Described(PlainHandler):
     def save(self, out: Writer) -> None:
         """See PlainHandler; raises SaveError where the values are none of the description."""
         data = save_values(self.description, self.values)
-        self.saved, _ = resolve(self.description, data, 0, len(data), self.description.version_id)
+        version = self.description.version_id
+        self.saved, _ = resolve(self.description, data, 0, len(data), version, loading=False)
         out.put(data)
-        if self.description.post_save is not None:
-            self.description.post_save(self.values)
 
     def load(self, stream: Input, version: int) -> None:
         """See Handler."""
@@ -99,6 +98,7 @@ class Described(PlainHandler):
             if error.offset is not None:
                 error.offset += base
             raise
+        resolve(self.description, data, 0, len(data), version)  # that is all of it, so the hooks are called once
         stream.skip(len(data))
         nodes, _ = Decoder(data, base).description(concrete, 0, len(data))
         self.values.clear()
@@ -110,9 +110,9 @@ class Described(PlainHandler):
         lookahead = _BEHIND if _has_subsections(self.description) else 0
         data = stream.ahead(1)
         while True:
-            missing = len(data) + 1
+            missing = 2 * len(data)
             try:
-                concrete, size = resolve(self.description, data, 0, len(data), version)
+                concrete, size = resolve(self.description, data, 0, len(data), version, loading=False)
                 missing = size + lookahead
                 refused = None
             except ShortRead as error:

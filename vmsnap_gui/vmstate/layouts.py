@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.resolving import Budget, resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 
 _MAX_FITTED = 4 << 20
 _BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
+_OLD_STEPS = 400_000  # fields looked at in sections of old machines: the richest that is known takes a tenth
 _STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
 
 
@@ -34,11 +35,13 @@ class LayoutSource:
         name: Where they are from, for people.
         machine: The machine type that they are of, None where that is not known.
         layouts: General descriptions by the section's name, and by that without its device's path.
+        has_types: Whether they tell the types of fields; QEMU's dumps do not.
     """
 
     name: str
     machine: str | None
     layouts: Mapping[str, tuple[VMStateDescription, ...]]
+    has_types: bool = True
 
     def candidates(self, name: str) -> tuple[VMStateDescription, ...]:
         """Return the layouts that a section of this name can have, the likelier first."""
@@ -63,6 +66,7 @@ class Layouts:
         self._sources = sources
         self.is_old = is_old
         self._left = _STEPS
+        self._budget = Budget(_OLD_STEPS + view.size // 64)
         self.used: dict[str, int] = {}
         self.decided = 0
 
@@ -83,7 +87,7 @@ class Layouts:
             short: list[VMStateDescription] = []
             for description in general:
                 try:
-                    concrete, size = resolve(description, data, 0, available, header.version)
+                    concrete, size = resolve(description, data, 0, available, header.version, budget=self._budget)
                 except ShortRead:
                     short.append(description)
                 except StreamError:
@@ -122,7 +126,7 @@ class Layouts:
     def _fits(
         self, header: Header, candidates: Sequence[tuple[VMStateDescription, LayoutSource]], data: bytes, end: int
     ) -> Iterator[tuple[Fit, LayoutSource]]:
-        from vmsnap_gui.vmstate.fitting import Budget, fit
+        from vmsnap_gui.vmstate.fitting import fit
 
         for general, source in candidates:
             budget = Budget(min(self._left, _STEPS // 4))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
@@ -25,7 +25,6 @@ _MAX_EMPTY = 4096  # elements without bytes: the stream's length does not bound 
 _MAX_DEPTH = 48  # structs and subsections in each other; QEMU's deepest is below 10
 _STRUCTS = ("struct", "vstruct", "tmp")
 _LISTS = ("qtailq", "qlist", MARKED)
-_COUNTED = {"capability": 1, "str": 4}  # bytes of the length that stands before a text
 _NULL, _VALID = 0x30, 0x31  # VMS_MARKER_PTR_NULL and VMS_MARKER_PTR_VALID
 
 _Found = tuple[list[VMStateField], dict[str, int | bytes], int]
@@ -33,7 +32,15 @@ _Found = tuple[list[VMStateField], dict[str, int | bytes], int]
 
 
 def resolve(
-    description: VMStateDescription, data: bytes, position: int, end: int, version: int, guide: Guide | None = None
+    description: VMStateDescription,
+    data: bytes,
+    position: int,
+    end: int,
+    version: int,
+    guide: Guide | None = None,
+    *,
+    budget: Budget | None = None,
+    loading: bool = True,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -44,23 +51,45 @@ def resolve(
         end: Where it ends at the latest.
         version: The stream's version of the section.
         guide: Decides what the description leaves open; without one it has what is likeliest.
+        budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
+        loading: Whether post_load hooks are called: not by who only wants to know the layout.
 
     Returns:
         The concrete description, and how many bytes it covers.
 
     Raises:
         ShortRead: it goes on after `end`.
-        StreamError: it does not fit: another version, another value than must be there.
+        StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
-    concrete, _, reached = _Resolver(data, end, guide).description(description, position, version, {})
+    resolver = _Resolver(data, end, guide, budget, loading=loading)
+    concrete, _, reached = resolver.description(description, position, version, {})
     return concrete, reached - position
 
 
+class Exhausted(StreamError):
+    """A layout took more work than it is worth."""
+
+
+class Budget:
+    """Work that is left, in fields looked at."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def take(self, count: int) -> None:
+        """Count work; raises Exhausted."""
+        self.steps -= count
+        if self.steps < 0:
+            raise Exhausted("no layout was found in reasonable time")
+
+
 class _Resolver:
-    def __init__(self, data: bytes, end: int, guide: Guide | None) -> None:
+    def __init__(self, data: bytes, end: int, guide: Guide | None, budget: Budget | None, *, loading: bool) -> None:
         self._data = data
         self._end = end
         self._guide = guide
+        self._budget = budget
+        self._loading = loading
         self._depth = 0
 
     def description(
@@ -74,12 +103,14 @@ class _Resolver:
             return self._old(general, position, version)
         self._depth += 1
         values = dict(around)
+        if self._budget is not None:
+            self._budget.take(1 + len(general.fields))
         if self._guide is not None:
             self._guide.step()
             self._guide.enter()
         fields, own, position = self._fields(general, position, version, values)
         subsections, position = self._subsections(general, position, values)
-        if general.post_load is not None:
+        if general.post_load is not None and self._loading:
             general.post_load(values, version)
         if self._guide is not None:
             self._guide.leave()
@@ -161,12 +192,12 @@ class _Resolver:
 
     def _asking(self, field: VMStateField) -> Guide | None:
         """Return whom to ask for a field's count or size, None where nothing is open."""
-        is_told = field.type in _COUNTED or field.count_from is not None or field.size_from is not None
+        is_told = field.type in TEXT_LENGTHS or field.count_from is not None or field.size_from is not None
         return None if self._guide is None or is_told or not self._guide.asks(field.doubt) else self._guide
 
     def _size(self, field: VMStateField, position: int, version: int, values: Values) -> int:
         """Return how many bytes each element has."""
-        width = _COUNTED.get(field.type)
+        width = TEXT_LENGTHS.get(field.type)
         if width is not None:
             return width + int.from_bytes(self._data[position : position + width], "big")
         if field.size_from is not None:

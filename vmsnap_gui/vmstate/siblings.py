@@ -7,8 +7,10 @@ many elements an array had. Another state of the same machine can have others of
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.layouts import LayoutSource
 from vmsnap_gui.vmstate.merging import Occurrence, merged
@@ -19,14 +21,14 @@ from vmsnap_gui.vmstate.wire import StreamError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.vmstate.description import VMStateDescription
     from vmsnap_gui.vmstate.devices import VMState
 
 _MAX_SECTION = 4 << 20
-_MOST = 8  # snapshots that are looked at: what these have not, is rare
+_MOST = 8  # states whose layouts are taken: what these have not, is rare
+_MOST_LOOKED_AT = 64  # snapshots of an image: where none of these describes itself, the others seldom do
 
 
 def layouts_of(
@@ -43,12 +45,11 @@ def layouts_of(
         progress: Called while padding is read over; may raise Cancelled.
 
     Raises:
-        ImageError: the image cannot be read.
         Cancelled: by the progress callback.
     """
     states: dict[Snapshot, VMState] = {}
-    for snapshot in snapshots:
-        state = _described(image.vm_state(snapshot, progress), progress) if snapshot.vm_state_size else None
+    for snapshot in itertools.islice((one for one in snapshots if one.vm_state_size), _MOST_LOOKED_AT):
+        state = _described(image, snapshot, progress)
         machine = machine if machine is not None or state is None else state.machine
         if state is not None and state.machine == machine:
             states[snapshot] = state
@@ -57,13 +58,14 @@ def layouts_of(
     return source_of(list(states.values()), _name(image, list(states))) if states else None
 
 
-def _described(view: ByteView, progress: Progress | None) -> VMState | None:
-    """Open a state that describes itself, by its tail; None where it does not."""
+def _described(image: Image, snapshot: Snapshot, progress: Progress | None) -> VMState | None:
+    """Open a state that describes itself, by its tail; None where it does not, or where it is damaged."""
     try:
+        view = image.vm_state(snapshot, progress)
         if find_tail(view, progress) is None:
             return None
         state = open_state(view, progress=progress)
-    except StreamError:
+    except (StreamError, ImageError):
         return None
     return state if state.located is Located.TAIL else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import Pointers
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
 from vmsnap_gui.vmstate.sections import subsection_header
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
 _LISTS = ("qtailq", "qlist", MARKED)
-_LENGTHS = {"capability": 1, "str": 4}
 """Bytes of the length that stands before a text."""
 
 
@@ -51,11 +50,13 @@ def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[s
         if node.kind is Kind.SUBSECTION:
             found[node.name] = values_of(node.children, subsections[node.name])
         elif node.kind is not Kind.FRAME:
-            found[node.name] = _value(node, fields[node.name])
+            found[node.name] = _value(node, fields.get(node.name))
     return found
 
 
-def _value(node: Field, field: VMStateField) -> Tree:
+def _value(node: Field, field: VMStateField | None) -> Tree:
+    if field is None:  # what load_state_old reads is not among the description's fields
+        return node.value
     if node.kind is Kind.ARRAY:
         items = [_value(child, field) for child in node.children if child.kind is not Kind.FRAME]
         # the marker of a single pointer makes it look like an array of one
@@ -77,6 +78,23 @@ class _Saver:
         own: dict[str, int | bytes] = {}
         if description.pre_save is not None:
             values = {**values, **description.pre_save(values)}
+        try:
+            self._fields(description, version, values, around, path, own)
+        finally:
+            if description.post_save is not None:
+                description.post_save(values)
+        return own
+
+    def _fields(
+        self,
+        description: VMStateDescription,
+        version: int,
+        values: Mapping[str, Tree],
+        around: Values,
+        path: str,
+        own: dict[str, int | bytes],
+    ) -> None:
+        """Append fields and subsections; `own` gets what later fields can ask about."""
         for field in description.fields:
             known = {**around, **own}
             if field.version_id <= version if field.exists is None else field.exists(known, version):
@@ -88,7 +106,6 @@ class _Saver:
                 inner = _mapping(values.get(subsection.name, {}), f"{path}{subsection.name}")
                 known = {**around, **own}
                 self.description(subsection, subsection.version_id, inner, known, f"{path}{subsection.name}.")
-        return own
 
     def _field(
         self, field: VMStateField, values: Mapping[str, Tree], known: Values, version: int, path: str
@@ -138,9 +155,9 @@ class _Saver:
 def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
     """Return the bytes of a value without parts."""
     scalar = scalar_type(type_name)
-    if isinstance(value, str) and type_name in _LENGTHS:
+    if isinstance(value, str) and type_name in TEXT_LENGTHS:
         data = value.encode()
-        return len(data).to_bytes(_LENGTHS[type_name], "big") + data
+        return len(data).to_bytes(TEXT_LENGTHS[type_name], "big") + data
     if scalar is not None:
         kind = scalar.kind
         fits = isinstance(value, float) if kind is Kind.FLOAT else isinstance(value, int) and _fits(value, size)

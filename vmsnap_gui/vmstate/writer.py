@@ -6,6 +6,7 @@ limit is something that writers ask about, not something that stops them.
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -34,6 +35,9 @@ class Sink(Protocol):
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Go to an offset; returns it."""
+
+    def fileno(self) -> int:
+        """Return what can be waited for, where `write` does not wait itself."""
 
 
 class Writer:
@@ -153,9 +157,11 @@ class Writer:
         while part and self.error is None:
             try:
                 written = self._sink.write(part)
+                if written is None:  # nothing was taken: a descriptor that does not wait itself
+                    select.select([], [self._sink], [])
+                    continue
             except (OSError, ValueError) as error:
                 self.error = TransferError.of(error, "written", self._position)
                 return
-            count = len(part) if written is None else written
-            self._position += count
-            part = part[count:]
+            self._position += written
+            part = part[written:]
