@@ -157,6 +157,9 @@ class Overview(QWidget):
         if info is not None:
             groups.append((self.tr("Image"), facts.image_facts(info)))
         self.facts.show_groups(groups)
+        self._say()
+        if loaded is None:
+            self._stack.setCurrentIndex(1)
 
     def _follow_with_charts(self) -> None:
         entry, loaded = self._session.entry(), self._session.loaded
@@ -167,7 +170,6 @@ class Overview(QWidget):
         count = how_many(info, loaded)
         self._problem_title.setText(words.problems(count))
         self._below.setVisible(count > 0)
-        self._say()
         self._stack.setCurrentIndex(0 if loaded is not None else 1)
 
     def _say(self) -> None:
