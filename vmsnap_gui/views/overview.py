@@ -57,8 +57,6 @@ class Overview(QWidget):
         # One choice makes several of these come together; they are followed once.
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self._follow)
-        self._then = QTimer(self, singleShot=True)
-        self._then.timeout.connect(self._follow_with_charts)
         for signal in (
             session.selection_changed,
             session.state_loading,
@@ -144,9 +142,8 @@ class Overview(QWidget):
         self._soon.start(0 if self.isVisible() else _OUT_OF_SIGHT_MS)
 
     def _follow(self) -> None:
-        """Show the facts of what the session has, and in the next turn of the event loop the rest."""
+        """Show what the session has."""
         self._soon.stop()
-        self._then.start()
         entry, loaded = self._session.entry(), self._session.loaded
         info = entry.info if entry is not None else None
         snapshot = self._session.selected_snapshot()
@@ -157,19 +154,13 @@ class Overview(QWidget):
         if info is not None:
             groups.append((self.tr("Image"), facts.image_facts(info)))
         self.facts.show_groups(groups)
-        self._say()
-        if loaded is None:
-            self._stack.setCurrentIndex(1)
-
-    def _follow_with_charts(self) -> None:
-        entry, loaded = self._session.entry(), self._session.loaded
-        info = entry.info if entry is not None else None
         self.sizes.show(loaded)
         self.bar.show_parts(facts.state_parts(loaded.vmstate) if loaded is not None else ())
         self.problems.show(info, loaded)
         count = how_many(info, loaded)
         self._problem_title.setText(words.problems(count))
         self._below.setVisible(count > 0)
+        self._say()
         self._stack.setCurrentIndex(0 if loaded is not None else 1)
 
     def _say(self) -> None:
