@@ -111,13 +111,18 @@ def test_what_does_not_fit_is_said_in_the_dialog(qtbot: QtBot, parts: Parts, dev
     assert value(devices) == ("7", True)
 
 
-def test_edits_stay_with_their_state(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
-    select_field(devices, "cpu", "env.eip")
-    edit(qtbot, parts, devices, "1")
+def choose_another(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
+    """Choose another snapshot, which has no edits."""
     parts.session.select_snapshot(demo_image(), 2)
     qtbot.waitUntil(lambda: parts.session.loaded is not None and parts.session.loaded.key.index == 2, timeout=WAIT)
     over(qtbot, parts)
     qtbot.waitUntil(lambda: not devices.edits.isVisible(), timeout=WAIT)
+
+
+def test_edits_stay_with_their_state(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
+    select_field(devices, "cpu", "env.eip")
+    edit(qtbot, parts, devices, "1")
+    choose_another(qtbot, parts, devices)
     parts.session.reload(demo_image())
     over(qtbot, parts)
     parts.session.select_snapshot(demo_image(), 3)
@@ -180,10 +185,7 @@ def test_a_closing_window_exports_the_edits_of_each_state(
     parts.window.closed.connect(lambda: closed.append(True))
     select_field(devices, "cpu", "env.eip")
     edit(qtbot, parts, devices, "1")
-    parts.session.select_snapshot(demo_image(), 2)
-    qtbot.waitUntil(lambda: parts.session.loaded is not None and parts.session.loaded.key.index == 2, timeout=WAIT)
-    over(qtbot, parts)
-    qtbot.waitUntil(lambda: not devices.edits.isVisible(), timeout=WAIT)
+    choose_another(qtbot, parts, devices)
     select_field(devices, "cpu", "env.eip")
     edit(qtbot, parts, devices, "2")
     parts.session.close_all()
