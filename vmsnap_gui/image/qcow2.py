@@ -65,6 +65,7 @@ class Qcow2Image:
             self._handle.grown_size()
             try:
                 self.header = Header.parse(self._handle)
+                self._handle.grown_size()  # the table may lie behind what was the end a moment ago
                 self.snapshots, problems = read_table(self._handle, self.header)
                 steady = self._still(before, self.header)
             except ImageError:
@@ -214,6 +215,7 @@ class Qcow2Image:
             self._handle.grown_size()
             try:
                 header = Header.parse(self._handle)
+                self._handle.grown_size()
                 now, _problems = read_table(self._handle, header)
                 steady = self._still(before, header)
             except ImageError:
