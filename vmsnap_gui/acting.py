@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vmsnap_gui.control.terms import Choice, Ending, Options, StepKind, Verb
+from vmsnap_gui.control.terms import DELETES, TAKES, Choice, Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
 from vmsnap_gui.telling import Report, sentence
@@ -223,7 +223,7 @@ class ActingSession(QObject):
 
     def _select(self, plan: Plan) -> None:
         """Have the snapshot selected that was taken or restored, where its image is the selected one."""
-        kinds = _TAKES if plan.verb is Verb.TAKE else _RESTORES
+        kinds = TAKES if plan.verb is Verb.TAKE else _RESTORES
         for target in (target for step in plan.steps if step.kind in kinds for target in step.targets):
             if normal(target.path) == self._session.image:
                 self._session.expect(target.tag, target.id)
@@ -257,7 +257,7 @@ class ActingSession(QObject):
             if plan.safety is not None:
                 self.undo = Undo(whom, plan.safety, plan.subject, plan.options.choices)
         elif self.undo is not None and plan.verb is Verb.DELETE and self.whom_of(plan) == self.undo.whom:
-            gone = {t.tag for step in plan.steps if step.kind in _DELETES for t in step.targets}
+            gone = {t.tag for step in plan.steps if step.kind in DELETES for t in step.targets}
             if self.undo.safety in gone:
                 self.undo = None
 
@@ -305,9 +305,7 @@ class ActingSession(QObject):
             self.interrupted.emit(found)
 
 
-_TAKES = (StepKind.TAKE, StepKind.LIVE_TAKE)
 _RESTORES = (StepKind.RESTORE, StepKind.LIVE_RESTORE)
-_DELETES = (StepKind.DELETE, StepKind.LIVE_DELETE)
 
 
 def _touched(plan: Plan) -> set[Path]:

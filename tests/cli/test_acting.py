@@ -254,7 +254,15 @@ def test_check(capsys: Capture, image: Path, tmp_path: Path) -> None:
     status, out, err = run(capsys, "check", image, "--json")
     assert (status, err) == (0, "")
     assert json.loads(out) == [
-        {"path": str(image), "clean": True, "errors": 0, "leaks": 0, "problem": None, "quarantine": None}
+        {
+            "path": str(image),
+            "clean": True,
+            "errors": 0,
+            "leaks": 0,
+            "problem": None,
+            "quarantine": None,
+            "released": None,
+        }
     ]
     assert run(capsys, "check", image, "--repair", "--yes") == (
         0,
@@ -277,7 +285,11 @@ def test_check_of_an_image_in_quarantine_that_cannot_be_checked(capsys: Capture,
         assert found["quarantine"].startswith("take 'three': it is in use by qemu-nbd (process ")
         told = run(capsys, "check", image)[2]
         assert told.strip().endswith(f"not checked: {found['problem']}; in quarantine: {found['quarantine']}")
-    assert run(capsys, "check", image)[0] == 0
+    status, out, _ = run(capsys, "check", image)
+    assert status == 0
+    whole = f"{image}: clean; whole again, and released from the quarantine for take 'three'"
+    assert out == f"{whole}, which left 'three' (id 3) on it\n"
+    assert run(capsys, "check", image)[1] == f"{image}: clean\n"
 
 
 def test_check_and_repair_of_a_damaged_image(capsys: Capture, image: Path) -> None:

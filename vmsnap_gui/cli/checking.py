@@ -58,11 +58,12 @@ async def _look(options: argparse.Namespace) -> int:
     from vmsnap_gui.cli.operating import machine_at, tell_interrupted
 
     machine = await machine_at(options)
+    held = {disk.path: _held(disk.path) for disk in machine.disks if disk.path is not None and disk.fit}
     await tell_interrupted(machine, forget=False)
     documents = []
     for disk in machine.disks:
-        if disk.path is not None and disk.fit:
-            documents.append(await _look_at(disk.path))
+        if disk.path in held:
+            documents.append(await _look_at(disk.path, held[disk.path]))
             if documents[-1]["problem"] is not None:
                 complain(CommandError(_text(documents[-1])))
             elif not options.json:
@@ -76,8 +77,27 @@ async def _look(options: argparse.Namespace) -> int:
     return int(not documents or not all(one["clean"] and one["quarantine"] is None for one in documents))
 
 
-async def _look_at(path: Path) -> dict[str, Any]:
-    """Return what is found on one image: numbers of errors and leaked clusters, and why it is in quarantine."""
+def _held(path: Path) -> str | None:
+    """Say what an image is in quarantine for, and what that left on it, as long as it is; None if it is free."""
+    from vmsnap_gui.control.errors import ControlError
+    from vmsnap_gui.control.quarantine import left_behind, quarantine_of
+
+    held = quarantine_of(path)
+    if held is None:
+        return None
+    left: tuple[str, ...] = ()
+    with contextlib.suppress(ControlError):  # the check says so
+        left = left_behind(path)
+    return held.what + (f", which left {', '.join(left)} on it" if left else "")
+
+
+async def _look_at(path: Path, was_held: str | None) -> dict[str, Any]:
+    """Return what is found on one image: numbers of errors and leaked clusters, and why it is in quarantine.
+
+    Args:
+        path: The image.
+        was_held: What it was in quarantine for before it was looked at; None if it was not.
+    """
     from vmsnap_gui.control import qemu_img
     from vmsnap_gui.control.errors import ControlError
     from vmsnap_gui.control.locks import use_of
@@ -87,6 +107,7 @@ async def _look_at(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"path": str(path), "clean": False, "errors": None, "leaks": None, "problem": None}
     held = await judge(path)
     found["quarantine"] = f"{held.what}: {held.why}" if held is not None else None
+    found["released"] = was_held if held is None else None
     try:
         check = await qemu_img.check(path)
     except ControlError as error:
@@ -102,4 +123,6 @@ def _text(found: dict[str, Any]) -> str:
     if found["problem"] is not None:
         state = f"not checked: {found['problem']}"
     text = f"{found['path']}: {state}"
+    if found["released"] is not None:
+        text += f"; whole again, and released from the quarantine for {found['released']}"
     return text if found["quarantine"] is None else f"{text}; in quarantine: {found['quarantine']}"

@@ -64,7 +64,8 @@ def _disk_json(disk: Disk) -> dict[str, Any]:
 def machine_lines(machine: Machine) -> list[str]:
     """Return a machine and its disks as lines."""
     facts = [machine.status or machine.reach.value]
-    facts += [f"process {machine.pid}"] if machine.pid is not None else []
+    process = f"process {machine.pid}"
+    facts += [process] if machine.pid is not None and process not in machine.name else []
     facts += [f"QEMU {'.'.join(map(str, machine.version))}"] if machine.version is not None else []
     facts += [machine.address or machine.reach.value] if machine.status is not None else []
     lines = [printable(f"{machine.name}: {', '.join(facts)}")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import select
 import signal
 import sys
 from datetime import datetime
@@ -144,7 +146,26 @@ def agreed(question: str) -> bool:
     """Ask on the terminal; anything but yes is no."""
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return _typed().strip().lower() in ("y", "yes")
+
+
+def _typed() -> str:
+    """Read a line from the terminal.
+
+    Python looks at signals between its instructions, so a Ctrl-C right before the reading begins would not end it: the
+    line is waited for together with a pipe that a signal writes to.
+    """
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    before = signal.set_wakeup_fd(waker)
+    try:
+        while sys.stdin not in select.select([sys.stdin, woken], [], [])[0]:
+            os.read(woken, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waker)
+    return sys.stdin.readline()
 
 
 def show(lines: Sequence[str], *, to_stderr: bool = False) -> None:

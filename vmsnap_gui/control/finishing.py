@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.fingerprint import Fingerprints, id_of, tag_of
-from vmsnap_gui.control.terms import StepKind
+from vmsnap_gui.control.terms import DELETES, TAKES, StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.control.plan import Command, Step, Target
     from vmsnap_gui.control.work import Run
 
-_TAKES = (StepKind.TAKE, StepKind.LIVE_TAKE)
-_DELETES = (StepKind.DELETE, StepKind.LIVE_DELETE)
 _RETURNS = (StepKind.RESTORE, StepKind.LIVE_RESTORE, StepKind.START)
-_CHANGES = (*_TAKES, *_DELETES, *_RETURNS)
+_CHANGES = (*TAKES, *DELETES, *_RETURNS)
 
 
 def repair_command(path: Path) -> Command:
@@ -61,7 +59,7 @@ def lost(before: Fingerprints, now: Fingerprints, tag: str | None = None) -> lis
 def _is_done(run: Run, step: Step, target: Target, now: Fingerprints) -> bool:
     """Whether an image holds already what a step is for, or no longer holds what it would be done with."""
     before = run.before[target.path]
-    if step.kind in _TAKES:
+    if step.kind in TAKES:
         return bool(fresh(before, now, target.tag))
     if any(id_of(key) == target.id for key in lost(before, now, target.tag)):
         return True
@@ -72,7 +70,7 @@ def _is_done(run: Run, step: Step, target: Target, now: Fingerprints) -> bool:
 def _is_undone(run: Run, step: Step, target: Target, now: Fingerprints) -> bool:
     """Whether nothing of a step is in an image, or nothing of it may be taken back."""
     before = run.before[target.path]
-    if step.kind in _TAKES:  # where it replaced a snapshot that is gone, it is the only one that is left
+    if step.kind in TAKES:  # where it replaced a snapshot that is gone, it is the only one that is left
         return not fresh(before, now, target.tag) or bool(lost(before, now, target.tag))
     return not run.torn if step.kind is StepKind.LIVE_RESTORE else now.active == before.active
 

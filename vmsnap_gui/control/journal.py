@@ -22,7 +22,7 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
 from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.locks import holders
-from vmsnap_gui.control.terms import StepKind
+from vmsnap_gui.control.terms import DELETES, StepKind
 from vmsnap_gui.image.errors import ImageError
 
 if TYPE_CHECKING:
@@ -388,13 +388,7 @@ def _write(file: Path, data: bytes) -> None:
 
 def _kept(plan: Plan, path: Path, prints: Fingerprints) -> dict[str, str]:
     """Return what must read the same after a plan, as far as it can be read now."""
-    gone = {
-        target.id
-        for step in plan.steps
-        if step.kind in (StepKind.DELETE, StepKind.LIVE_DELETE)
-        for target in step.targets
-        if target.path == path
-    }
+    gone = {target.id for step in plan.steps if step.kind in DELETES for target in step.targets if target.path == path}
     kept = {key: str(found) for key, found in prints.snapshots.items() if id_of(key) not in gone}
     if all(step.kind in _KEEP_ACTIVE for step in plan.steps):
         kept[ACTIVE] = str(prints.active)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Part = tuple["Disk", "Snapshot"]
 """A disk, and its part of a snapshot."""
 
+_DISKS_ONLY = "Shut the machine down, and restore its disks then."
+
 _TRANSIENT = ("inmigrate", "postmigrate", "finish-migrate", "save-vm", "colo")
 """Run states in which QEMU's disks are not its own, or it is at work on the state already."""
 
@@ -130,11 +132,12 @@ def missing_blockers(
 def load_blockers(machine: Machine, held: Sequence[Part], look: Look | None) -> Iterator[Blocker]:
     """Say why QEMU could not load a snapshot, or would load another one."""
     homes = [disk for disk, one in held if one.vm_state_size]
+    disks_only = _DISKS_ONLY if look is not None else "Restore its disks, then start the machine as they are."
     if held and not homes:
         yield Blocker(
             kind=Hindrance.EMPTY_STATE,
             text="It holds disks only: there is no memory in it that a running machine could go on with.",
-            remedy="Shut the machine down, and restore its disks then.",
+            remedy=disks_only,
         )
     if homes and look is not None and not look.jobs and homes[0] is not machine.vmstate_disk:
         yield Blocker(
@@ -149,7 +152,7 @@ def load_blockers(machine: Machine, held: Sequence[Part], look: Look | None) -> 
             yield Blocker(
                 kind=Hindrance.RESIZED,
                 text=f"{name_of(disk)} had {one.disk_size} bytes then, and has {disk.virtual_size} bytes now.",
-                remedy="Shut the machine down, and restore its disks then.",
+                remedy=disks_only,
                 path=disk.path,
             )
         if look is not None and disk.node in look.bitmaps:

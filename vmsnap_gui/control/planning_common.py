@@ -95,9 +95,10 @@ def _existing(machine: Machine, tag: str, choices: frozenset[Choice]) -> Iterato
 def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
     """Say so where no disk can hold a snapshot."""
     if not machine.fit_disks:
+        unfit = "; ".join(f"{name_of(disk)}: {disk.unfit}" for disk in machine.disks)
         yield Blocker(
             kind=Hindrance.NO_DISK,
-            text="No disk of this machine can hold a snapshot.",
+            text=f"No disk of this machine can hold a snapshot{f': {unfit}' if unfit else ''}.",
             remedy="Snapshots need a qcow2 image.",
         )
 
@@ -105,13 +106,13 @@ def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
 def unfit_blockers(machine: Machine, choices: frozenset[Choice]) -> Iterator[Blocker]:
     """Say which disks would be missing in a snapshot of the machine, and that there is a disk at all."""
     yield from no_disk_blockers(machine)
-    for disk in machine.left_out if Choice.LEAVE_OUT not in choices else ():
+    for disk in machine.left_out if machine.fit_disks and Choice.LEAVE_OUT not in choices else ():
         yield Blocker(
             kind=Hindrance.UNFIT,
             text=f"A disk cannot hold a snapshot: {disk.unfit}.",
             remedy="Convert it to qcow2, or leave it out if it may be of another time than the rest.",
             path=disk.path,
-            choice=Choice.LEAVE_OUT if machine.fit_disks else None,
+            choice=Choice.LEAVE_OUT,
         )
 
 

@@ -14,14 +14,16 @@ its image; as long as it, or anybody, has the image open, no look is recorded.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.errors import ControlError
-from vmsnap_gui.control.fingerprint import fingerprints, name_of
+from vmsnap_gui.control.fingerprint import fingerprints, id_of, name_of, tag_of
 from vmsnap_gui.control.journal import ACTIVE, Mark, Operation, operations
 from vmsnap_gui.control.locks import holders, use_of
 from vmsnap_gui.control.qmp import QMP
+from vmsnap_gui.control.terms import DELETES, TAKES, StepKind
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2 import Qcow2Image
@@ -29,7 +31,6 @@ from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from vmsnap_gui.control.locks import Holder
     from vmsnap_gui.image.qcow2_header import Header
@@ -76,13 +77,18 @@ UNPROVED = (
 )
 """Why an image that others have touched is not released."""
 
+_WRITES = "{} may still be writing to it"
+
 _MARKS = ((CORRUPT, "it is marked corrupt: QEMU found damage in it"), (DIRTY, "it is marked dirty: it was not closed"))
 
 
 def quarantine_of(path: Path) -> Quarantine | None:
     """Tell what the journal says about an image, without a look at it; None if it is free."""
     held = _holding(path)
-    return _quarantine(path, held, "a write to it was interrupted or failed") if held else None
+    if not held:
+        return None
+    tool = still_writing(path)
+    return _quarantine(path, held, _WRITES.format(tool) if tool else "a write to it was interrupted or failed")
 
 
 async def judge(path: Path, address: str | None = None) -> Quarantine | None:
@@ -142,6 +148,30 @@ def kept_by(path: Path) -> dict[str, str]:
     return kept
 
 
+def left_behind(path: Path) -> tuple[str, ...]:
+    """Name for people the snapshots that operations which hold an image in quarantine took, and that are on it.
+
+    Raises:
+        ControlError: it is no qcow2 image, or cannot be read.
+    """
+    found = fingerprints(path).snapshots if (held := _holding(path)) else {}
+    return tuple(name_of(key) for key in found if any(_took(operation, path, key) for operation in held))
+
+
+def _took(operation: Operation, path: Path, key: str) -> bool:
+    """Whether a snapshot has a tag that an operation was to take, and is none that was there before."""
+    image = operation.image(path)
+    targets = {
+        (kind, target["id"] if kind in DELETES else target["tag"])
+        for step in operation.plan["steps"]
+        if (kind := StepKind(step["kind"])) in (*TAKES, *DELETES)
+        for target in step["disks"]
+        if image is not None and image.is_of(Path(target["path"]))
+    }
+    old = image is None or key in image.kept or any((kind, id_of(key)) in targets for kind in DELETES)
+    return not old and any((kind, tag_of(key)) in targets for kind in TAKES)
+
+
 def _holding(path: Path) -> list[Operation]:
     """Return the operations that hold an image in quarantine, the oldest first."""
     found = []
@@ -167,7 +197,7 @@ async def _wrong(path: Path, held: list[Operation], address: str | None) -> Quar
     """Say what is wrong with an image, None if nothing is."""
     tool = still_writing(path)
     if tool is not None:
-        return _quarantine(path, held, f"{tool} may still be writing to it")
+        return _quarantine(path, held, _WRITES.format(tool))
     damage = use_of(path)
     if damage is None:
         for operation in held:

@@ -59,6 +59,10 @@ class StepKind(enum.Enum):
     """end an image's quarantine: only the journal is written"""
 
 
+TAKES = (StepKind.TAKE, StepKind.LIVE_TAKE)
+DELETES = (StepKind.DELETE, StepKind.LIVE_DELETE)
+
+
 class Choice(enum.Enum):
     """What a person must ask for by name, because something is lost by it; lifts the blockers that offer it."""
 
