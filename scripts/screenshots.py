@@ -159,6 +159,9 @@ def take_views(camera: Camera) -> None:
         take_states(camera, Path(scratch))
     session.close_all()
     with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
+        take_streams(camera, Path(scratch))
+    session.close_all()
+    with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
         take_acting(camera, Path(scratch))
 
 
@@ -364,6 +367,38 @@ def take_states(camera: Camera, scratch: Path) -> None:
         camera.take("in-use")
     finally:
         os.kill(int((scratch / "pid").read_text()), signal.SIGKILL)
+
+
+def take_streams(camera: Camera, scratch: Path) -> None:
+    """Streams that do not describe themselves, before and after layouts are used, and such as are refused."""
+    from vmsnap_gui.demo import demo_image
+    from vmsnap_gui.image.containers import open_image
+    from vmsnap_gui.vmstate.tail import find_tail
+
+    image = open_image(demo_image())
+    view = image.vm_state(image.snapshots[0])
+    tail = find_tail(view)
+    assert tail is not None
+    whole = view.read(0, tail.eof + 1)  # without its description
+    image.close()
+    window, session = camera.parts.window, camera.parts.session
+    streams = {
+        "undescribed": whole,
+        "refused-obsolete": whole[:7] + b"\2" + whole[8:],
+        "refused-unknown": whole[:4] + b"what" + whole[8:],
+        "refused-cut-off": whole[: len(whole) // 2],
+    }
+    for name, data in streams.items():
+        (scratch / f"{name}.vmstate").write_bytes(data)
+        session.open_paths([scratch / f"{name}.vmstate"])
+        camera.take(name)
+    session.select_image(scratch / "undescribed.vmstate")
+    camera.settle()
+    window.inspector.setCurrentWidget(window.devices)
+    camera.take("undescribed-devices")
+    window.layouts.use(demo_image())
+    camera.take("layouts")
+    window.inspector.setCurrentWidget(window.overview)
 
 
 def take_acting(camera: Camera, scratch: Path) -> None:

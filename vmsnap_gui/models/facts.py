@@ -91,7 +91,9 @@ def state_parts(state: VMState) -> list[Part]:
     parts = (
         (_tr("Memory"), live, _tr("Memory pages and other parts that are saved while the machine runs")),
         (_tr("Devices"), devices, _tr("The state of all devices")),
-        (_tr("Description"), rest, _tr("Header, configuration, and the description of the devices")),
+        (_tr("Description"), rest, _tr("Header, configuration, and the description of the devices"))
+        if state.located is Located.TAIL
+        else (_tr("Header"), rest, _tr("Header and configuration")),
     )
     return [Part(name, size, f"{tip}: {numbers.exact_size(size)}") for name, size, tip in parts if size]
 

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 def why_no_state(session: Session) -> tuple[str, str, str]:
     """Return icon, heading and text for a session that has no loaded state."""
-    failure = session.failure
+    failure, entry = session.failure, session.entry()
     if isinstance(failure, DiskOnly):
         return "image", words.visible(failure.message), _tr("QEMU's savevm saves both; qemu-img only the disk.")
     if failure is not None:
+        others = entry is not None and entry.info is not None and len(entry.info.snapshots) > 1
         after = _tr("The image was not changed. Its other snapshots can still be looked at.")
+        after = after if others else _tr("The file was not changed.")
         return "failed", _tr("This saved state cannot be read"), f"{words.sentence(sentence(failure))}\n{after}"
     if session.loading is not None:
         return "reading", _tr("Reading the saved state"), ""
-    entry = session.entry()
     if entry is None:
         return "", _tr("No image is selected"), ""
     if entry.info is not None and not entry.info.snapshots:
