@@ -12,8 +12,7 @@ from tests.image.tools import GIB, MIB, create, opened, patch, put_table, run, t
 from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, fingerprints, id_of, key_of, name_of, tag_of
-from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.image.usage import freed_by
+from vmsnap_gui.image.usage import usage_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,7 @@ def test_equal_prints_are_equal_content_and_frees_are_exact(tmp_path: Path, opti
     for gone in ([wanted[0]], [wanted[1]], wanted[1:3], wanted[:3]):
         copy = tmp_path / "copy"
         copy.write_bytes(path.read_bytes())
-        freed = freed_by(opened(copy), [one for one in opened(copy).snapshots if one in gone])
+        freed = usage_of(opened(copy)).freed_by(gone)
         clusters = used(copy)
         for one in gone:
             run("qemu-img", "snapshot", "-d", one.tag, copy)
@@ -76,7 +75,7 @@ def test_compressed_clusters_are_counted_where_they_lie(tmp_path: Path) -> None:
     write(path, "write -q -P 3 0 4M", "write -q -P 3 4M 512k")
     take(path, "kept")
     snapshot = opened(path).snapshots[0]
-    freed, clusters = freed_by(opened(path), [snapshot]), used(path)
+    freed, clusters = usage_of(opened(path)).freed_by([snapshot]), used(path)
     run("qemu-img", "snapshot", "-d", "packed", path)
     assert freed == (clusters - used(path)) * 65536
 
@@ -127,7 +126,7 @@ def test_a_vm_state_is_a_part_of_its_own(tmp_path: Path) -> None:
     run("qemu-img", "snapshot", "-a", "1", path)  # leaves the VM state's mapping in the active layer, too
     assert fingerprints(path).active.disk == first.disk
     image = opened(path)
-    freed, clusters = freed_by(image, [image.snapshots[1]]), used(path)
+    freed, clusters = usage_of(image).freed_by([image.snapshots[1]]), used(path)
     run("qemu-img", "snapshot", "-d", "second", path)
     assert freed == (clusters - used(path)) * 65536
 
@@ -144,8 +143,8 @@ def test_damage(tmp_path: Path) -> None:
     found = fingerprints(path)
     assert isinstance(found, Fingerprints)
     assert [one.disk for one in found.snapshots.values()] == [UNREADABLE, UNREADABLE]
-    with pytest.raises(ImageError, match="outside the file"):
-        freed_by(opened(path), opened(path).snapshots)
+    problems = [problem.message for problem in usage_of(opened(path)).problems]
+    assert [text for text in problems if "outside the file" in text and "id '1' tag 'x'" in text]
     for other in (tmp_path / "none", tmp_path):
         with pytest.raises(ControlError):
             fingerprints(other)
