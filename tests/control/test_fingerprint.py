@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.control.doing import contents, layered
-from tests.image.tools import GIB, MIB, create, opened, patch, put_table, run, table_entry, take, write, write_noise
+from tests.image.tools import (
+    GIB,
+    MIB,
+    clusters_in_use,
+    create,
+    opened,
+    patch,
+    put_table,
+    run,
+    table_entry,
+    take,
+    write,
+    write_noise,
+)
 from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, fingerprints, id_of, key_of, name_of, tag_of
@@ -33,16 +45,6 @@ def layers(path: Path, *options: str) -> Path:
     return path
 
 
-def used(path: Path) -> int:
-    """Return how many clusters have a refcount, which is 16 or 8 bits wide here."""
-    header = opened(path).header
-    data = path.read_bytes()
-    cluster, width = header.cluster_size, 1 << header.refcount_order
-    table = struct.unpack_from(f">{header.refcount_table_clusters * cluster // 8}Q", data, header.refcount_table_offset)
-    blocks = [data[offset : offset + cluster] for offset in table if offset]
-    return sum(any(block[at : at + width // 8]) for block in blocks for at in range(0, cluster, width // 8))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ",".join(options) or "plain")
 def test_equal_prints_are_equal_content_and_frees_are_exact(tmp_path: Path, options: tuple[str, ...]) -> None:
@@ -57,10 +59,10 @@ def test_equal_prints_are_equal_content_and_frees_are_exact(tmp_path: Path, opti
         copy = tmp_path / "copy"
         copy.write_bytes(path.read_bytes())
         freed = usage_of(opened(copy)).freed_by(gone)
-        clusters = used(copy)
+        clusters = clusters_in_use(copy)
         for one in gone:
             run("qemu-img", "snapshot", "-d", one.tag, copy)
-        assert freed == (clusters - used(copy)) * image.cluster_size
+        assert freed == (clusters - clusters_in_use(copy)) * image.cluster_size
         now = fingerprints(copy)
         assert now.active == before.active
         assert all(before.snapshots[key] == found for key, found in now.snapshots.items())
@@ -75,9 +77,9 @@ def test_compressed_clusters_are_counted_where_they_lie(tmp_path: Path) -> None:
     write(path, "write -q -P 3 0 4M", "write -q -P 3 4M 512k")
     take(path, "kept")
     snapshot = opened(path).snapshots[0]
-    freed, clusters = usage_of(opened(path)).freed_by([snapshot]), used(path)
+    freed, clusters = usage_of(opened(path)).freed_by([snapshot]), clusters_in_use(path)
     run("qemu-img", "snapshot", "-d", "packed", path)
-    assert freed == (clusters - used(path)) * 65536
+    assert freed == (clusters - clusters_in_use(path)) * 65536
 
 
 def test_what_changes_a_print(tmp_path: Path) -> None:
@@ -126,9 +128,9 @@ def test_a_vm_state_is_a_part_of_its_own(tmp_path: Path) -> None:
     run("qemu-img", "snapshot", "-a", "1", path)  # leaves the VM state's mapping in the active layer, too
     assert fingerprints(path).active.disk == first.disk
     image = opened(path)
-    freed, clusters = usage_of(image).freed_by([image.snapshots[1]]), used(path)
+    freed, clusters = usage_of(image).freed_by([image.snapshots[1]]), clusters_in_use(path)
     run("qemu-img", "snapshot", "-d", "second", path)
-    assert freed == (clusters - used(path)) * 65536
+    assert freed == (clusters - clusters_in_use(path)) * 65536
 
 
 def test_names_out_of_keys(tmp_path: Path) -> None:

@@ -70,12 +70,17 @@ def read_table(handle: FileHandle, header: Header) -> tuple[tuple[Qcow2Snapshot,
     return tuple(found), ()
 
 
-def table_size(snapshots: Iterable[Qcow2Snapshot]) -> int:
-    """Return how many bytes the table of these snapshots has, which QEMU keeps in clusters of its own."""
-    size = 0
+def table_size(snapshots: Iterable[Qcow2Snapshot], *, rewritten: bool = False) -> int:
+    """Return how many bytes the table of these snapshots has, which QEMU keeps in clusters of its own.
+
+    Args:
+        snapshots: Them.
+        rewritten: Whether QEMU writes it anew, with all the extra data that QEMU has known since 5.1.
+    """
+    size, least = 0, _EXTRA.size if rewritten else 0
     for one in snapshots:
         names = sum(len((text or "").encode("utf-8", "surrogateescape")) for text in (one.id, one.tag))
-        size += _ENTRY.size + one.extra_size + names + 7 & ~7
+        size += _ENTRY.size + max(one.extra_size, least) + names + 7 & ~7
     return size
 
 

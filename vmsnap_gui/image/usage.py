@@ -48,7 +48,7 @@ class LayerUsage:
 
     Attributes:
         snapshot: The snapshot; None: the active layer.
-        exclusive: What nobody else uses: deleting it alone gives back just this.
+        exclusive: What nobody else uses: deleting it alone gives back this.
         shared: What others use, too.
         new: What the snapshot before (in the table, where QEMU puts a new one at the end) does not use.
     """
@@ -73,7 +73,6 @@ class Usage:
         metadata: Bytes of header, refcount table and blocks, snapshot table and bitmaps.
         other: Bytes in use that nothing leads to: leaked, or behind tables that cannot be read.
         in_use: Bytes of all clusters that have a refcount.
-        snapshot_table: Bytes of the snapshot table, which is in `metadata`.
         problems: What is wrong with the tables; the numbers may then be wrong, too.
     """
 
@@ -84,30 +83,33 @@ class Usage:
     metadata: int
     other: int
     in_use: int
-    snapshot_table: int
     problems: tuple[Problem, ...]
     _groups: dict[int, int]
 
     def freed_by(self, snapshots: Iterable[Snapshot]) -> int:
-        """Return how many bytes deleting these together gives back to the image.
+        """Return how many bytes of clusters deleting these together gives back to the image.
 
-        The snapshot table stays out: it is a cluster or two, written anew each time.
+        That is what only they use, and what the snapshot table, which QEMU writes anew, needs less.
 
         Raises:
             ImageError: one is not a snapshot of this image.
         """
-        owners, known = 0, {one.snapshot: number for number, one in enumerate(self.snapshots, 1)}
-        for snapshot in snapshots:
-            if not isinstance(snapshot, Qcow2Snapshot) or snapshot not in known:
+        owners, left = 0, {one.snapshot: number for number, one in enumerate(self.snapshots, 1)}
+        for snapshot in set(snapshots):
+            if not isinstance(snapshot, Qcow2Snapshot) or snapshot not in left:
                 raise ImageError(f"the snapshot with {describe(snapshot)} is not one of those that were counted")
-            owners |= owner_bits(known[snapshot])
-        return sum(size for group, size in self._groups.items() if not group & ~owners)
+            owners |= owner_bits(left.pop(snapshot))
+        if not owners:
+            return 0
+        freed = sum(size for group, size in self._groups.items() if not group & ~owners)
+        now = table_size(one.snapshot for one in self.snapshots if one.snapshot is not None)
+        then = table_size((one for one in left if one is not None), rewritten=True)
+        return freed + (-(-now // self.cluster_size) - -(-then // self.cluster_size)) * self.cluster_size
 
     @property
     def without_snapshots(self) -> int:
         """Bytes that would be in use if all snapshots were deleted."""
-        freed = self.freed_by(one.snapshot for one in self.snapshots if one.snapshot is not None)
-        return self.in_use - freed - self.snapshot_table
+        return self.in_use - self.freed_by(one.snapshot for one in self.snapshots if one.snapshot is not None)
 
 
 def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
@@ -138,7 +140,6 @@ def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
         metadata=groups.get(METADATA, 0),
         other=shares.other,
         in_use=sum(groups.values()),
-        snapshot_table=-(-table_size(image.snapshots) // image.cluster_size) * image.cluster_size,
         problems=tuple(counting.problems),
         _groups=groups,
     )
