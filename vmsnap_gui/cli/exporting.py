@@ -14,9 +14,9 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
+    one_path_of,
     only_state,
     open_output,
-    paths_of,
     print_json,
 )
 from vmsnap_gui.cli.progress import ProgressLine
@@ -51,9 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     if options.json and options.output == "-":
         options.parser.error("--json and the stream cannot both go to standard output")
-    path, *more = paths_of(options)
-    if more:
-        options.parser.error("name a PATH or --demo, not both")
+    path = one_path_of(options)
     with closing(open_image(path)) as image, ProgressLine() as line:
         snapshot = only_state(image, options.snapshot)
         try:

@@ -12,9 +12,9 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
+    one_path_of,
     only_state,
     open_output,
-    paths_of,
     print_json,
 )
 from vmsnap_gui.cli.progress import ProgressLine
@@ -65,9 +65,7 @@ def _number(text: str) -> int:
 def _ram(options: argparse.Namespace) -> int:
     if options.json and (options.output is not None or options.length is not None or options.offset):
         options.parser.error("--json describes whole blocks; leave --offset, --length and --output out")
-    path, *more = paths_of(options)
-    if more:
-        options.parser.error("name a PATH or --demo, not both")
+    path = one_path_of(options)
     with closing(open_image(path)) as image:
         snapshot = only_state(image, options.snapshot)
         try:

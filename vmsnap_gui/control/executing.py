@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import live, offline, starting
+from vmsnap_gui.control import lineage, live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.finishing import lost
@@ -21,6 +21,7 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import Cancelled, ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS, **starting.WORKERS}
@@ -102,7 +103,9 @@ async def _carry_out(run: Run) -> Outcome:
             for target in step.targets if worker.writes and run.plan.machine.reach is Reach.FILES else ():
                 _require_free(target.path)
             run.operation.enter(number, step, writes=worker.writes)
+            _remember(run, lineage.leave, step)
             await worker.do(step, run)
+            _remember(run, lineage.follow, step, _keys_before(run))
             if worker.writes:
                 run.operation.done([target.path for target in step.targets])
                 run.done.append(step)
@@ -112,6 +115,18 @@ async def _carry_out(run: Run) -> Outcome:
             await _roll_back(run, step)
             break
     return await _outcome(run, error)
+
+
+def _remember(run: Run, work: Callable[..., None], *arguments: object) -> None:
+    """Keep what is done for the tree of snapshots; an operation does not fail because of that."""
+    try:
+        work(*arguments)
+    except (OSError, ImageError) as error:
+        run.said.append(f"the tree of snapshots will not show it: {error}")
+
+
+def _keys_before(run: Run) -> dict[Path, Collection[str]]:
+    return {path: found.snapshots.keys() for path, found in run.before.items()}
 
 
 def _announce(run: Run, step: Step, number: int) -> None:
@@ -154,6 +169,7 @@ async def _roll_back(run: Run, failed: Step) -> None:
                     _require_free(path)
             run.operation.enter(run.plan.steps.index(step) + 1, step, writes=True, undoing=True)
             await undo(step, run)
+            _remember(run, lineage.taken_back, step, run.plan.safety)
             run.operation.done(paths)
         except (ControlError, ImageError) as failure:
             run.said.append(str(failure))

@@ -79,6 +79,8 @@ class Records:
 
 
 _RECORDED = "vmsnap did it itself"
+_LAG_NS = 200_000_000
+"""How much longer than by the VM clock a short time may be by the date: a guest stands still while it is saved."""
 
 
 def ancestry_of(image: Qcow2Image, records: Records | None = None, progress: Progress | None = None) -> Tree:
@@ -161,7 +163,7 @@ class _Guess:
         equal = [one for one in fit if self._kin.differ[child, one] == least]
         chosen, why = self._broken_tie(child, equal)
         if not self._kin.shared[child, chosen] and self._kin.used[chosen]:
-            return None, Source.OPEN, "it shares no cluster with any snapshot that it could go back to"
+            return self._without_shares(child, fit)
         return chosen, Source.INFERRED, self._reason(child, chosen, least, len(fit), why)
 
     def _broken_tie(self, child: int, equal: list[int]) -> tuple[int, str]:
@@ -176,6 +178,24 @@ class _Guess:
         if len(possible) == 1 < len(left):
             return possible[0], "only its VM clock is not later"
         return (possible or left)[-1], "it is the latest of them"
+
+    def _without_shares(self, child: int, fit: list[int]) -> tuple[int | None, Source, str]:
+        ran = [one for one in fit if self._ran_on(one, child)]
+        if not ran:
+            return None, Source.OPEN, "it shares no cluster with any snapshot that it could go back to"
+        name = describe(self._snapshots[ran[-1]])
+        return ran[-1], Source.INFERRED, f"it shares no cluster with {name}, but since then date and VM clock ran alike"
+
+    def _ran_on(self, earlier: int, child: int) -> bool:
+        """Whether date and VM clock went on alike, as for a machine that just ran on; who goes back has a gap."""
+        if child == len(self._snapshots):
+            return False
+        a, b = self._snapshots[earlier], self._snapshots[child]
+        if not a.vm_clock_ns or not b.vm_clock_ns or a.date_sec is None or b.date_sec is None:
+            return False
+        dates = (b.date_sec - a.date_sec) * 1_000_000_000 + b.date_nsec - a.date_nsec
+        clocks = b.vm_clock_ns - a.vm_clock_ns
+        return clocks > 0 and abs(dates - clocks) <= max(_LAG_NS, dates // 20)
 
     def _before(self, earlier: int, child: int) -> bool:
         """Whether the VM clocks let one come before another; those without VM state, and the disk now, have none."""
