@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.image.tools import create, run, take, write
 from tests.machines.machine import Machine
 
@@ -65,6 +67,16 @@ KINDS = (
 """The 20 histories: the place in this list is the seed."""
 
 IN_MAKE_TEST = 4
+
+
+def _mark(seed: int) -> pytest.MarkDecorator:
+    if seed < IN_MAKE_TEST:
+        return pytest.mark.slow
+    return pytest.mark.qemu if KINDS[seed].name == "VM states" else pytest.mark.verify
+
+
+HISTORIES = [pytest.param(seed, id=kind.name, marks=_mark(seed)) for seed, kind in enumerate(KINDS)]
+"""The numbers of the histories as parameters: a few are for `make test`, all others for `make verify`."""
 
 
 @dataclass(slots=True)

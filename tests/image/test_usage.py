@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.image.histories import IN_MAKE_TEST, KINDS, make_history
+from tests.image.histories import HISTORIES, make_history
 from tests.image.tools import clusters_in_use, create, opened, run
 from vmsnap_gui.image.usage import Sizes, Usage, usage_of
 
@@ -15,18 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def marked() -> list[object]:
-    """Return the numbers of the histories, each with the marks of where it is tried."""
-    marks = [pytest.mark.slow if seed < IN_MAKE_TEST else pytest.mark.verify for seed in range(len(KINDS))]
-    return [pytest.param(seed, marks=mark, id=KINDS[seed].name) for seed, mark in enumerate(marks)]
-
-
 def parts(usage: Usage) -> int:
     layers = (usage.active, *usage.snapshots)
     return sum(one.exclusive.total for one in layers) + usage.shared.total + usage.metadata + usage.other
 
 
-@pytest.mark.parametrize("seed", marked())
+@pytest.mark.parametrize("seed", HISTORIES)
 def test_frees_are_what_qemu_frees_and_the_sum_is_all(tmp_path: Path, seed: int) -> None:
     history = make_history(tmp_path / "i", seed)
     path = history.path

@@ -42,8 +42,8 @@ def _tree(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"path": str(path), **_document(tree)})
         return 0
-    guessed = sum(edge.source.value == "inferred" for edge in (*tree.edges, tree.here) if edge.parent is not None)
-    print(f"{printable(path.name)}: {len(tree.edges)} snapshots; {guessed} parents are inferred (~), not known")
+    marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
+    print(f"{printable(path.name)}: {len(tree.edges)} snapshots; {marks}")
     _print(tree)
     print_problems(tree.problems)
     return 0
