@@ -101,7 +101,9 @@ def _returned(path: Path, tag: str, id_: str | None = None) -> None:
 
 def _taken(target: Target, before: Collection[str]) -> None:
     found, now = _read(target.path), _keys(target.path)
-    key = next(one for one in reversed(now) if one not in before and tag_of(one) == target.tag)
+    key = next((one for one in reversed(now) if one not in before and tag_of(one) == target.tag), None)
+    if key is None:  # somebody deleted it since it was verified
+        return
     others = [one for one in now if one != key]
     _look_around(found, others)
     if found.here is not None or not others:  # without others it goes back to nothing

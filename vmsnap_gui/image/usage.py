@@ -120,8 +120,8 @@ def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
         progress: Called with bytes of tables; may raise Cancelled.
 
     Raises:
-        ImageError: the file cannot be read, its refcount table cannot, or its feature bits forbid it. Other damage is
-            among the problems of the result.
+        ImageError: the file cannot be read, its refcount table cannot, its feature bits forbid it, or there are more
+            than 4096 snapshots. Other damage is among the problems of the result.
     """
     counting = Counting(image)
     counting.run(progress)

@@ -19,7 +19,7 @@ from vmsnap_gui.image.qcow2_content import vm_state_offset
 from vmsnap_gui.image.qcow2_refcounts import Refcounts
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot, table_size
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.image.usage_groups import METADATA, Groups, Part, Window, bit, uses
+from vmsnap_gui.image.usage_groups import METADATA, WINDOW, Groups, Part, Window, bit, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
 _OFFSET = np.uint64(0x00FF_FFFF_FFFF_FE00)
 _COMPRESSED = np.uint64(1 << 62)
-_WINDOW = 4 << 20
-"""Clusters to a window; 12 bytes each."""
-
 _BATCH = 1 << 20
 """Bytes of L2 tables that are looked at together."""
 
-_NAMED = 5
+_MOST = 4096
+"""Snapshots whose clusters are counted: each set of users has a bit for each of them."""
 
 
 class Counting:
@@ -69,8 +67,11 @@ class Counting:
             progress: Called with bytes of L2 tables; may raise Cancelled.
 
         Raises:
-            ImageError: the file cannot be read, or the refcount table cannot, or its feature bits forbid it.
+            ImageError: the file cannot be read, or the refcount table cannot, or its feature bits forbid it,
+                or there are too many snapshots.
         """
+        if len(self._image.snapshots) > _MOST:
+            raise ImageError(f"the clusters of more than {_MOST} snapshots are not counted", path=self._image.path)
         stamp = self._image.handle.current_stamp()
         refcounts = Refcounts(self._image)
         if refcounts.bad_blocks:
@@ -110,8 +111,10 @@ class Counting:
             name = "the active layer" if snapshot is None else f"the snapshot with {describe(snapshot)}"
             at, entries = self._l1_place(snapshot)
             bound -= entries * 8
+            if not entries:
+                continue
             try:
-                if at in seen and entries:
+                if at in seen:
                     raise ImageError("its L1 table is that of another one", offset=at)
                 if bound < 0:  # so that 65,536 snapshots with tables that overlap cannot take hours
                     raise ImageError("there are more L1 tables than fit in the file", offset=at)
@@ -155,12 +158,12 @@ class Counting:
 
     def _count_windows(self, refcounts: Refcounts, progress: Progress | None) -> None:
         batches = list(self._batches())
-        starts = range(0, refcounts.end, _WINDOW)
+        starts = range(0, max(refcounts.end, 1), WINDOW)
         total = len(starts) * sum(len(tables) for tables, _, _ in batches) << self._bits
-        done = low_counts = 0
+        done = low_counts = beyond = 0
         counts: list[NDArray[np.int64]] = []
         for low in starts:
-            window = Window(low, min(low + _WINDOW, refcounts.end), self.groups)
+            window = Window(low, refcounts.end, self.groups)
             for clusters, group in self._plain:
                 window.add(clusters, group)
             for tables, group, times in batches:
@@ -173,11 +176,12 @@ class Counting:
             found, too_low = window.close(refcounts.read(window.low, window.high))
             counts.append(found)
             low_counts += too_low
+            beyond = window.beyond  # the same for each window
         self.counts = np.zeros(len(self.groups.sets), np.int64)
         for found in counts:
             self.counts[: len(found)] += found
-        if low_counts:
-            self._problem(f"{low_counts} clusters are referred to more often than their refcounts say")
+        if low_counts or beyond:
+            self._problem(f"{low_counts + beyond} clusters are referred to more often than their refcounts say")
 
     def _batches(self) -> Iterator[tuple[NDArray[np.int64], int, int]]:
         """Yield tables that have one set and are used equally often, up to _BATCH bytes of them."""

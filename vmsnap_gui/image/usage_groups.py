@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _MAX_BYTES = 64 << 20
 """What all sets together may take: enough for those of 1,000 snapshots that were taken one after the other."""
 
+WINDOW = 4 << 20
+"""Clusters to a window; 12 bytes each."""
+
 _SET_BYTES = 120
 """About what Python takes for a small set and its place in a dictionary."""
 
@@ -91,16 +94,21 @@ class Window:
         low, high: The first cluster, and the first after the last.
         groups: int32: the number of the set of who uses a cluster.
         references: int64: how often it is referred to.
+        beyond: How many uses are of clusters from `end` on, which have no refcount.
     """
 
-    def __init__(self, low: int, high: int, groups: Groups) -> None:
-        self.low, self.high = low, high
-        self.groups = np.zeros(high - low, np.int32)
-        self.references = np.zeros(high - low, np.int64)
+    def __init__(self, low: int, end: int, groups: Groups) -> None:
+        """Begin at `low`; all refcounts end at `end`."""
+        self.low, self.high = low, min(low + WINDOW, end)
+        self.beyond = 0
+        self._end = end
+        self.groups = np.zeros(self.high - low, np.int32)
+        self.references = np.zeros(self.high - low, np.int64)
         self._known = groups
 
     def add(self, clusters: NDArray[np.int64], group: int, times: int = 1) -> None:
         """Count that clusters are used, each one as often as it stands there; those outside are left out."""
+        self.beyond += int(np.count_nonzero(clusters >= self._end))
         inside = clusters[(clusters >= self.low) & (clusters < self.high)] - self.low
         if len(inside):
             which, counts = np.unique(inside, return_counts=True)
