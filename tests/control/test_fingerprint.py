@@ -146,7 +146,7 @@ def test_damage(tmp_path: Path) -> None:
     assert isinstance(found, Fingerprints)
     assert [one.disk for one in found.snapshots.values()] == [UNREADABLE, UNREADABLE]
     problems = [problem.message for problem in usage_of(opened(path)).problems]
-    assert [text for text in problems if "outside the file" in text and "id '1' tag 'x'" in text]
+    assert [text for text in problems if "outside the file" in text and "'x' (id 1)" in text]
     for other in (tmp_path / "none", tmp_path):
         with pytest.raises(ControlError):
             fingerprints(other)

@@ -178,8 +178,9 @@ class Mutator:
 class Driver:
     """Opens an image and does everything with it that a reader would; counts the errors."""
 
-    def __init__(self, rng: random.Random, folder: Path, report: FuzzReport) -> None:
+    def __init__(self, rng: random.Random, folder: Path, report: FuzzReport, *, count_all: bool = True) -> None:
         self._rng = rng
+        self._count_all = count_all
         self._folder = folder
         self._report = report
 
@@ -208,7 +209,9 @@ class Driver:
             self._try(lambda snapshot=snapshot: self._read(image.disk(snapshot)))
             self._try(lambda snapshot=snapshot: self._map(image, snapshot))
         self._try(lambda: self._read(image.disk(None)))
-        if isinstance(image, Qcow2Image):
+        if isinstance(image, Qcow2Image) and (
+            self._count_all or self._rng.random() < 0.2
+        ):  # it takes as long as all else
             self._try(lambda: self._count(image))
         image.changed()
 
@@ -251,7 +254,7 @@ def fuzz_image(seed: int, count: int, folder: Path, *, memory: bool = False) -> 
     report = FuzzReport()
     rng = random.Random(seed)
     originals = seeds(folder)
-    mutate, drive = Mutator(rng), Driver(rng, folder, report)
+    mutate, drive = Mutator(rng), Driver(rng, folder, report, count_all=False)
     path = folder / "input"
     begin = time.perf_counter()
     if memory:

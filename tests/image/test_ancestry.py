@@ -53,7 +53,7 @@ def test_a_branch_is_told_from_a_line(tmp_path: Path) -> None:
     tree = guessed(path)
     assert parents(tree) == {"base": "-", "left": "base", "right": "base", "right again": "right", "now": "left"}
     assert [edge.source for edge in tree.edges] == [Source.INFERRED] * 4
-    assert tree.edges[2].reason == "1 cluster of the disk differs from id '1' tag 'base', and all others hold changes" \
+    assert tree.edges[2].reason == "1 cluster of the disk differs from 'base' (id 1), and all others hold changes" \
         " that this one has not"  # fmt: skip
     run("qemu-img", "snapshot", "-d", "left", path)
     assert parents(guessed(path)) == {"base": "-", "right": "base", "right again": "right", "now": "base"}

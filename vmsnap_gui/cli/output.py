@@ -94,11 +94,6 @@ def qcow2_image(path: Path) -> Qcow2Image:
     raise CommandError(f"{path} is no qcow2 image, so it has no clusters to look at")
 
 
-def describe_named(snapshot: Snapshot) -> str:
-    """Name a snapshot on a terminal: 'clean' (id 3)."""
-    return printable(f"{snapshot.tag!r} (id {snapshot.id})")
-
-
 def print_problems(problems: tuple[Problem, ...]) -> None:
     """Print what is wrong, below what is told of an image."""
     for problem in problems:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     add_paths,
-    describe_named,
     one_path_of,
     print_json,
     print_problems,
@@ -15,6 +14,7 @@ from vmsnap_gui.cli.output import (
     qcow2_image,
 )
 from vmsnap_gui.cli.progress import ProgressLine
+from vmsnap_gui.image.snapshot import describe_briefly
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _print(tree: Tree) -> None:
     left = [(edge, 1) for edge in reversed(children.get(None, []))]
     while left:  # no recursion: a line of 1,000 snapshots is as deep
         edge, depth = left.pop()
-        name = describe_named(edge.child) if edge.child is not None else "YOU ARE HERE"
+        name = printable(describe_briefly(edge.child)) if edge.child is not None else "YOU ARE HERE"
         print(f"{'  ' * depth}{_MARKS[edge.source.value]} {name}  ({printable(edge.reason)})")
         if edge.child is not None:
             left += [(below, depth + 1) for below in reversed(children.get(edge.child, []))]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     add_paths,
-    describe_named,
     one_path_of,
     print_json,
     print_problems,
@@ -15,7 +14,7 @@ from vmsnap_gui.cli.output import (
     qcow2_image,
 )
 from vmsnap_gui.cli.progress import ProgressLine
-from vmsnap_gui.image.snapshot import select_snapshot
+from vmsnap_gui.image.snapshot import describe_briefly, select_snapshot
 from vmsnap_gui.image.texts import exact_size_text, size_text
 from vmsnap_gui.vmstate.fields import printable
 
@@ -57,7 +56,7 @@ def _usage(options: argparse.Namespace) -> int:
     if freed is None:
         _print(path.name, usage)
     else:
-        names = ", ".join(describe_named(one) for one in chosen)
+        names = ", ".join(printable(describe_briefly(one)) for one in chosen)
         together = " together" if len(chosen) > 1 else ""
         print(f"{printable(path.name)}: deleting {names}{together} frees {exact_size_text(freed)}")
     print_problems(usage.problems)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.kinship import MOST, Kinship, kinship_of
-from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.snapshot import describe_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,7 +183,7 @@ class _Guess:
         ran = [one for one in fit if self._ran_on(one, child)]
         if not ran:
             return None, Source.OPEN, "it shares no cluster with any snapshot that it could go back to"
-        name = describe(self._snapshots[ran[-1]])
+        name = describe_briefly(self._snapshots[ran[-1]])
         return ran[-1], Source.INFERRED, f"it shares no cluster with {name}, but since then date and VM clock ran alike"
 
     def _ran_on(self, earlier: int, child: int) -> bool:
@@ -207,7 +207,7 @@ class _Guess:
         return a.vm_clock_ns <= b.vm_clock_ns
 
     def _reason(self, child: int, chosen: int, least: int, fit: int, why: str) -> str:
-        name = describe(self._snapshots[chosen])
+        name = describe_briefly(self._snapshots[chosen])
         differ = "no cluster" if not least else f"{least} cluster{'' if least == 1 else 's'}"
         text = f"{differ} of the disk {'differs' if least < 2 else 'differ'} from {name}"
         if why:
@@ -220,4 +220,4 @@ class _Guess:
 
 
 def _layer(snapshot: Qcow2Snapshot | None) -> str:
-    return f"the snapshot with {describe(snapshot)}" if snapshot is not None else "the disk as it is now"
+    return f"the snapshot {describe_briefly(snapshot)}" if snapshot is not None else "the disk as it is now"

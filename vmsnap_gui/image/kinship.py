@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2_map import WINDOW_CLUSTERS
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.qcow2 import Qcow2Image
     from vmsnap_gui.image.qcow2_map import ClusterMap, Window
+    from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 
 _COPIED = ~np.uint64(1 << 63)
 _PLACE = ~np.uint64(1 << 63 | 1)
@@ -65,9 +67,9 @@ def kinship_of(image: Qcow2Image, progress: Progress | None = None) -> Kinship:
         progress: Called with bytes of content; may raise Cancelled.
 
     Raises:
-        ImageError: a table cannot be read at all.
+        ImageError: a table cannot be read at all, or refers to more tables than the file can hold.
     """
-    maps = [image.cluster_map(one) for one in (*image.snapshots, None)]
+    maps = [_bounded_map(image, one) for one in (*image.snapshots, None)]
     sizes = [*(one.disk_size or 0 for one in image.snapshots), image.virtual_size]
     comparing = _Comparing(sizes, image.header.cluster_bits, strict=image.header.version > 2)
     windows = sorted(set().union(*(one.used_windows() for one in maps)))
@@ -76,6 +78,13 @@ def kinship_of(image: Qcow2Image, progress: Progress | None = None) -> Kinship:
         if progress is not None:
             progress(done * maps[0].window_size, len(windows) * maps[0].window_size)
     return comparing.result
+
+
+def _bounded_map(image: Qcow2Image, snapshot: Qcow2Snapshot | None) -> ClusterMap:
+    mapping = image.cluster_map(snapshot)
+    if np.count_nonzero(mapping.l1) > image.handle.size >> image.header.cluster_bits:
+        raise ImageError("an L1 table refers to more L2 tables than the file can hold", path=image.path)
+    return mapping
 
 
 class _Comparing:

@@ -18,7 +18,7 @@ from vmsnap_gui.image.qcow2_bitmaps import bitmap_clusters
 from vmsnap_gui.image.qcow2_content import vm_state_offset
 from vmsnap_gui.image.qcow2_refcounts import Refcounts
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot, table_size
-from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.snapshot import describe_briefly
 from vmsnap_gui.image.usage_groups import METADATA, WINDOW, Groups, Part, Window, bit, uses
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Counting:
         seen: set[int] = set()
         bound = self._image.handle.grown_size()
         for owner, snapshot in enumerate((None, *self._image.snapshots)):
-            name = "the active layer" if snapshot is None else f"the snapshot with {describe(snapshot)}"
+            name = "the active layer" if snapshot is None else f"the snapshot {describe_briefly(snapshot)}"
             at, entries = self._l1_place(snapshot)
             bound -= entries * 8
             if not entries:
