@@ -181,7 +181,7 @@ class Counting:
         for found in counts:
             self.counts[: len(found)] += found
         if low_counts or beyond:
-            self._problem(f"{low_counts + beyond} clusters are referred to more often than their refcounts say")
+            self._problem(f"clusters whose refcount is too low: {low_counts + beyond}")
 
     def _batches(self) -> Iterator[tuple[NDArray[np.int64], int, int]]:
         """Yield tables that have one set and are used equally often, up to _BATCH bytes of them."""
