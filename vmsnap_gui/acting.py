@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from vmsnap_gui.control.terms import Choice, Ending, Options, StepKind, Verb
 from vmsnap_gui.entries import normal
 from vmsnap_gui.operating import NotDone, Watch, Whom, Wish, carry_out, find_interrupted, find_quarantined, make_plan
-from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.telling import Report, sentence
 from vmsnap_gui.vms import Vm, put_profile, remove_profile
 
 if TYPE_CHECKING:
@@ -215,6 +215,9 @@ class ActingSession(QObject):
             self._select(plan)
         self._read_again(plan)
         self._session.machines.refresh()
+        QTimer.singleShot(0, self, lambda: self._tell(outcome))  # enough was done in this turn of the event loop
+
+    def _tell(self, outcome: Outcome) -> None:
         self.ended.emit(outcome)
         self.changed.emit()
 

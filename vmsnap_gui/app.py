@@ -37,8 +37,9 @@ from PySide6.QtWidgets import QApplication
 from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.reading import DiskOnly
 from vmsnap_gui.resources import resource
-from vmsnap_gui.session import Report, Session
+from vmsnap_gui.session import Session
 from vmsnap_gui.settings import Settings, settings_file
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.main_window import MainWindow
 
@@ -124,7 +125,7 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
     # Reading starts before the window is built, so that the first paint already shows the list.
     parts = build(settings, lambda session: _open_first(session, options))
     signals = UnixSignals(app)
-    signals.received.connect(parts.window.leave)
+    signals.received.connect(parts.window.leaving.leave)
     parts.window.show()
     QTimer.singleShot(_LATER_MS, parts.window, parts.window.look_around)
     if shown is not None:

@@ -12,8 +12,8 @@ from PySide6.QtCore import QObject, Signal
 
 from vmsnap_gui.compare.terms import Outcome
 from vmsnap_gui.jobs import PART
-from vmsnap_gui.session import sentence
 from vmsnap_gui.sides import Sides
+from vmsnap_gui.telling import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

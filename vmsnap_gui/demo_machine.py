@@ -18,7 +18,7 @@ from vmsnap_gui.control.profile_store import ProfileStore
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.resources import resource
-from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def _put_files(folder: Path) -> None:
 def _firmware(image: Path) -> bytes:
     """Return the firmware that the demo was made with, out of its memory: with it the machine also boots."""
     with contextlib.closing(open_image(image)) as opened:
-        ram = open_state(opened.vm_state(opened.snapshots[0])).index_ram()
+        ram = open_snapshot(opened, opened.snapshots[0]).index_ram()
         block = ram.block(_ROM)
         return ram.read(block, 0, block.length)
 

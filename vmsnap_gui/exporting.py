@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.saved_files import replacing
 from vmsnap_gui.vmstate.exporting import write_stream
+from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +24,13 @@ def export_stream(path: Path, state: VMState, edits: Sequence[Edit], image: Path
 
     Raises:
         ImageError: the image cannot be read, or the file is an image, or it cannot be written; it is as it was.
+        StreamError: the state is not a whole stream; the file is as it was.
         Cancelled: by `progress`; the file is as it was.
     """
     try:
         with replacing(path, image) as output:
-            return write_stream(state, edits, output.write, progress)
+            return write_stream(state, edits, Writer(output), progress)
+    except TransferError as error:
+        raise ImageError(error.message, path=path) from error
     except OSError as error:
         raise ImageError(f"it cannot be written: {error.strerror or error}", path=path) from error

@@ -21,7 +21,7 @@ from vmsnap_gui.vmstate.fields import Kind, join_path
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from vmsnap_gui.guest.names import Label
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.fields import Field
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.sections import Section
 
 COUNTED = 500_000
@@ -172,8 +173,10 @@ class Reader:
         self._closed = False
         self._lock = threading.Lock()
 
-    def load(self, key: StateKey, expected: Snapshot, progress: Progress) -> LoadedState:
-        """Read and decode the state of one snapshot.
+    def load(
+        self, key: StateKey, expected: Snapshot, progress: Progress, layouts: Sequence[LayoutSource] = ()
+    ) -> LoadedState:
+        """Read and decode the state of one snapshot; where it does not describe itself, also by `layouts`.
 
         Raises:
             ImageError, StreamError: it cannot be read.
@@ -184,7 +187,7 @@ class Reader:
         image = self._open()
         if key.index >= len(image.snapshots) or image.snapshots[key.index] != expected:
             raise Changed
-        return _load(image, key, expected, progress, lambda: self._is_torn(before, expected))
+        return _load(image, key, expected, layouts, progress, lambda: self._is_torn(before, expected))
 
     def close(self) -> None:
         """Close the image; later reads through what was loaded raise ImageError."""
@@ -265,11 +268,18 @@ def _stamp(path: Path) -> Stamp | None:
         return None
 
 
-def _load(image: Image, key: StateKey, snapshot: Snapshot, progress: Progress, torn: Callable[[], bool]) -> LoadedState:
+def _load(
+    image: Image,
+    key: StateKey,
+    snapshot: Snapshot,
+    layouts: Sequence[LayoutSource],
+    progress: Progress,
+    torn: Callable[[], bool],
+) -> LoadedState:
     from vmsnap_gui.guest.names import annotate, default_rules
-    from vmsnap_gui.vmstate.devices import open_state
+    from vmsnap_gui.vmstate.snapshots import open_snapshot
 
-    state = open_state(image.vm_state(snapshot, progress), progress=progress)
+    state = open_snapshot(image, snapshot, layouts=layouts, progress=progress)
     trees, labels = [], []
     offsets = [section.offset for section in state.sections]
     problems = [_place(problem, state.sections, offsets) for problem in state.problems]

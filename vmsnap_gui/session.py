@@ -6,19 +6,18 @@ session's jobs, and what a view needs is made ready there (`LoadedState`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from vmsnap_gui.edits import Edits
 from vmsnap_gui.entries import normal
-from vmsnap_gui.jobs import SCAN, lane_of
+from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.library import Library
 from vmsnap_gui.machines import Machines
-from vmsnap_gui.reading import Changed, DiskOnly, LoadedState, Reader, StateKey
 from vmsnap_gui.settings import Choice
+from vmsnap_gui.state_loader import StateLoader
+from vmsnap_gui.telling import Report
 from vmsnap_gui.vms import demo_machine_image
 
 if TYPE_CHECKING:
@@ -28,30 +27,10 @@ if TYPE_CHECKING:
     from vmsnap_gui.entries import Entry
     from vmsnap_gui.image.snapshot import Snapshot
     from vmsnap_gui.jobs import Job, Jobs
-    from vmsnap_gui.reading import ImageInfo
+    from vmsnap_gui.reading import ImageInfo, LoadedState, StateKey
     from vmsnap_gui.settings import Settings
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
-
-__all__ = ["LoadedState", "Report", "Session", "StateKey"]
-
-
-SOON_MS = 20
-"""How long a snapshot is selected before its state is loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Something went wrong that a person must be told.
-
-    Attributes:
-        title: What happened, in a few words.
-        text: What happened to which file, what state things are in now and what to do next.
-        details: Everything a developer wants, shown on request and copied.
-    """
-
-    title: str
-    text: str
-    details: str = ""
 
 
 class Session(QObject):
@@ -74,20 +53,9 @@ class Session(QObject):
         edits: Other values for fields, until they are exported or given up.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
-        loading: The state that is being read, if one is.
-        loaded: The state that is shown, if one is.
-        failure: Why the selected snapshot's state cannot be shown, if it cannot.
-        ram: The index of the loaded state's memory, once it is made.
-        ram_job: The job that makes it, or made it, for its progress; it can be cancelled.
     """
 
     selection_changed = Signal()
-    state_loading = Signal(object)
-    state_loaded = Signal(object)
-    state_failed = Signal(object, str)
-    state_cleared = Signal()
-    ram_indexed = Signal(object, object)
-    ram_failed = Signal(object, str)
     field_wanted = Signal(int, str)
     problem = Signal(object)
 
@@ -97,27 +65,49 @@ class Session(QObject):
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
+        self._state = StateLoader(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
-        self.loading: StateKey | None = None
-        self.loaded: LoadedState | None = None
-        self.failure: Exception | None = None
-        self.ram: RamIndex | None = None
         self._jobs = jobs
         self._settings = settings
-        self._reader: Reader | None = None
-        self._readings = 0
-        self.ram_job: Job | None = None
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
         self._expected: Path | None = None
-        # Short: so that stepping through a list by its arrow keys loads only where it stops, and the list is painted
-        # before the loading takes the interpreter's time.
-        self._soon = QTimer(self, interval=SOON_MS, singleShot=True)
-        self._soon.timeout.connect(self._load_now)
+        self.state_loading = self._state.state_loading
+        self.state_loaded = self._state.state_loaded
+        self.state_failed = self._state.state_failed
+        self.state_cleared = self._state.state_cleared
+        self.ram_indexed = self._state.ram_indexed
+        self.ram_failed = self._state.ram_failed
+        self._state.overtaken.connect(self._overtaken)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
         self.machines.changed.connect(self._turn_to_expected)
+
+    @property
+    def loading(self) -> StateKey | None:
+        """The state that is being read, if one is."""
+        return self._state.loading
+
+    @property
+    def loaded(self) -> LoadedState | None:
+        """The state that is shown, if one is."""
+        return self._state.loaded
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the selected snapshot's state cannot be shown, if it cannot."""
+        return self._state.failure
+
+    @property
+    def ram(self) -> RamIndex | None:
+        """The index of the loaded state's memory, once it is made."""
+        return self._state.ram
+
+    @property
+    def ram_job(self) -> Job | None:
+        """The job that makes it, or made it, for its progress; it can be cancelled."""
+        return self._state.ram_job
 
     # What people ask for
 
@@ -227,17 +217,13 @@ class Session(QObject):
 
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
-        state = self.loaded
-        running = self.ram_job is not None and not self.ram_job.state.is_over and not self.ram_job.cancelled
-        if state is None or self.ram is not None or running:
-            return
-        self.ram_job = self._jobs.run(
-            self.tr("Indexing memory of %1").replace("%1", state.key.path.name),
-            state.vmstate.index_ram,
-            lane=lane_of(state.key.path, "memory"),
-            success=partial(self._ram_ready, state.key),
-            failure=partial(self._ram_broke, state.key),
-        )
+        self._state.index_ram()
+
+    def use_layouts(self, source: LayoutSource) -> None:
+        """Use layouts for states that do not describe themselves, from now on; the selected image is read again."""
+        self._state.use_layouts(source)
+        if self.image is not None:
+            self.reload(self.image)
 
     def expect(self, tag: str, id_: str | None = None) -> None:
         """Select the snapshot of this tag, and of this id if it is known, when the selected image is read next."""
@@ -345,76 +331,18 @@ class Session(QObject):
         self._load(info)
 
     def _load(self, info: ImageInfo) -> None:
-        if self.snapshot is None:
-            return
-        snapshot = info.snapshots[self.snapshot]
-        self._readings += 1
-        if not snapshot.vm_state_size:
-            self._has_none(info, snapshot)
-            return
-        key = StateKey(info.path, self.snapshot, snapshot.id, snapshot.tag, self._readings)
-        self.loading = key
-        self.state_loading.emit(key)
-        self._soon.start()
+        if self.snapshot is not None:
+            self._state.load(info.path, self.snapshot, info.snapshots[self.snapshot])
 
-    def _load_now(self) -> None:
-        key, snapshot = self.loading, self.selected_snapshot()
-        if key is None or snapshot is None:
-            return
-        if self._reader is None:
-            self._reader = Reader(key.path)
-        reader = self._reader
-        self._jobs.run(
-            self.tr("Reading the saved state of %1").replace("%1", key.path.name),
-            lambda progress: reader.load(key, snapshot, progress),
-            lane=key.lane,
-            success=self._state_ready,
-            failure=partial(self._state_broke, key),
-        )
-
-    def _has_none(self, info: ImageInfo, snapshot: Snapshot) -> None:
-        """Say that a snapshot holds only the disk."""
-        key = StateKey(info.path, self.snapshot or 0, snapshot.id, snapshot.tag, self._readings)
-        self.failure = DiskOnly(self.tr("This snapshot holds the disk only, no state of the machine"), path=info.path)
-        self.state_failed.emit(key, self.failure.message)
-
-    def _state_ready(self, state: LoadedState) -> None:
-        self.loading = None
-        self.loaded = state
-        self.state_loaded.emit(state)
-        if state.torn:
-            self.library.touch(state.key.path)
-
-    def _state_broke(self, key: StateKey, error: Exception) -> None:
-        self.loading = None
-        if isinstance(error, Changed):
-            self._stale.add(key.path)
-            self.library.touch(key.path)
-            return
-        self.failure = error
-        self.state_failed.emit(key, sentence(error))
-
-    def _ram_ready(self, key: StateKey, index: RamIndex) -> None:
-        self.ram = index
-        self.ram_indexed.emit(key, index)
-
-    def _ram_broke(self, key: StateKey, error: Exception) -> None:
-        self.ram_failed.emit(key, sentence(error))
+    def _overtaken(self, path: Path) -> None:
+        """Have an image looked at again that changed while its state was read."""
+        if self.loaded is None:
+            self._stale.add(path)
+        self.library.touch(path)
 
     def _drop_state(self, *, close: bool) -> None:
         """Cancel all work on the selected snapshot and forget its state; close the image if asked."""
-        self._soon.stop()
-        if self.image is not None:
-            lane = lane_of(self.image)
-            for job in self._jobs.unfinished(lane):
-                job.cancel()
-            if close:
-                reader, self._reader = self._reader, None
-                self._jobs.release(lane, reader.close if reader is not None else None)
-        shown = self.loading or self.loaded or self.failure
-        self.loading = self.loaded = self.failure = self.ram = self.ram_job = None
-        if shown:
-            self.state_cleared.emit()
+        self._state.drop(self.image, close=close)
 
     def _choice(self, info: ImageInfo | None) -> Choice | None:
         if self.image is None:
@@ -429,13 +357,6 @@ class Session(QObject):
         self._settings.opened = self.library.entries.opened()
         if self._wanted is None:
             self._settings.choice = self._choice(entry.info if entry is not None else None)
-
-
-def sentence(error: Exception) -> str:
-    """Return what went wrong as a sentence for people, without the path that stands beside it anyway."""
-    message = getattr(error, "message", None) or str(error) or type(error).__name__
-    offset = getattr(error, "offset", None)
-    return message if offset is None else f"{message} (at offset {offset:#x})"
 
 
 def _newest(info: ImageInfo) -> int | None:

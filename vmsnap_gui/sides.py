@@ -96,9 +96,9 @@ class Sides:
 
     def state(self, side: Side, progress: Progress) -> VMState:
         """Open the state of a side; raises ImageError, StreamError or CompareError."""
-        from vmsnap_gui.vmstate.devices import open_state
+        from vmsnap_gui.vmstate.snapshots import open_snapshot
 
-        return open_state(self.image(side).vm_state(side.snapshot, progress), progress=progress)
+        return open_snapshot(self.image(side), side.snapshot, progress=progress)
 
     def close(self) -> None:
         """Close the files; later reads raise ImageError."""

@@ -554,6 +554,7 @@ def test_a_tool_that_may_still_write_keeps_the_quarantine(disks: tuple[Path, Pat
         held = wait_for(judge(disks[1]))
         assert held is not None
         assert held.why == f"sleep (process {tool.pid}) may still be writing to it"
+        assert hindrances(plan_repair(disks[1])) == [Hindrance.IN_USE]
         tool.kill()
     assert wait_for(judge(disks[1])) is None
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import re
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from tests.end2end.matrix import MATRIX, SMALL, Model, running, waiting
 from tests.end2end.states import by_key, show, stream_of, vmsnap
 from tests.end2end.test_truth_machines import guest_memory
+from vmsnap_gui.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from tests.end2end.states import Document
 
 TAG = "stopped"
+NOT_LOADED = ("isapc",)
+"""QEMU 7.2 aborts on its own stream of these (an assertion in memory_region_set_alias_offset): only compared."""
 EDITS = {"cpu.env.regs[3]": "0x123456789abcdef0", "i8259.imr": "0xa5"}
 
 
@@ -55,6 +62,8 @@ def check(model: Model, directory: Path) -> None:
     assert (told["bytes"], told["edits"]) == (plain.stat().st_size, [])
     assert plain.read_bytes() == stream_of(image, TAG).read(0, told["bytes"])
     assert not any(stream_of(image, TAG).read(told["bytes"], stream_of(image, TAG).size - told["bytes"]))
+    if model.machine in NOT_LOADED:
+        return
     as_it_was = loaded(model, directory, plain)
     assert as_it_was[:2] == (registers, memory)
 
@@ -99,3 +108,37 @@ def test_to_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vmsnap("export", "--demo", "-s", "finished", "-o", "file")
     assert len(received) == told["bytes"]
     assert bytes(received) == (tmp_path / "file").read_bytes()
+
+
+def refused(*arguments: str) -> str:
+    """Export the demo's state, which must fail with a sentence and nothing else; return the sentence."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(["export", "--demo", "-s", "finished", *arguments]) == 1
+    assert out.getvalue() == ""
+    return err.getvalue()
+
+
+def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
+    vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file")
+    vmsnap("export", "--demo", "-s", "finished", "-o", f"exec:gzip -c > {tmp_path / 'packed'}")
+    assert gzip.decompress((tmp_path / "packed").read_bytes()) == (tmp_path / "file").read_bytes()
+    with (tmp_path / "open").open("wb") as file:
+        vmsnap("export", "--demo", "-s", "finished", "-o", f"fd:{file.fileno()}")
+    assert (tmp_path / "open").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_a_rate_is_kept(tmp_path: Path) -> None:
+    start = time.monotonic()
+    told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--rate", "2")
+    assert told["bytes"] / (time.monotonic() - start) < 4 << 20
+    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
+        main(["export", "--demo", "-s", "finished", "-o", "-", "--rate", "-1"])
+    assert "--rate" in err.getvalue()
+
+
+def test_what_cannot_be_written_is_told() -> None:
+    assert refused("-o", "/dev/full") == "vmsnap: /dev/full: it cannot be written: No space left on device\n"
+    assert refused("-o", "exec:exec 0<&-").endswith("it cannot be written: Broken pipe\n")
+    assert refused("-o", "exec:cat > /dev/null; exit 7").endswith("exit 7' failed with status 7\n")
+    assert refused("-o", "unix:/nowhere/at/all").endswith("nothing can be sent there: No such file or directory\n")

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.bench.streams import PAGE, Layout, SourceError, write_stream
-from tests.end2end.states import assert_all_bytes_covered, assert_same, ram_of, show
+from tests.end2end.states import assert_all_bytes_covered, assert_same, ram_of, show, stream_of
 from tests.machines import Machine
+from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.exporting import write_stream as write_state
 from vmsnap_gui.vmstate.ram import PageState
+from vmsnap_gui.vmstate.ram_saving import RamHandler
+from vmsnap_gui.vmstate.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +49,20 @@ def test_qemu_loads_a_generated_stream_and_reads_it_as_we_do(layout: Layout, sou
     else:
         assert 0.7 < (states == PageState.DATA).mean() < 0.8
         assert (states != PageState.MISSING).all()
+
+
+def test_qemu_loads_ram_that_is_written_anew(source: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.vmstate"
+    state = open_state(stream_of(source, None))
+    index = state.index_ram()
+    with stream.open("wb") as file:
+        write_state(state, [], Writer(file), ram=RamHandler.of(index))
+    assert_all_bytes_covered(show(stream, None, "--spans"))
+    block = index.block("pc.ram")
+    with Machine([*MACHINE, "-S", "-incoming", "defer"]) as machine:
+        machine.migrate_from(stream)
+        for start, end in ((0, 640 << 10), (1 << 20, MEMORY)):
+            assert machine.memory(start, end - start) == index.read(block, start, end - start)
 
 
 @pytest.mark.parametrize("layout", ["data", "interleaved"])

@@ -26,6 +26,8 @@ from tests.end2end.states import (
 from tests.samples import sample, sample_json
 from tests.vmstate.checks import check_saved_again
 from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.exporting import write_stream
+from vmsnap_gui.vmstate.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +126,26 @@ def test_ram_is_what_was_dumped(recorded: Recorded) -> None:
 @each(SNAPSHOTS + STREAMS + SAVES)
 def test_what_is_decoded_is_saved_again_byte_by_byte(recorded: Recorded) -> None:
     assert check_saved_again(open_state(stream_of(recorded.path, recorded.tag))) > 5
+
+
+@each(SNAPSHOTS + STREAMS + SAVES)
+def test_what_is_exported_is_what_was_saved(recorded: Recorded, tmp_path: Path) -> None:
+    state = open_state(stream_of(recorded.path, recorded.tag))
+    exported = tmp_path / "stream.vmstate"
+    with exported.open("wb") as file:
+        size = write_stream(state, [], Writer(file))
+    again = open_state(stream_of(exported, None))
+    assert (again.end, again.problems) == (size, state.problems)
+    if not state.is_mapped:
+        assert exported.read_bytes() == state.view.read(0, state.end)
+        return
+    assert not again.is_mapped
+    assert check_saved_again(again) > 5
+    before, after = state.index_ram(), again.index_ram()
+    for block in before.blocks:
+        theirs = after.block(block.name)
+        assert after.read(theirs, 0, theirs.length) == before.read(block, 0, block.length)
+        assert (theirs.states() == block.states()).all()
 
 
 def _page_sums(data: bytes) -> list[int]:

@@ -132,7 +132,7 @@ def test_a_table_that_never_keeps_still(path: Path, monkeypatch: pytest.MonkeyPa
     def with_change(cls: type[Header], handle: FileHandle) -> Header:
         nonlocal count
         count += 1
-        os.utime(path, ns=(count, count))
+        take(path, f"more {count}")
         header: Header = parse(cls, handle)
         return header
 
@@ -141,7 +141,7 @@ def test_a_table_that_never_keeps_still(path: Path, monkeypatch: pytest.MonkeyPa
     assert [problem.message for problem in image.problems] == [
         "the image is in use, may be changing: it changed each time it was read"
     ]
-    assert len(image.snapshots) == 2
+    assert [one.tag for one in image.snapshots[:2]] == ["one", "two"]
 
 
 def test_a_header_that_is_torn_for_a_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from vmsnap_gui.reading import LoadedState, Reader, StateKey
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmsnap_gui.models.field_nodes import Chain, DeviceTree
     from vmsnap_gui.vmstate.fields import Field
 
 Q35 = "q35-default@10.0/disk0.qcow2"
@@ -34,6 +35,16 @@ def load(path: Path, index: int = 0) -> LoadedState:
     image.close()
     key = StateKey(path, index, snapshot.id, snapshot.tag, 1)
     return Reader(path).load(key, snapshot, lambda _done, _total: None)
+
+
+def chain_of(tree: DeviceTree | None, key: str, path: str) -> Chain:
+    """Return where a field is in a tree, by its section's key and its path."""
+    assert tree is not None
+    root = tree.root_of_key(key)
+    assert root is not None
+    chain = tree.find(root, path)
+    assert chain is not None
+    return chain
 
 
 def many_sections(path: Path, count: int) -> LoadedState:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
 
-from tests.models.states import NO_DESCRIPTION, PPC, Q35, loaded, many_sections
+from tests.models.states import NO_DESCRIPTION, PPC, Q35, chain_of, loaded, many_sections
 from vmsnap_gui.guest.filter import compile_filter
 from vmsnap_gui.models import numbers
 from vmsnap_gui.models.field_filter import apply_filter
@@ -38,13 +38,7 @@ def _show(model: FieldTreeModel, name: str, filter_text: str = "") -> DeviceTree
 
 
 def _field(model: FieldTreeModel, key: str, path: str) -> QModelIndex:
-    tree = model.tree
-    assert tree is not None
-    root = tree.root_of_key(key)
-    assert root is not None
-    chain = tree.find(root, path)
-    assert chain is not None
-    return model.index_of(chain)
+    return model.index_of(chain_of(model.tree, key, path))
 
 
 def _texts(model: FieldTreeModel, index: QModelIndex) -> list[str]:

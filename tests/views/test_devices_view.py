@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
 from tests.image.tools import MIB, create, take
 from tests.models.states import NO_DESCRIPTION, PPC, Q35, many_sections
 from tests.samples import sample
-from tests.views.world import World, world
+from tests.views.world import World, select_field, world
 from vmsnap_gui.models.fields import Column
 from vmsnap_gui.views.device_tree import MOST_FILTERED
 from vmsnap_gui.views.devices_view import DevicesView
@@ -52,17 +52,6 @@ def q35(here: World, view: DevicesView) -> DevicesView:
     return view
 
 
-def _select(view: DevicesView, key: str, path: str) -> QModelIndex:
-    tree = view.tree.fields.tree
-    assert tree is not None
-    root = tree.root_of_key(key)
-    assert root is not None
-    chain = tree.find(root, path)
-    assert chain is not None
-    view.tree.select_chain(chain)
-    return view.tree.currentIndex()
-
-
 def _selected(view: DevicesView) -> str:
     place = view.tree.place_of(view.tree.currentIndex())
     return f"{place.key}.{place.path}".rstrip(".") if place is not None else ""
@@ -79,7 +68,7 @@ def _rows(view: DevicesView) -> list[str]:
 
 
 def test_choosing_a_field_highlights_its_bytes(q35: DevicesView, here: World) -> None:
-    index = _select(q35, "cpu", "env.eip")
+    index = select_field(q35, "cpu", "env.eip")
     here.settle()
     field = q35.tree.fields.field(index)
     assert field is not None
@@ -94,14 +83,14 @@ def test_choosing_a_field_highlights_its_bytes(q35: DevicesView, here: World) ->
 
 
 def test_a_field_in_a_struct_also_shows_what_it_is_a_part_of(q35: DevicesView) -> None:
-    _select(q35, "cpu", "env.segs[1].base")
+    select_field(q35, "cpu", "env.segs[1].base")
     around, field = q35.bytes.hex.highlights
     assert (around.mark, field.mark) == (Mark.AROUND, Mark.FIELD)
     assert around.start <= field.start < field.end <= around.end
 
 
 def test_arrow_keys_in_the_tree_move_through_the_bytes(q35: DevicesView, qtbot: QtBot) -> None:
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     before = q35.bytes.hex.cursor_offset
     qtbot.keyClick(q35.tree, Qt.Key.Key_Down)
     assert _selected(q35) == "cpu.env.eflags"
@@ -109,7 +98,7 @@ def test_arrow_keys_in_the_tree_move_through_the_bytes(q35: DevicesView, qtbot: 
 
 
 def test_clicking_a_byte_selects_the_innermost_field(q35: DevicesView, qtbot: QtBot) -> None:
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     shown = q35.bytes.hex
     position = shown.position
     target = shown.cursor_offset + 8 + 3
@@ -122,7 +111,7 @@ def test_clicking_a_byte_selects_the_innermost_field(q35: DevicesView, qtbot: Qt
 
 
 def test_arrow_keys_in_the_bytes_move_through_the_fields(q35: DevicesView, qtbot: QtBot) -> None:
-    _select(q35, "cpu", "env.regs[15]")
+    select_field(q35, "cpu", "env.regs[15]")
     seen = []
     for _ in range(12):
         qtbot.keyClick(q35.bytes.hex, Qt.Key.Key_Right)
@@ -135,7 +124,7 @@ def test_a_byte_far_in_a_huge_array_selects_its_element(here: World, view: Devic
     tree = view.tree.fields.tree
     assert tree is not None
     root = next(at for at, one in enumerate(tree.roots) if any(len(f.children) == 262_144 for f in one.field.children))
-    _select(view, tree.roots[root].key, "mig_table[199999]")
+    select_field(view, tree.roots[root].key, "mig_table[199999]")
     for _ in range(8):
         qtbot.keyClick(view.bytes.hex, Qt.Key.Key_Right)
     assert _selected(view).endswith(".mig_table[200000]")
@@ -212,7 +201,7 @@ def test_a_wrong_filter_is_explained_and_changes_nothing(q35: DevicesView, here:
 
 
 def test_the_selection_outlives_a_filter_that_hides_it(q35: DevicesView, here: World) -> None:
-    _select(q35, "cpu", "env.eflags")
+    select_field(q35, "cpu", "env.eflags")
     q35.set_filter("hpet")
     here.settle()
     assert _selected(q35) != "cpu.env.eflags"
@@ -226,7 +215,7 @@ def test_a_byte_whose_field_the_filter_hides_selects_what_is_around_it(
 ) -> None:
     q35.set_filter("eip")
     here.settle()
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     for _ in range(8):
         qtbot.keyClick(q35.bytes.hex, Qt.Key.Key_Right)
     assert _selected(q35) == "cpu"
@@ -242,7 +231,7 @@ def test_the_filter_can_be_cleared_where_its_result_stands(q35: DevicesView, her
 
 
 def test_a_filter_can_be_made_of_a_field(q35: DevicesView, here: World, qtbot: QtBot) -> None:
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     with qtbot.waitSignal(q35.filter_wanted) as wanted:
         q35.actions_of_field.filter.trigger()
     assert q35.set_filter(wanted.args[0]) is None
@@ -252,8 +241,8 @@ def test_a_filter_can_be_made_of_a_field(q35: DevicesView, here: World, qtbot: Q
 
 
 def test_stepping_through_snapshots_keeps_the_field(q35: DevicesView, here: World) -> None:
-    _select(q35, "hpet", "timer[1].config")
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "hpet", "timer[1].config")
+    select_field(q35, "cpu", "env.eip")
     height = q35.tree.visualRect(q35.tree.currentIndex()).top()
     here.open(sample(Q35), 1)
     here.settle()
@@ -268,7 +257,7 @@ def test_stepping_through_snapshots_keeps_the_field(q35: DevicesView, here: Worl
 
 
 def test_the_field_is_found_again_in_another_machine_and_back(q35: DevicesView, here: World) -> None:
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     here.open(sample(NO_DESCRIPTION), 0)
     here.settle()
     assert _selected(q35) == "cpu"
@@ -289,7 +278,7 @@ def test_a_field_that_is_asked_for_is_shown(q35: DevicesView, here: World) -> No
 
 def test_a_field_is_copied_in_each_form(q35: DevicesView, here: World) -> None:
     clipboard, actions = QGuiApplication.clipboard(), q35.actions_of_field
-    index = _select(q35, "cpu", "env.eip")
+    index = select_field(q35, "cpu", "env.eip")
     actions.copy_value.trigger()
     assert clipboard.text() == "31834"
     actions.copy_path.trigger()
@@ -309,7 +298,7 @@ def test_a_field_is_copied_in_each_form(q35: DevicesView, here: World) -> None:
 
 
 def test_copying_far_too_much_is_refused(q35: DevicesView, here: World) -> None:
-    _select(q35, "(memory)", "")
+    select_field(q35, "(memory)", "")
     QGuiApplication.clipboard().setText("before")
     q35.actions_of_field.copy_hex.trigger()
     here.settle()
@@ -324,13 +313,13 @@ def test_copying_far_too_much_is_refused(q35: DevicesView, here: World) -> None:
 
 
 def test_all_below_a_row_is_expanded_up_to_a_bound(q35: DevicesView, here: World) -> None:
-    index = _select(q35, "cpu", "env.segs")
+    index = select_field(q35, "cpu", "env.segs")
     q35.actions_of_field.expand.trigger()
     assert q35.tree.isExpanded(q35.tree.fields.index(5, 0, index))
     q35.actions_of_field.collapse.trigger()
     assert not q35.tree.isExpanded(index)
     assert not q35.tree.isExpanded(q35.tree.fields.index(5, 0, index))
-    _select(q35, "0000:00:02.0/e1000e", "")
+    select_field(q35, "0000:00:02.0/e1000e", "")
     q35.actions_of_field.expand.trigger()
     assert "too much" in q35.findChild(object, "devices_message").text()
 
@@ -338,7 +327,7 @@ def test_all_below_a_row_is_expanded_up_to_a_bound(q35: DevicesView, here: World
 @pytest.mark.parametrize("width", [980, 1600])
 def test_the_main_columns_are_seen_whole(q35: DevicesView, width: int) -> None:
     q35.resize(width, 500)
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     header = q35.tree.header()
     assert header.sectionViewportPosition(Column.VALUE) + header.sectionSize(Column.VALUE) <= header.width()
     value = q35.tree.currentIndex().siblingAtColumn(Column.VALUE)
@@ -360,7 +349,7 @@ def test_everything_is_reached_by_keyboard(q35: DevicesView, qtbot: QtBot) -> No
 
 
 def test_the_inspector_follows_the_cursor(q35: DevicesView, here: World, qtbot: QtBot) -> None:
-    _select(q35, "cpu", "env.eip")
+    select_field(q35, "cpu", "env.eip")
     here.settle()
     model = q35.bytes.inspector.model()
     assert model.index(3, 1).data() == "31834"
@@ -410,7 +399,7 @@ def test_very_many_sections_can_be_walked_through(here: World, view: DevicesView
     tree.setCurrentIndex(group)
     assert _selected(view) == ""
     tree.expand(group)
-    _select(view, "part:2003", "number")
+    select_field(view, "part:2003", "number")
     here.settle()
     assert _selected(view) == "part:2003.number"
     assert view.bytes.hex.bytes_at(view.bytes.hex.selected.start, 4) == (2003).to_bytes(4, "big")

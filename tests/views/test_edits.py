@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit, QMessageBox, QPushButton
 
 from tests.end2end.test_gui_walk import running
 from tests.views.test_acting import choose, over
+from tests.views.world import select_field
 from vmsnap_gui.demo import demo_image
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.fields import EDITED_ROLE, Column
@@ -47,16 +48,6 @@ def devices(qtbot: QtBot, parts: Parts) -> DevicesView:
     return parts.window.devices
 
 
-def select(view: DevicesView, key: str, path: str) -> None:
-    tree = view.tree.fields.tree
-    assert tree is not None
-    root = tree.root_of_key(key)
-    assert root is not None
-    chain = tree.find(root, path)
-    assert chain is not None
-    assert view.tree.select_chain(chain)
-
-
 def value(view: DevicesView) -> tuple[str, bool]:
     cell = view.tree.currentIndex().siblingAtColumn(Column.VALUE)
     return cell.data(), cell.data(EDITED_ROLE)
@@ -77,7 +68,7 @@ def edit(qtbot: QtBot, parts: Parts, view: DevicesView, text: str) -> EditDialog
 
 def test_edited_undone_and_exported(qtbot: QtBot, parts: Parts, devices: DevicesView, tmp_path: Path) -> None:
     before = demo_image().read_bytes()
-    select(devices, "cpu", "env.eip")
+    select_field(devices, "cpu", "env.eip")
     shown = value(devices)
     assert shown[1] is False
     assert not devices.edits.isVisible()
@@ -85,7 +76,7 @@ def test_edited_undone_and_exported(qtbot: QtBot, parts: Parts, devices: Devices
     assert value(devices) == ("31744 (0x7c00)", True)
     assert devices.edits.isVisible()
     assert devices.edits.text.text() == "1 field edited"
-    select(devices, "cpu", "env.regs[3]")
+    select_field(devices, "cpu", "env.regs[3]")
     edit(qtbot, parts, devices, "5")
     assert devices.edits.text.text() == "2 fields edited"
 
@@ -103,14 +94,14 @@ def test_edited_undone_and_exported(qtbot: QtBot, parts: Parts, devices: Devices
 
     qtbot.mouseClick(devices.edits.discard, Qt.MouseButton.LeftButton)
     assert not devices.edits.isVisible()
-    select(devices, "cpu", "env.eip")
+    select_field(devices, "cpu", "env.eip")
     assert value(devices) == shown
     parts.window.exporting.undo.trigger()
     assert devices.edits.text.text() == "2 fields edited"
 
 
 def test_what_does_not_fit_is_said_in_the_dialog(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
-    select(devices, "cpu", "env.eip")
+    select_field(devices, "cpu", "env.eip")
     dialog = edit(qtbot, parts, devices, "seven")
     assert dialog.isVisible()
     assert "'seven' is no number" in dialog.notice.text()
@@ -120,13 +111,18 @@ def test_what_does_not_fit_is_said_in_the_dialog(qtbot: QtBot, parts: Parts, dev
     assert value(devices) == ("7", True)
 
 
-def test_edits_stay_with_their_state(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
-    select(devices, "cpu", "env.eip")
-    edit(qtbot, parts, devices, "1")
+def choose_another(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
+    """Choose another snapshot, which has no edits."""
     parts.session.select_snapshot(demo_image(), 2)
     qtbot.waitUntil(lambda: parts.session.loaded is not None and parts.session.loaded.key.index == 2, timeout=WAIT)
     over(qtbot, parts)
     qtbot.waitUntil(lambda: not devices.edits.isVisible(), timeout=WAIT)
+
+
+def test_edits_stay_with_their_state(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
+    select_field(devices, "cpu", "env.eip")
+    edit(qtbot, parts, devices, "1")
+    choose_another(qtbot, parts, devices)
     parts.session.reload(demo_image())
     over(qtbot, parts)
     parts.session.select_snapshot(demo_image(), 3)
@@ -140,7 +136,7 @@ def test_edits_stay_with_their_state(qtbot: QtBot, parts: Parts, devices: Device
 
 @pytest.mark.parametrize(("key", "path"), [("cpu", "env.regs"), ("cpu", "env.segs[0]"), ("cpu", "(header)")])
 def test_what_has_no_value_of_its_own(devices: DevicesView, key: str, path: str) -> None:
-    select(devices, key, path)
+    select_field(devices, key, path)
     assert not devices.actions_of_field.edit.isEnabled()
 
 
@@ -161,7 +157,7 @@ def question(parts: Parts) -> QMessageBox | None:
 def test_edits_that_were_not_exported_are_asked_about(qtbot: QtBot, parts: Parts, devices: DevicesView) -> None:
     closed: list[bool] = []
     parts.window.closed.connect(lambda: closed.append(True))
-    select(devices, "cpu", "env.eip")
+    select_field(devices, "cpu", "env.eip")
     edit(qtbot, parts, devices, "1")
     parts.window.verbs.quit.trigger()
     box = question(parts)
@@ -187,13 +183,10 @@ def test_a_closing_window_exports_the_edits_of_each_state(
 ) -> None:
     closed: list[bool] = []
     parts.window.closed.connect(lambda: closed.append(True))
-    select(devices, "cpu", "env.eip")
+    select_field(devices, "cpu", "env.eip")
     edit(qtbot, parts, devices, "1")
-    parts.session.select_snapshot(demo_image(), 2)
-    qtbot.waitUntil(lambda: parts.session.loaded is not None and parts.session.loaded.key.index == 2, timeout=WAIT)
-    over(qtbot, parts)
-    qtbot.waitUntil(lambda: not devices.edits.isVisible(), timeout=WAIT)
-    select(devices, "cpu", "env.eip")
+    choose_another(qtbot, parts, devices)
+    select_field(devices, "cpu", "env.eip")
     edit(qtbot, parts, devices, "2")
     parts.session.close_all()
     over(qtbot, parts)

@@ -13,7 +13,7 @@ from tests.end2end.test_gui_walk import running
 from tests.image.tools import MIB, create, run, take
 from tests.vmstate.layouts import body, buffer, scalar
 from tests.vmstate.streams import END_MARK, Stream, page, pattern, table
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from tests.image.tools import MIB, create
 from tests.models.states import Q35
 from tests.samples import sample
 from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import theme
 
 if TYPE_CHECKING:

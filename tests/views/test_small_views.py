@@ -14,7 +14,7 @@ import vmsnap_gui
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.jobs import Jobs, JobState
 from vmsnap_gui.resources import resource
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import dialogs, theme
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.jobs_panel import JobsPanel

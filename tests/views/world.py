@@ -1,4 +1,4 @@
-"""A session with its jobs, as the application has them, for tests of single views."""
+"""A session with its jobs, as the application has them, for tests of single views, and what is done in views."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QEvent
 
+from tests.models.states import chain_of
 from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.session import Session
 from vmsnap_gui.settings import Settings
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from PySide6.QtCore import QModelIndex
     from pytestqt.qtbot import QtBot
+
+    from vmsnap_gui.views.devices_view import DevicesView
 
 
 class World:
@@ -57,3 +61,9 @@ def world(qtbot: QtBot, folder: Path) -> Iterator[World]:
         for one in (made.session, made.jobs):
             one.deleteLater()
             QCoreApplication.sendPostedEvents(one, QEvent.Type.DeferredDelete)
+
+
+def select_field(view: DevicesView, key: str, path: str) -> QModelIndex:
+    """Select a field in the Devices tab, by its section's key and its path, and return its index."""
+    assert view.tree.select_chain(chain_of(view.tree.fields.tree, key, path))
+    return view.tree.currentIndex()

@@ -164,7 +164,9 @@ def test_bytes_between_sections() -> None:
     stream = Stream().configuration().ram(*RAM, section_id=2).full(CPU).raw(junk).full(RTC)
     state = forward(stream.finish())
     assert keys(state) == ["cpu", "mc146818rtc"]
-    assert messages(state) == [f"{len(junk)} bytes here cannot be read as a section: no section starts here"]
+    assert messages(state) == [
+        f"{len(junk)} bytes here cannot be read as a section: no section starts here: 0x99 is the type of none"
+    ]
     tail = open_state(Memory(stream.finish()))
     assert keys(tail) == ["cpu", "mc146818rtc"]
 
@@ -213,7 +215,9 @@ def test_a_zero_byte_after_no_section_is_no_end() -> None:
     stream.out[13:15] = b"\0\0"
     state = forward(stream.finish())
     assert keys(state) == ["cpu", "mc146818rtc"]
-    assert messages(state) == ["2 bytes here cannot be read as a section: no section starts here"]
+    assert messages(state) == [
+        "2 bytes here cannot be read as a section: no section starts here: 0x00 is the type of none"
+    ]
 
 
 def test_many_damaged_places_are_bounded() -> None:
@@ -223,7 +227,7 @@ def test_many_damaged_places_are_bounded() -> None:
     state = forward(stream.finish())
     assert len(state.sections) == 65
     assert len(state.problems) == 65
-    assert state.problems[0].message == "the walk stopped: no section starts here"
+    assert state.problems[0].message == "the walk stopped: no section starts here: 0xff is the type of none"
     assert keys(open_state(Memory(stream.finish()))) == keys(state)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.vmstate.streams import Memory, footer, header
+from vmsnap_gui.vmstate.refusals import UnknownSectionType
 from vmsnap_gui.vmstate.sections import MAX_HEADER, Header, SectionType, full_header
 from vmsnap_gui.vmstate.sections import footer as written_footer
-from vmsnap_gui.vmstate.wire import Reader, StreamError, text
+from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError, text
 
 DATA = bytes(range(256)) * 1024  # 256 KiB: four windows
 
@@ -115,9 +116,17 @@ def test_reading_a_header_moves_past_it() -> None:
     reader = Reader(Memory(b"xx" + header(4, 7, "cpu") + b"payload"), 2)
     assert Header.read(reader).name == "cpu"
     assert reader.peek(7) == b"payload"
-    with pytest.raises(StreamError) as caught:
+    at = reader.position
+    with pytest.raises(UnknownSectionType) as caught:
         Header.read(reader)
-    assert str(caught.value) == f"no section starts here (at stream offset {reader.position:#x})"
+    assert str(caught.value) == f"no section starts here: 0x70 is the type of none (at stream offset {at:#x})"
+
+
+def test_reading_a_header_that_is_cut_short() -> None:
+    data = header(4, 7, "cpu", 1, 2)
+    for length in range(len(data)):
+        with pytest.raises(ShortRead):
+            Header.read(Reader(Memory(data[:length])))
 
 
 def test_footers() -> None:

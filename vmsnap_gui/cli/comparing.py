@@ -17,8 +17,8 @@ from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Field, printable, show
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Opened:
         if snapshot.vm_state_size:
             try:
                 progress = line.step("Opening the states")
-                self.state = open_state(image.vm_state(snapshot, progress), progress=progress)
+                self.state = open_snapshot(image, snapshot, progress=progress)
             except StreamError as error:
                 raise CommandError(f"{image.path}: {error}") from error
         elif not disk:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
     add_paths,
     add_snapshot_option,
     complain,
-    one_path_of,
     only_state,
     open_output,
+    path_of,
     print_json,
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
+from vmsnap_gui.vmstate.ends import end, is_end
 from vmsnap_gui.vmstate.exporting import write_stream
+from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 
 if TYPE_CHECKING:
     import argparse
+    import contextlib
+
+    from vmsnap_gui.vmstate.writer import Sink
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,11 +42,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--to", choices=["stream"], default="stream", help="what to write (default: stream)")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True,
-        help="where to: a file, - for standard output, unix:PATH or tcp:HOST:PORT for a socket that listens",
+        help="where to: a file, - for standard output, unix:PATH or tcp:HOST:PORT for a socket that listens, "
+        "exec:COMMAND for the input of a command, fd:NUMBER for an open file",
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="FIELD=VALUE", action="append", default=[], dest="edits",
         help="give a field another value in what is written, as in cpu.env.eip=0x7c00 (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate", metavar="MIB", type=_rate, help="write at most so many MiB a second (default: no limit)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was written and edited")
     parser.set_defaults(run=_export)
@@ -51,19 +59,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     if options.json and options.output == "-":
         options.parser.error("--json and the stream cannot both go to standard output")
-    path = one_path_of(options)
+    path = path_of(options)
     with closing(open_image(path)) as image, ProgressLine() as line:
         snapshot = only_state(image, options.snapshot)
         try:
             progress = line.step("Opening the state")
-            state = open_state(image.vm_state(snapshot, progress), progress=progress)
+            state = open_snapshot(image, snapshot, progress=progress)
             edits = [edit_of(state, wish) for wish in options.edits]
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
         except EditError as error:
             raise CommandError(str(error)) from error
-        with _output(options.output, image.path) as file:
-            size = write_stream(state, edits, file.write, line.step("Writing the stream"))
+        try:
+            with _output(options.output, image.path) as file:
+                out = Writer(file, options.rate)
+                size = write_stream(state, edits, out, line.step("Writing the stream"))
+        except TransferError as error:
+            if isinstance(error.reason, BrokenPipeError) and options.output == "-":
+                raise error.reason from error  # nobody reads standard output any more
+            raise CommandError(f"{options.output}: {error.message}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # closing a file tries once more to write what could not be written
+            raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
     for problem in state.problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
@@ -75,27 +93,22 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _output(where: str, image: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+def _rate(words: str) -> int:
+    """Return the bytes for each interval of the wire that a number of MiB a second comes to."""
+    rate = float(words)
+    if not 0 < rate < 1 << 20:
+        raise ValueError(words)
+    return max(1, round(rate * (1 << 20) * INTERVAL))
+
+
+def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:
     """Open what is written to.
 
     Raises:
-        CommandError: it cannot be written, or nobody listens.
+        CommandError: it cannot be written.
+        TransferError: nobody listens.
     """
-    kind, _, place = where.partition(":")
-    if kind not in ("unix", "tcp"):
-        return open_output(Path(where), image)
-    try:
-        with contextlib.ExitStack() as opened:
-            if kind == "unix":
-                connection = opened.enter_context(socket.socket(socket.AF_UNIX))
-                connection.connect(place)
-            else:
-                host, _, port = place.rpartition(":")
-                connection = opened.enter_context(socket.create_connection((host.strip("[]"), int(port))))
-            return connection.makefile("wb")  # it holds the socket open until it is closed itself
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandError(f"nothing can be sent to {where}: {reason}") from error
+    return end(where) if is_end(where) else open_output(Path(where), image)
 
 
 def _json(edit: Edit) -> dict[str, Any]:

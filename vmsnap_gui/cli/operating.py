@@ -201,6 +201,6 @@ def _tell(options: argparse.Namespace, outcome: Outcome) -> int:
     else:
         show(outcome_lines(outcome, _target_words(options)))
     if outcome.ending is Ending.DONE:
-        return 0
+        return int(any(disk.quarantined for disk in outcome.disks))  # that is no good end, whatever was done
     complain(CommandError(outcome.error or "it failed"))
     return 1

@@ -70,8 +70,12 @@ def paths_of(options: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def one_path_of(options: argparse.Namespace) -> Path:
-    """Return the one image that was named; else end with a message about usage; raises like `paths_of`."""
+def path_of(options: argparse.Namespace) -> Path:
+    """Return the one image that was named, where PATH is not `many`; else end with a message about usage.
+
+    Raises:
+        ImageError: the demo image cannot be set up.
+    """
     path, *more = paths_of(options)
     if more:
         options.parser.error("name a PATH or --demo, not both")

@@ -12,16 +12,16 @@ from vmsnap_gui.cli.output import (
     add_paths,
     add_snapshot_option,
     complain,
-    one_path_of,
     only_state,
     open_output,
+    path_of,
     print_json,
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.byteview import CHUNK
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import printable
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def _number(text: str) -> int:
 def _ram(options: argparse.Namespace) -> int:
     if options.json and (options.output is not None or options.length is not None or options.offset):
         options.parser.error("--json describes whole blocks; leave --offset, --length and --output out")
-    path = one_path_of(options)
-    with closing(open_image(path)) as image:
+    with closing(open_image(path_of(options))) as image:
         snapshot = only_state(image, options.snapshot)
         try:
             with ProgressLine() as line:
@@ -82,7 +81,7 @@ def _ram(options: argparse.Namespace) -> int:
 
 def _index(image: Image, snapshot: Snapshot, line: ProgressLine) -> RamIndex:
     progress = line.step("Opening the state")
-    state = open_state(image.vm_state(snapshot, progress), progress=progress)
+    state = open_snapshot(image, snapshot, progress=progress)
     return state.index_ram(line.step("Indexing memory"))
 
 

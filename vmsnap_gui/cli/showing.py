@@ -22,8 +22,8 @@ from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
 from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.vmstate.decoder import Elements
-from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.fields import Field
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.sections import Section
 
 _LISTED = 64  # elements of an array that are printed line by line
@@ -45,6 +46,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
+    parser.add_argument(
+        "--layouts", metavar="FILE[@SNAPSHOT]", action="append", default=[],
+        help="layouts for states without a description: a file of QEMU's -dump-vmstate, or an image or stream "
+        "of the same machine type that describes itself (may be repeated; other snapshots of PATH are used anyway)",
+    )  # fmt: skip
     parser.add_argument("--spans", action="store_true", help="with --json: add type, offset and size of every leaf")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_show)
@@ -55,6 +61,7 @@ def _show(options: argparse.Namespace) -> int:
         options.parser.error("--spans needs --json")
     documents: list[dict[str, Any]] = []
     status = 0
+    layouts = _layouts(options.layouts)
     for path in paths_of(options):
         try:
             with readable(path) as file, closing(open_image(file)) as image:
@@ -62,7 +69,7 @@ def _show(options: argparse.Namespace) -> int:
                 if not found:
                     _say_why_nothing(image)
                     status = 1
-                status |= _show_states(options, image, found, documents)
+                status |= _show_states(options, image, found, layouts, documents)
         except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
@@ -73,14 +80,29 @@ def _show(options: argparse.Namespace) -> int:
     return status
 
 
+def _layouts(named: list[str]) -> list[LayoutSource]:
+    if not named:
+        return []
+    from vmsnap_gui.layout_files import read_layouts  # seldom needed
+
+    try:
+        return [read_layouts(one) for one in named]
+    except StreamError as error:
+        raise CommandError(f"--layouts: {error}") from error
+
+
 def _show_states(
-    options: argparse.Namespace, image: Image, found: list[Snapshot], documents: list[dict[str, Any]]
+    options: argparse.Namespace,
+    image: Image,
+    found: list[Snapshot],
+    layouts: list[LayoutSource],
+    documents: list[dict[str, Any]],
 ) -> int:
     """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
     failed: dict[str, list[str]] = {}
     for snapshot in found:
         try:
-            _show_one(options, image, snapshot, documents)
+            _show_one(options, image, snapshot, layouts, documents)
         except ImageError as error:
             failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
         except (StreamError, CommandError) as error:
@@ -91,8 +113,14 @@ def _show_states(
     return 1 if failed else 0
 
 
-def _show_one(options: argparse.Namespace, image: Image, snapshot: Snapshot, documents: list[dict[str, Any]]) -> None:
-    state = open_state(image.vm_state(snapshot), forward=options.forward)
+def _show_one(
+    options: argparse.Namespace,
+    image: Image,
+    snapshot: Snapshot,
+    layouts: list[LayoutSource],
+    documents: list[dict[str, Any]],
+) -> None:
+    state = open_snapshot(image, snapshot, forward=options.forward, layouts=layouts)
     sections = _sections(state, options.device)
     if options.json:
         documents.append(_state_json(image, snapshot, state, sections, options.spans))

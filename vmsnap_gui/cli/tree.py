@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     add_paths,
-    one_path_of,
+    path_of,
     print_json,
     print_problems,
     problems_json,
@@ -36,7 +36,7 @@ def _tree(options: argparse.Namespace) -> int:
     from vmsnap_gui.control.lineage import records_of
     from vmsnap_gui.image.ancestry import ancestry_of
 
-    path = one_path_of(options)
+    path = path_of(options)
     with closing(qcow2_image(path)) as image, ProgressLine() as line:
         tree = ancestry_of(image, records_of(path, image.snapshots), line.step("Comparing snapshots"))
     if options.json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     add_paths,
-    one_path_of,
+    path_of,
     print_json,
     print_problems,
     problems_json,
@@ -44,7 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _usage(options: argparse.Namespace) -> int:
     from vmsnap_gui.image.usage import usage_of
 
-    path = one_path_of(options)
+    path = path_of(options)
     with closing(qcow2_image(path)) as image:
         chosen = [select_snapshot(image, word) for word in options.snapshot]
         with ProgressLine() as line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control import lineage, live, offline, starting
@@ -23,6 +24,8 @@ from vmsnap_gui.image.errors import Cancelled, ImageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS, **starting.WORKERS}
 """Who does each kind of step."""
@@ -102,13 +105,13 @@ async def _carry_out(run: Run) -> Outcome:
         try:
             for target in step.targets if worker.writes and run.plan.machine.reach is Reach.FILES else ():
                 _require_free(target.path)
-            run.operation.enter(number, step, writes=worker.writes)
             _remember(run, lineage.leave, step)
+            run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)
-            _remember(run, lineage.follow, step, _keys_before(run))
             if worker.writes:
                 run.operation.done([target.path for target in step.targets])
                 run.done.append(step)
+            _remember(run, lineage.follow, step, _keys_before(run))
         except (ControlError, ImageError) as failure:
             error = _as_control_error(failure)
             await _settle(run, step)
@@ -118,10 +121,11 @@ async def _carry_out(run: Run) -> Outcome:
 
 
 def _remember(run: Run, work: Callable[..., None], *arguments: object) -> None:
-    """Keep what is done for the tree of snapshots; an operation does not fail because of that."""
+    """Keep what is done for the tree of snapshots; an operation does not fail because of that, whatever goes wrong."""
     try:
         work(*arguments)
-    except (OSError, ImageError) as error:
+    except Exception as error:
+        _log.info("the tree of snapshots will not show a step", exc_info=True)
         run.said.append(f"the tree of snapshots will not show it: {error}")
 
 
@@ -169,8 +173,8 @@ async def _roll_back(run: Run, failed: Step) -> None:
                     _require_free(path)
             run.operation.enter(run.plan.steps.index(step) + 1, step, writes=True, undoing=True)
             await undo(step, run)
-            _remember(run, lineage.taken_back, step, run.plan.safety)
             run.operation.done(paths)
+            _remember(run, lineage.taken_back, step, run.plan.safety)
         except (ControlError, ImageError) as failure:
             run.said.append(str(failure))
             left |= paths

@@ -13,7 +13,7 @@ from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.journal import under_way
 from vmsnap_gui.control.locks import use_of
 from vmsnap_gui.control.plan import Blocker
-from vmsnap_gui.control.quarantine import header_of, judge
+from vmsnap_gui.control.quarantine import header_of, judge, still_writing
 from vmsnap_gui.control.terms import Choice, Hindrance
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2_chain import named_path
@@ -64,18 +64,20 @@ def tool_blockers() -> Iterator[Blocker]:
 
 def use_blockers(path: Path) -> Iterator[Blocker]:
     """Say who or what keeps us from writing to an image, whatever is in it."""
-    ours = under_way(path)
+    ours, tool = under_way(path), still_writing(path)
+    remedy = "Wait until that has ended."
     try:
-        use = use_of(path) if ours is None else f"vmsnap (process {ours.pid}) is working on it"
+        if ours is not None:
+            use: str | None = f"vmsnap (process {ours.pid}) is working on it"
+        elif tool is not None:
+            use = f"{tool} may still be writing to it"
+        else:
+            use = use_of(path)
+            remedy = "Shut that down first; a running machine can be worked on through its QMP socket."
     except ImageError as error:
         use = error.message
     if use is not None:
-        yield Blocker(
-            kind=Hindrance.IN_USE,
-            text=f"{use[0].upper()}{use[1:]}.",
-            remedy="Shut that down first; a running machine can be worked on through its QMP socket.",
-            path=path,
-        )
+        yield Blocker(kind=Hindrance.IN_USE, text=f"{use[0].upper()}{use[1:]}.", remedy=remedy, path=path)
     if not os.access(path, os.W_OK):
         yield Blocker(
             kind=Hindrance.PERMISSION,

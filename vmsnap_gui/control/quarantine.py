@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from vmsnap_gui.control.locks import Holder
     from vmsnap_gui.image.qcow2_header import Header
 
 
@@ -116,6 +117,11 @@ def release(path: Path) -> None:
         operation.tidy()
 
 
+def still_writing(path: Path) -> Holder | None:
+    """Return a tool of ours that goes on although what it works for was interrupted, if there is one."""
+    return next((tool for operation in _holding(path) for tool in operation.tools()), None)
+
+
 def touched(path: Path) -> bool:
     """Whether others have touched an image while it was in quarantine, as far as looks at it have told."""
     return any(image.touched for operation in _holding(path) if (image := operation.image(path)) is not None)
@@ -159,9 +165,9 @@ def _quarantine(path: Path, held: list[Operation], why: str) -> Quarantine:
 
 async def _wrong(path: Path, held: list[Operation], address: str | None) -> Quarantine | None:
     """Say what is wrong with an image, None if nothing is."""
-    tools = [tool for operation in held for tool in operation.tools()]
-    if tools:
-        return _quarantine(path, held, f"{tools[0]} may still be writing to it")
+    tool = still_writing(path)
+    if tool is not None:
+        return _quarantine(path, held, f"{tool} may still be writing to it")
     damage = use_of(path)
     if damage is None:
         for operation in held:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.byteview import FileHandle
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.finding import find_images
-from vmsnap_gui.image.libvirt import SaveImage
 from vmsnap_gui.image.magic import MAGIC_SIZE, QCOW1_MAGIC, QCOW2_MAGIC, STREAM_MAGIC, holds_states
-from vmsnap_gui.image.qcow2 import open_qcow2
 from vmsnap_gui.image.snapshot import Consent, Image, Reference, Snapshot, select_snapshot
-from vmsnap_gui.image.stream_file import StreamFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +31,25 @@ def open_image(path: Path, *, consent: Consent | None = None) -> Image:
         start = handle.read_up_to(0, MAGIC_SIZE)
         if not holds_states(start):
             raise ImageError(_what_else(start), path=path)
-        if start.startswith(QCOW2_MAGIC):
-            return open_qcow2(handle, consent)
-        return StreamFile(handle) if start.startswith(STREAM_MAGIC) else SaveImage(handle)
+        return _open(handle, start, consent)
     except BaseException:
         handle.close()
         raise
+
+
+def _open(handle: FileHandle, start: bytes, consent: Consent | None) -> Image:
+    """Open by magic; only the reader that is needed is imported, since each takes as long as listing an image."""
+    if start.startswith(QCOW2_MAGIC):
+        from vmsnap_gui.image.qcow2 import open_qcow2
+
+        return open_qcow2(handle, consent)
+    if start.startswith(STREAM_MAGIC):
+        from vmsnap_gui.image.stream_file import StreamFile
+
+        return StreamFile(handle)
+    from vmsnap_gui.image.libvirt import SaveImage
+
+    return SaveImage(handle)
 
 
 def _what_else(start: bytes) -> str:

@@ -59,14 +59,15 @@ class Qcow2Image:
             self.problems += (Problem("the image is in use, may be changing: it changed each time it was read"),)
 
     def _read(self) -> bool:
-        """Read header and table until the file kept still meanwhile; False if it never did."""
-        previous = None
+        """Read header and table until no writer got between the two; False if one always did."""
         for attempt in range(_ATTEMPTS):
             before = self._handle.current_stamp()
             self._handle.grown_size()
             try:
                 self.header = Header.parse(self._handle)
+                self._handle.grown_size()  # the table may lie behind what was the end a moment ago
                 self.snapshots, problems = read_table(self._handle, self.header)
+                steady = self._still(before, self.header)
             except ImageError:
                 if attempt == _ATTEMPTS - 1 or (self._handle.current_stamp() == before and not _fresh(before)):
                     raise
@@ -74,11 +75,18 @@ class Qcow2Image:
             layout = layout_problems(self.header, self.snapshots, self._handle.size)
             self.problems = (*self.header.problems, *header_problems(self.header), *problems, *layout)
             self._verified = self._handle.stamp = before
-            seen = self.header, self.snapshots
-            if self._handle.current_stamp() == before and (seen == previous or not _fresh(before)):
+            if steady:
                 return True
-            previous = seen
         return False
+
+    def _still(self, before: Stamp, header: Header) -> bool:
+        """Tell whether what was read since `before` belongs together.
+
+        QEMU writes a new table beside the old one, then the header, and frees the old one last (qcow2_write_snapshots
+        in block/qcow2-snapshot.c): a header that is the same after its table was read led to the right table.
+        """
+        unchanged = self._handle.current_stamp() == before and not _fresh(before)
+        return unchanged or Header.parse(self._handle) == header
 
     @property
     def path(self) -> Path:
@@ -202,19 +210,21 @@ class Qcow2Image:
         stamp = self._handle.current_stamp()
         if stamp == self._verified:
             return
-        self._handle.grown_size()
-        previous = None
         for _ in range(_ATTEMPTS):  # a table that is being moved may be gone from where the header just said
+            before = self._handle.current_stamp()
+            self._handle.grown_size()
             try:
-                now, _problems = read_table(self._handle, Header.parse(self._handle))
+                header = Header.parse(self._handle)
+                self._handle.grown_size()
+                now, _problems = read_table(self._handle, header)
+                steady = self._still(before, header)
             except ImageError:
-                now = ()
+                continue
             if any(one.same_entry(snapshot) for one in now):
                 self._verified = stamp
                 return
-            if now == previous:
+            if steady:
                 break
-            previous = now
         raise ImageError(
             f"the image was changed and the snapshot with {describe(snapshot)} is gone; open the image again",
             path=self.path,

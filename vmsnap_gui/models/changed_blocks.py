@@ -5,16 +5,15 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmsnap_gui.models.change_cells import ChangedCells
-
-Index = QModelIndex | QPersistentModelIndex
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True for a block without any difference."""
@@ -37,8 +36,11 @@ class Column(enum.IntEnum):
     BYTES = 8
 
 
-class ChangedBlocksModel(QAbstractTableModel):
+class ChangedBlocksModel(FlatTable):
     """One row for each block, in the order of the comparison."""
+
+    columns = len(Column)
+    at_right = frozenset(Column) - {Column.NAME}
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -78,18 +80,6 @@ class ChangedBlocksModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._names)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
-        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
         if not index.isValid():
@@ -102,7 +92,7 @@ class ChangedBlocksModel(QAbstractTableModel):
             changed = self.tr("%1 differ between A and B").replace("%1", numbers.exact_size(self._bytes[row]))
             return words.plain_tip([self._names[row], size, changed])
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
+            return self._alignment(column)
         if role == MUTED_ROLE:
             return not len(self._cells[row].starts)
         return None
@@ -127,8 +117,3 @@ class ChangedBlocksModel(QAbstractTableModel):
         if self.has_base:
             kinds = (self.tr("← In A"), self.tr("→ In B"), self.tr("≡ Alike"), self.tr("≠ Differently"), *kinds[4:])
         return (self.tr("Block"), *kinds, self.tr("Same"), self.tr("Bytes A ≠ B"))
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column is Column.NAME else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter

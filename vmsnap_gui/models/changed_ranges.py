@@ -5,15 +5,14 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers
 from vmsnap_gui.models.change_words import kind_words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.models.change_cells import ChangedCells
-
-Index = QModelIndex | QPersistentModelIndex
 
 OUTCOME_ROLE = Qt.ItemDataRole.UserRole
 """The Outcome that a cell names, as a number; 0: it names none."""
@@ -29,8 +28,11 @@ class Column(enum.IntEnum):
     SIZE = 2
 
 
-class ChangedRangesModel(QAbstractTableModel):
+class ChangedRangesModel(FlatTable):
     """One row for each range."""
+
+    columns = len(Column)
+    at_right = (Column.START, Column.SIZE)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -55,19 +57,10 @@ class ChangedRangesModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() or self._cells is None else min(len(self._cells.starts), MOST_ROWS)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            since_base = self._cells is not None and self._cells.since_base
-            change = self.tr("Since the base") if since_base else self.tr("Change")
-            return (change, self.tr("Offset"), self.tr("Size"))[section]
-        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
+    def _titles(self) -> tuple[str, ...]:
+        since_base = self._cells is not None and self._cells.since_base
+        change = self.tr("Since the base") if since_base else self.tr("Change")
+        return (change, self.tr("Offset"), self.tr("Size"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -86,9 +79,4 @@ class ChangedRangesModel(QAbstractTableModel):
             return int(cells.kinds[row]) if cells.since_base and column is Column.CHANGE else 0
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{int(cells.starts[row]):#x}–{int(cells.ends[row]) - 1:#x}, {numbers.exact_size(size)}"
-        return _alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column is Column.CHANGE else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter
+        return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None

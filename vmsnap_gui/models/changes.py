@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.compare.outcomes import FieldOutcome, SectionOutcome
 from vmsnap_gui.compare.terms import Outcome
@@ -14,12 +14,12 @@ from vmsnap_gui.models.change_heads import meanings, titles
 from vmsnap_gui.models.change_texts import ChangeTexts
 from vmsnap_gui.models.field_nodes import ROWS, group_size
 from vmsnap_gui.models.outcome_texts import field_texts, section_texts
+from vmsnap_gui.models.trees import NodeTree
 
 if TYPE_CHECKING:
     from vmsnap_gui.compare.terms import Status
     from vmsnap_gui.models.change_rows import ChangeRows, Row, ShownSection
-
-Index = QModelIndex | QPersistentModelIndex
+    from vmsnap_gui.models.tables import Index
 
 STATUS_ROLE = Qt.ItemDataRole.UserRole
 """The row's Status; None for a group."""
@@ -61,13 +61,14 @@ class _Node:
     texts: ChangeTexts | None = None
 
 
-class ChangesModel(QAbstractItemModel):
+class ChangesModel(NodeTree[_Node]):
     """Sections and what became of their fields. `show` replaces all rows."""
 
+    columns = len(Column)
+
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(_Node(0, 0, _TOP), parent)
         self._rows: ChangeRows | None = None
-        self._nodes: list[_Node] = [_Node(0, 0, _TOP)]
 
     # What is shown
 
@@ -146,46 +147,9 @@ class ChangesModel(QAbstractItemModel):
 
     # Qt's own
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
-        """Override QAbstractItemModel::rowCount."""
-        if parent.isValid() and parent.column() != 0:
-            return 0
-        return self._count(self._node(parent))
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return len(Column)
-
-    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008
+    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008 (Qt's own signature)
         """Override QAbstractItemModel::hasChildren."""
         return self.rowCount(parent) > 0
-
-    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
-        """Override QAbstractItemModel::index."""
-        if not 0 <= column < len(Column) or row < 0 or (parent.isValid() and parent.column() != 0):
-            return QModelIndex()
-        children = self._children(parent.internalId() if parent.isValid() else 0)
-        return self.createIndex(row, column, children[row]) if row < len(children) else QModelIndex()
-
-    @overload
-    def parent(self) -> QObject | None: ...
-    @overload
-    def parent(self, child: Index) -> QModelIndex: ...
-    def parent(self, child: Index | None = None) -> QObject | QModelIndex | None:
-        """Override QAbstractItemModel::parent."""
-        if child is None:
-            return super().parent()
-        return self._index(self._node(child).parent) if child.isValid() else QModelIndex()
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return titles(has_base=self.has_base)[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return meanings(has_base=self.has_base)[section]
-        return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -204,11 +168,11 @@ class ChangesModel(QAbstractItemModel):
 
     # Nodes
 
-    def _node(self, index: Index) -> _Node:
-        return self._nodes[index.internalId() if index.isValid() else 0]
+    def _titles(self) -> tuple[str, ...]:
+        return titles(has_base=self.has_base)
 
-    def _index(self, number: int) -> QModelIndex:
-        return QModelIndex() if number == 0 else self.createIndex(self._nodes[number].row, 0, number)
+    def _meanings(self) -> tuple[str, ...]:
+        return meanings(has_base=self.has_base)
 
     def _section(self, node: _Node) -> ShownSection:
         assert self._rows is not None  # there is no node of a section without them
@@ -227,22 +191,11 @@ class ChangesModel(QAbstractItemModel):
         rows, size = len(self._part(node)), self._group(node)
         return -(-rows // size) if size else rows
 
-    def _children(self, number: int) -> list[int]:
-        """Return the ids of the rows below a node, making them if need be: a branch has at most `ROWS`."""
-        node = self._nodes[number]
-        if node.children is None:
-            first = len(self._nodes)
-            if node.section == _TOP:
-                sections = self._rows.sections if self._rows is not None else ()
-                self._nodes += [
-                    _Node(0, row, row, part=range(len(section.rows))) for row, section in enumerate(sections)
-                ]
-            else:
-                self._make_rows(number, node)
-            node.children = list(range(first, len(self._nodes)))
-        return node.children
-
     def _make_rows(self, number: int, node: _Node) -> None:
+        if node.section == _TOP:
+            sections = self._rows.sections if self._rows is not None else ()
+            self._nodes += [_Node(0, row, row, part=range(len(section.rows))) for row, section in enumerate(sections)]
+            return
         part, size = self._part(node), self._group(node)
         if size:
             for row, start in enumerate(range(part.start, part.stop, size)):

@@ -11,8 +11,8 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.models.cells import Cell, compact
 from vmsnap_gui.models.field_nodes import find_shown
-from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.fields import show
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _state(image: Image, snapshot: Snapshot, progress: Progress) -> VMState | No
     if not snapshot.vm_state_size or snapshot not in image.snapshots:
         return None
     try:
-        return open_state(image.vm_state(snapshot, progress), progress=lambda done, total: progress(0, 0))
+        return open_snapshot(image, snapshot, progress=lambda done, total: progress(0, 0))
     except (ImageError, StreamError):
         return None
 

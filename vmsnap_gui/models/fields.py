@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models.field_nodes import (
     ROWS,
@@ -21,12 +21,13 @@ from vmsnap_gui.models.field_nodes import (
 )
 from vmsnap_gui.models.field_parts import has_parts
 from vmsnap_gui.models.field_texts import FieldTexts
+from vmsnap_gui.models.trees import NodeTree
 from vmsnap_gui.vmstate.fields import Field, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Index = QModelIndex | QPersistentModelIndex
+    from vmsnap_gui.models.tables import Index
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True for what is savevm's own, or described by nothing: to be shown quietly."""
@@ -85,13 +86,15 @@ class _Node:
     texts: FieldTexts | None = None
 
 
-class FieldTreeModel(QAbstractItemModel):
+class FieldTreeModel(NodeTree[_Node]):
     """Sections and their fields. `show` replaces all rows; so does `filter`."""
 
+    columns = len(Column)
+    at_right = (Column.OFFSET, Column.SIZE)
+
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(_Node(0, 0, (), None, None), parent)
         self._tree: DeviceTree | None = None
-        self._nodes: list[_Node] = [_Node(0, 0, (), None, None)]
 
     # What is shown
 
@@ -157,52 +160,14 @@ class FieldTreeModel(QAbstractItemModel):
 
     # Qt's own
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
-        """Override QAbstractItemModel::rowCount."""
-        if parent.isValid() and parent.column() != 0:
-            return 0
-        return self._rows(self._node(parent))
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return len(Column)
-
-    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008
+    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008 (Qt's own signature)
         """Override QAbstractItemModel::hasChildren."""
         if parent.isValid() and parent.column() != 0:
             return False
         node = self._node(parent)
         if node.part is not None or node.field is None:
-            return self._rows(node) > 0
+            return self._count(node) > 0
         return has_parts(node.field) or len(node.field.children) > 0
-
-    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
-        """Override QAbstractItemModel::index."""
-        if not 0 <= column < len(Column) or row < 0 or (parent.isValid() and parent.column() != 0):
-            return QModelIndex()
-        number = parent.internalId() if parent.isValid() else 0
-        children = self._children(number)
-        return self.createIndex(row, column, children[row]) if row < len(children) else QModelIndex()
-
-    @overload
-    def parent(self) -> QObject | None: ...
-    @overload
-    def parent(self, child: Index) -> QModelIndex: ...
-    def parent(self, child: Index | None = None) -> QObject | QModelIndex | None:
-        """Override QAbstractItemModel::parent."""
-        if child is None:
-            return super().parent()
-        return self._index(self._node(child).parent) if child.isValid() else QModelIndex()
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._meanings()[section]
-        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -216,7 +181,7 @@ class FieldTreeModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return self._texts(node).spoken if index.column() == 0 else self._texts(node).columns[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(Column(index.column()))
+            return self._alignment(index.column())
         if role == MUTED_ROLE:
             return _is_quiet(node)
         if role == PROBLEM_ROLE:
@@ -226,12 +191,6 @@ class FieldTreeModel(QAbstractItemModel):
         return None
 
     # Nodes
-
-    def _node(self, index: Index) -> _Node:
-        return self._nodes[index.internalId() if index.isValid() else 0]
-
-    def _index(self, number: int) -> QModelIndex:
-        return QModelIndex() if number == 0 else self.createIndex(self._nodes[number].row, 0, number)
 
     def _fields(self, node: _Node) -> Sequence[Field]:
         if node.field is not None:
@@ -253,30 +212,21 @@ class FieldTreeModel(QAbstractItemModel):
             most = ROWS_OF_CONTAINERS
         return group_size(rows, most)
 
-    def _rows(self, node: _Node) -> int:
+    def _count(self, node: _Node) -> int:
         if node.children is not None:
             return len(node.children)
         rows = len(self._range(node))
         size = self._group(node, rows)
         return -(-rows // size) if size else rows
 
-    def _children(self, number: int) -> list[int]:
-        """Return the ids of the rows below a node, making them if need be: a branch has at most `ROWS`."""
-        node = self._nodes[number]
-        if node.children is None:
-            first = len(self._nodes)
-            rows = self._range(node)
-            size = self._group(node, len(rows))
-            if size:
-                for row, start in enumerate(range(rows.start, rows.stop, size)):
-                    part = range(start, min(start + size, rows.stop))
-                    self._nodes.append(_Node(number, row, node.chain, node.field, node.kept, part))
-            else:
-                self._make_rows(number, node, rows)
-            node.children = list(range(first, len(self._nodes)))
-        return node.children
-
-    def _make_rows(self, number: int, node: _Node, rows: range) -> None:
+    def _make_rows(self, number: int, node: _Node) -> None:
+        rows = self._range(node)
+        size = self._group(node, len(rows))
+        if size:
+            for row, start in enumerate(range(rows.start, rows.stop, size)):
+                part = range(start, min(start + size, rows.stop))
+                self._nodes.append(_Node(number, row, node.chain, node.field, node.kept, part))
+            return
         fields = self._fields(node)
         for row, at in enumerate(rows):
             place = node.kept.places[at] if node.kept is not None else at
@@ -335,8 +285,3 @@ _QUIET = (Kind.FRAME, Kind.RAW, Kind.RECORDS)
 
 def _is_quiet(node: _Node) -> bool:
     return node.part is not None or (node.field is not None and node.field.kind in _QUIET)
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if column >= Column.OFFSET else Qt.AlignmentFlag.AlignLeft
-    return side | Qt.AlignmentFlag.AlignVCenter

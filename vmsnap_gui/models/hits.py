@@ -6,14 +6,14 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
+
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
     from vmsnap_gui.vmstate.ram_search import Pattern
-
-Index = QModelIndex | QPersistentModelIndex
 
 MOST = 10_000
 """So many hits end a search."""
@@ -82,8 +82,10 @@ def _hit(index: RamIndex, block: RamBlock, offset: int) -> Hit:
     return Hit(offset, context, offset - first)
 
 
-class HitsModel(QAbstractTableModel):
+class HitsModel(FlatTable):
     """Hits in the order of their offsets, though a search that began in the middle finds the later ones first."""
+
+    columns = 2
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -132,15 +134,8 @@ class HitsModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._hits)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else 2
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole and 0 <= section < 2:
-            return (self.tr("Offset"), self.tr("Context"))[section]
-        return None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Offset"), self.tr("Context"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""

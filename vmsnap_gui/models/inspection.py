@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import struct
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
-
-Index = QModelIndex | QPersistentModelIndex
+from vmsnap_gui.models.tables import FlatTable, Index
 
 LONGEST = 16
 """Bytes that are looked at."""
@@ -18,8 +17,10 @@ _ROWS = ((1, "b"), (2, "h"), (4, "i"), (8, "q"), (4, "f"), (8, "d"), (1, _ASCII)
 """Bytes, and how they are taken: a code of the struct module, or an encoding."""
 
 
-class InspectionModel(QAbstractTableModel):
+class InspectionModel(FlatTable):
     """A row for each kind of value; columns: kind, big-endian, little-endian. A dash where the bytes do not suffice."""
+
+    columns = 3
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -35,15 +36,8 @@ class InspectionModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(_ROWS)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else 3
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole or not 0 <= section < 3:
-            return None
-        return (self.tr("At the cursor"), self.tr("Big-endian"), self.tr("Little-endian"))[section]
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("At the cursor"), self.tr("Big-endian"), self.tr("Little-endian"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""

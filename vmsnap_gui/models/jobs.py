@@ -5,15 +5,14 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.jobs import JobState
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.jobs import Job, Jobs
-
-Index = QModelIndex | QPersistentModelIndex
 
 FRACTION_ROLE = Qt.ItemDataRole.UserRole
 """How much is done, 0 to 1, of a job that runs and knows it; else None."""
@@ -29,8 +28,11 @@ class Column(enum.IntEnum):
     RATE = 4
 
 
-class JobsModel(QAbstractTableModel):
+class JobsModel(FlatTable):
     """Follows `Jobs`: those that are not quiet."""
+
+    columns = len(Column)
+    at_right = (Column.ELAPSED, Column.DONE, Column.RATE)
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -53,18 +55,8 @@ class JobsModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._rows)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            titles = (self.tr("Job"), self.tr("State"), self.tr("Time"), self.tr("Done"), self.tr("Rate"))
-            return titles[section]
-        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Job"), self.tr("State"), self.tr("Time"), self.tr("Done"), self.tr("Rate"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -77,7 +69,7 @@ class JobsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return words.plain_tip([str(job.error)] if job.error is not None else [job.name, job.note()])
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
+            return self._alignment(column)
         if role == FRACTION_ROLE:
             return fraction(job)
         return None
@@ -139,8 +131,3 @@ def rate(job: Job) -> str:
     if not job.in_bytes or job.elapsed < 0.2 or job.done < 1 << 20:
         return ""
     return f"{numbers.size(int(job.done / job.elapsed))}/s"
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column in (Column.NAME, Column.STATE) else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter

@@ -5,14 +5,13 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.compare.noise import NoiseRule, NoiseRules
-
-Index = QModelIndex | QPersistentModelIndex
 
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
@@ -27,8 +26,10 @@ class Column(enum.IntEnum):
     APPLIES = 2
 
 
-class NoiseRulesModel(QAbstractTableModel):
+class NoiseRulesModel(FlatTable):
     """One row for each rule; the boxes are only kept here until somebody saves `disabled`."""
+
+    columns = len(Column)
 
     def __init__(self, rules: NoiseRules, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,16 +42,8 @@ class NoiseRulesModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._rules)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        titles = (self.tr("Rule"), self.tr("Why a change says nothing"), self.tr("Fields"))
-        return titles[section] if role == Qt.ItemDataRole.DisplayRole else None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Rule"), self.tr("Why a change says nothing"), self.tr("Fields"))
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Override QAbstractItemModel::flags."""

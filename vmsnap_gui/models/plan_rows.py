@@ -6,26 +6,17 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import (
-    QAbstractTableModel,
-    QCoreApplication,
-    QLocale,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    Qt,
-)
+from PySide6.QtCore import QCoreApplication, QLocale, QModelIndex, QObject, Qt
 
 from vmsnap_gui.control.terms import Reach, StepKind, Verb
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
-
-Index = QModelIndex | QPersistentModelIndex
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True for a disk that stays as it is."""
@@ -84,8 +75,10 @@ class Row:
     name: str = ""
 
 
-class PlanModel(QAbstractTableModel):
+class PlanModel(FlatTable):
     """Files, each with a sentence: the steps of a plan and the disks that stay as they are, or what came of it."""
+
+    columns = len(Column)
 
     def __init__(self, what: str, parent: QObject | None = None) -> None:
         """Show nothing yet; `what` is the title of the last column."""
@@ -107,16 +100,8 @@ class PlanModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._rows)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
-            return None
-        titles = (self.tr("Step"), self.tr("File"), self._what)
-        return titles[section] if 0 <= section < len(titles) else None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Step"), self.tr("File"), self._what)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""

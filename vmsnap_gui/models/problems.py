@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QCoreApplication, QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.reading import ImageInfo, LoadedState
-
-Index = QModelIndex | QPersistentModelIndex
 
 SHOWN = 2000
 """The most problems that are listed; a last line tells how many more there are."""
@@ -37,8 +36,10 @@ class Line:
     path: str = ""
 
 
-class ProblemsModel(QAbstractTableModel):
+class ProblemsModel(FlatTable):
     """Columns: where, offset, message."""
+
+    columns = 3
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,15 +59,8 @@ class ProblemsModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._lines)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else 3
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole and 0 <= section < 3:
-            return (self.tr("Where"), self.tr("Offset"), self.tr("Problem"))[section]
-        return None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Where"), self.tr("Offset"), self.tr("Problem"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""

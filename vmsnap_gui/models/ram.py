@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.page_cells import BlockPages
     from vmsnap_gui.vmstate.ram import RamBlock
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
-
-Index = QModelIndex | QPersistentModelIndex
 
 SHARE_ROLE = Qt.ItemDataRole.UserRole
 """The block's share of all memory, 0 to 1."""
@@ -38,8 +37,11 @@ class Column(enum.IntEnum):
 _STATES = {Column.MISSING: 0, Column.ZERO: 1, Column.FILL: 2, Column.DATA: 3}  # values of PageState
 
 
-class BlocksModel(QAbstractTableModel):
+class BlocksModel(FlatTable):
     """One row for each block, in the order of the stream's table."""
+
+    columns = len(Column)
+    at_right = frozenset(Column) - {Column.NAME}
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -84,20 +86,6 @@ class BlocksModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._blocks)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else len(Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(Column):
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._meanings()[section]
-        return _alignment(Column(section)) if role == Qt.ItemDataRole.TextAlignmentRole else None
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
         if not index.isValid():
@@ -108,7 +96,7 @@ class BlocksModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return words.plain_tip([block.name, numbers.exact_size(block.length)])
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
+            return self._alignment(column)
         if role == SHARE_ROLE:
             return block.length / self._total if self._total else 0.0
         return None
@@ -150,8 +138,3 @@ class BlocksModel(QAbstractTableModel):
             self.tr("Pages that the saved state does not hold"),
             self.tr("All pages"),
         )
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if column is Column.NAME else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter

@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import FlatTable, Index
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
     from vmsnap_gui.reading import LoadedState
-
-Index = QModelIndex | QPersistentModelIndex
 
 SHARE_ROLE = Qt.ItemDataRole.UserRole
 """The bar's length in the middle column, 0 to 1: the logarithm of the size as a share of that of the largest."""
@@ -28,8 +27,11 @@ class _Row:
     section: int
 
 
-class SizesModel(QAbstractTableModel):
+class SizesModel(FlatTable):
     """Columns: the device, a bar, its size."""
+
+    columns = 3
+    at_right = (SIZE,)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -51,17 +53,8 @@ class SizesModel(QAbstractTableModel):
         """Override QAbstractItemModel::rowCount."""
         return 0 if parent.isValid() else len(self._rows)
 
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 0 if parent.isValid() else 3
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < 3:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return (self.tr("Device"), self.tr("Size, logarithmic"), self.tr("Size"))[section]
-        return _alignment(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Device"), self.tr("Size, logarithmic"), self.tr("Size"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -76,9 +69,4 @@ class SizesModel(QAbstractTableModel):
             return f"{row.name}, {numbers.size(row.size)}"
         if role == SHARE_ROLE and column == BAR:
             return math.log2(1 + row.size) / math.log2(1 + max(1, self._rows[0].size))
-        return _alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
-
-
-def _alignment(column: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if column == SIZE else Qt.AlignmentFlag.AlignLeft
-    return side | Qt.AlignmentFlag.AlignVCenter
+        return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None

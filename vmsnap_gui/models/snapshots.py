@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import Cell
+from vmsnap_gui.models.tables import LEFT, RIGHT, Headed, Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmsnap_gui.image.snapshot import Snapshot
-
-Index = QModelIndex | QPersistentModelIndex
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True where the text stands for something that is not there, and is to be shown muted."""
@@ -61,7 +60,7 @@ class _Extra:
         return self.cells[position] if position < len(self.cells) else Cell()
 
 
-class SnapshotModel(QAbstractTableModel):
+class SnapshotModel(Headed, QAbstractTableModel):
     """One row for each snapshot. A *position* is a place in the image's table, a row is one in this model."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -144,35 +143,22 @@ class SnapshotModel(QAbstractTableModel):
         """Override QAbstractItemModel::columnCount."""
         return 0 if parent.isValid() else int(self._columns) + len(self._extra)
 
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::headerData."""
-        if orientation != Qt.Orientation.Horizontal or not 0 <= section < self.columnCount():
-            return None
-        if section >= self._columns:
-            return _of_field(self._extra[section - self._columns].title, role)
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._titles()[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._meanings()[section]
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(Column(section))
-        return None
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
         snapshot = self.snapshot(index)
         if snapshot is None:
             return None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return self._alignment(index.column())
         if index.column() >= self._columns:
-            cell = self._extra[index.column() - self._columns].cell(self._order[index.row()])
-            return _of_field(words.visible(cell.text), role)
+            if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+                return words.visible(self._extra[index.column() - self._columns].cell(self._order[index.row()]).text)
+            return None
         column = Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(snapshot, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tool_tip(snapshot, column)
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _alignment(column)
         if role == MUTED_ROLE:
             return column is Column.TAG and not snapshot.tag
         if role == INCOMPLETE_ROLE:
@@ -208,7 +194,7 @@ class SnapshotModel(QAbstractTableModel):
         return (cell.number is None, cell.number or 0, cell.text)
 
     def _titles(self) -> tuple[str, ...]:
-        return (
+        titles = (
             self.tr("Tag"),
             self.tr("ID"),
             self.tr("Date (UTC)") if numbers.time_zone() is None else self.tr("Date (local)"),
@@ -218,9 +204,10 @@ class SnapshotModel(QAbstractTableModel):
             self.tr("Disks"),
             self.tr("Instructions"),
         )
+        return self._with_extra(titles)
 
     def _meanings(self) -> tuple[str, ...]:
-        return (
+        meanings = (
             self.tr("The name it was given"),
             self.tr("The number that QEMU gave it"),
             self.tr("When it was taken, in the time zone of this computer: %1").replace(
@@ -232,6 +219,14 @@ class SnapshotModel(QAbstractTableModel):
             self.tr("How many of the machine's disks have it"),
             self.tr("Instructions that the machine had executed"),
         )
+        return self._with_extra(meanings)
+
+    def _with_extra(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return (*texts[: self._columns], *(extra.title for extra in self._extra))
+
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        # What is in the column of a field is not always a number, but at the left it would touch the sizes beside it.
+        return LEFT if column in (Column.TAG, Column.ID, Column.DATE) else RIGHT
 
     def _text(self, snapshot: Snapshot, column: Column) -> str:
         if column is Column.TAG:
@@ -304,19 +299,6 @@ def _json_date(snapshot: Snapshot) -> str | None:
         return None
     date = datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
     return date.isoformat().replace("+00:00", "Z")
-
-
-def _of_field(text: str, role: int) -> object:
-    """Return what a role shows in the column of a field; to the right as the sizes beside it, or they would touch."""
-    if role == Qt.ItemDataRole.TextAlignmentRole:
-        return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-    return text if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole) else None
-
-
-def _alignment(column: Column) -> Qt.AlignmentFlag:
-    number = column not in (Column.TAG, Column.ID, Column.DATE)
-    side = Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
-    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _id_key(snapshot: Snapshot) -> tuple[bool, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -9,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 
 from vmsnap_gui.control.terms import Verb
 from vmsnap_gui.models import words
-from vmsnap_gui.views import theme
+from vmsnap_gui.views.action_making import separator, window_action
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow, QMenu
@@ -37,19 +38,19 @@ class ActingActions(QObject):
 
     def __init__(self, window: QMainWindow, session: Session, acting: ActingSession, table: SnapshotTable) -> None:
         super().__init__(window)
-        self._window = window
         self._session = session
         self._acting = acting
         self._table = table
-        self.take = self._make("take", self.tr("&Take snapshot…"), "Ctrl+T", "take")
+        make = partial(window_action, window)
+        self.take = make("take", self.tr("&Take snapshot…"), "take", "Ctrl+T")
         self.take.setIconText(self.tr("Take"))
-        self.restore = self._make("restore", self.tr("&Restore…"), "Ctrl+Shift+R", "restore")
-        self.delete = self._make("delete", self.tr("&Delete…"), "Delete", "delete")
+        self.restore = make("restore", self.tr("&Restore…"), "restore", "Ctrl+Shift+R")
+        self.delete = make("delete", self.tr("&Delete…"), "delete", "Delete")
         self.delete.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         table.table.addAction(self.delete)  # the key deletes where the snapshots are, not in a text box
-        self.start = self._make("start", self.tr("&Start from it…"), "Ctrl+Shift+S", "start")
-        self.undo = self._make("undo_restore", self.tr("&Undo restore…"), "Ctrl+Alt+Z", "undo")
-        self.repair = self._make("repair", self.tr("&Check and repair…"), None, "repair")
+        self.start = make("start", self.tr("&Start from it…"), "start", "Ctrl+Shift+S")
+        self.undo = make("undo_restore", self.tr("&Undo restore…"), "undo", "Ctrl+Alt+Z")
+        self.repair = make("repair", self.tr("&Check and repair…"), "repair")
         for action, verb in (
             (self.take, Verb.TAKE),
             (self.restore, Verb.RESTORE),
@@ -72,9 +73,7 @@ class ActingActions(QObject):
 
     def in_menu(self) -> list[QAction]:
         """Return the actions in the order of the Snapshot menu."""
-        line = QAction(self)
-        line.setSeparator(True)
-        return [self.take, self.restore, self.start, self.delete, self.undo, line, self.repair]
+        return [self.take, self.restore, self.start, self.delete, self.undo, separator(self), self.repair]
 
     def selected(self) -> list[Snapshot]:
         """Return the selected snapshots, the earliest first."""
@@ -84,21 +83,9 @@ class ActingActions(QObject):
         there = entry.info.snapshots
         return [there[position] for position in self._table.selected() if position < len(there)]
 
-    def _make(self, name: str, text: str, shortcut: str | None, icon: str) -> QAction:
-        action = QAction(text, self._window)
-        action.setObjectName(name)
-        action.setIconText(text.replace("&", "").replace("…", ""))
-        if shortcut is not None:
-            action.setShortcut(QKeySequence(shortcut))
-        theme.set_icon(action, icon)
-        self._window.addAction(action)
-        return action
-
     def _fill_menu(self, menu: QMenu) -> None:
         """Put the verbs on top of the context menu of a snapshot: they are what it is opened for."""
-        line = QAction(menu)
-        line.setSeparator(True)
-        menu.insertActions(menu.actions()[0], [self.restore, self.start, self.delete, line])
+        menu.insertActions(menu.actions()[0], [self.restore, self.start, self.delete, separator(menu)])
 
     def _follow(self, *_: object) -> None:
         self._soon.start()

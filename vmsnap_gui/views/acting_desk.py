@@ -10,7 +10,7 @@ from PySide6.QtCore import QDateTime, QObject, QTimer, Signal
 from vmsnap_gui.acting import ActingSession
 from vmsnap_gui.control.terms import Options, Reach, Verb
 from vmsnap_gui.models import words
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.acting_actions import ActingActions
 from vmsnap_gui.vms import profile_of_process

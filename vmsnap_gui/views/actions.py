@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
@@ -9,7 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QWidget
 
 from vmsnap_gui.models import words
-from vmsnap_gui.views import theme
+from vmsnap_gui.views.action_making import separator, window_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +29,12 @@ class Actions(QObject):
     def __init__(self, parent: QMainWindow) -> None:
         super().__init__(parent)
         self._window = parent
-        make = self._make
+        make = partial(window_action, parent)
         self.open = make("open", self.tr("&Open images…"), "open", _Key.Open)
         self.open_folder = make("open_folder", self.tr("Open &folder…"), "open-folder", "Ctrl+Shift+O")
         self.open_demo = make("open_demo", self.tr("Open the &demo"), "demo")
         self.demo_machine = make("demo_machine", self.tr("&Try the demo machine"), "machine")
+        self.layouts = make("use_layouts", self.tr("Use &layouts from a QEMU binary…"), "details")
         self.reload = make("reload", self.tr("&Reload"), "reload", _Key.Refresh)
         self.close_image = make("close_image", self.tr("&Close image"), None, "Ctrl+W")
         self.close_all = make("close_all", self.tr("Close &all"))
@@ -58,6 +60,12 @@ class Actions(QObject):
         _explain(self.profiles, self.tr("How stopped machines are started, from a snapshot or as they are"))
         _explain(self.notify, self.tr("By the desktop, if the window is not in front and the job took over 10 seconds"))
         _explain(self.reload, self.tr("Read the selected image again"))
+        _explain(
+            self.layouts,
+            self.tr(
+                "For states that do not describe themselves: run a QEMU to tell its layouts, or take them from a file"
+            ),
+        )
         self.about.setMenuRole(QAction.MenuRole.AboutRole)
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.tabs: list[QAction] = []
@@ -65,7 +73,7 @@ class Actions(QObject):
 
     def add_tab(self, name: str, text: str) -> QAction:
         """Make the action that shows an inspector's tab; its shortcut is Ctrl and the tab's number."""
-        action = self._make(f"show_{name}", text, None, f"Ctrl+{len(self.tabs) + 1}")
+        action = window_action(self._window, f"show_{name}", text, None, f"Ctrl+{len(self.tabs) + 1}")
         self.tabs.append(action)
         return action
 
@@ -76,7 +84,7 @@ class Actions(QObject):
 
     def add_copies(self, actions: list[QAction]) -> None:
         """Put the actions on the selected field at the top of the Edit menu."""
-        self._edit.insertActions(self._edit.actions()[0], [*actions, _line(self._edit)])
+        self._edit.insertActions(self._edit.actions()[0], [*actions, separator(self._edit)])
 
     def fill_menus(self, recent: QMenu, docks: list[QAction], snapshot: list[QAction], compare: list[QAction]) -> None:
         """Build the menu bar.
@@ -91,19 +99,21 @@ class Actions(QObject):
         file = _menu(bar.addMenu(self.tr("&File")), "menu_file")
         file.addActions([self.open, self.open_folder])
         file.addMenu(recent)
-        file.addActions([self.open_demo, self.demo_machine, _line(file), self.reload, self.close_image, self.close_all])
-        file.addActions([_line(file), self.quit])
+        file.addActions(
+            [self.open_demo, self.demo_machine, separator(file), self.reload, self.close_image, self.close_all]
+        )
+        file.addActions([separator(file), self.layouts, separator(file), self.quit])
         self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
-        edit.addActions([self.copy_file, _line(edit), self.find])
+        edit.addActions([self.copy_file, separator(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
-        view.addActions([*self.tabs, _line(view), self.go_library, self.go_snapshots, self.go_inspector])
-        view.addActions([_line(view), *docks, self.show_jobs, _line(view)])
+        view.addActions([*self.tabs, separator(view), self.go_library, self.go_snapshots, self.go_inspector])
+        view.addActions([separator(view), *docks, self.show_jobs, separator(view)])
         schemes = _menu(view.addMenu(self.tr("&Colour scheme")), "menu_scheme")
         schemes.addActions(self.schemes.actions())
         _menu(bar.addMenu(self.tr("&Snapshot")), "menu_snapshot").addActions(snapshot)
         _menu(bar.addMenu(self.tr("&Compare")), "menu_compare").addActions(compare)
         tools = _menu(bar.addMenu(self.tr("&Tools")), "menu_tools")
-        tools.addActions([self.find_machines, self.profiles, _line(tools), self.notify])
+        tools.addActions([self.find_machines, self.profiles, separator(tools), self.notify])
         about = _menu(bar.addMenu(self.tr("&Help")), "menu_help")
         about.addAction(self.about)
 
@@ -113,8 +123,8 @@ class Actions(QObject):
         bar.setObjectName("tool_bar")
         bar.setMovable(False)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        bar.addActions([self.open, self.open_folder, self.reload, _line(self._window)])
-        bar.addActions([*acting, _line(self._window), compare])
+        bar.addActions([self.open, self.open_folder, self.reload, separator(self._window)])
+        bar.addActions([*acting, separator(self._window), compare])
         stretch = QWidget()
         stretch.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(stretch)
@@ -126,21 +136,6 @@ class Actions(QObject):
             button.setAccessibleName(action.text().replace("&", "").replace("…", ""))
         return bar
 
-    def _make(
-        self, name: str, text: str, icon: str | None = None, shortcut: QKeySequence.StandardKey | str | None = None
-    ) -> QAction:
-        action = QAction(text, self._window)
-        action.setObjectName(name)
-        action.setIconText(text.replace("&", "").replace("…", ""))
-        if icon is not None:
-            theme.set_icon(action, icon)
-        if isinstance(shortcut, str):
-            action.setShortcut(QKeySequence(shortcut))
-        elif shortcut is not None:
-            action.setShortcuts(shortcut)
-        self._window.addAction(action)  # so that its shortcut works even where no menu holds it
-        return action
-
     def _make_schemes(self) -> QActionGroup:
         group = QActionGroup(self)
         schemes = (
@@ -149,7 +144,7 @@ class Actions(QObject):
             (Qt.ColorScheme.Dark, "scheme_dark", self.tr("&Dark")),
         )
         for scheme, name, text in schemes:
-            action = self._make(name, text)
+            action = window_action(self._window, name, text)
             action.setCheckable(True)
             action.setData(scheme)
             group.addAction(action)
@@ -193,9 +188,3 @@ def _menu(menu: QMenu, name: str) -> QMenu:
     menu.setObjectName(name)
     menu.setToolTipsVisible(True)
     return menu
-
-
-def _line(parent: QObject) -> QAction:
-    line = QAction(parent)
-    line.setSeparator(True)
-    return line

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtGui import QGuiApplication, QKeySequence
 
 from vmsnap_gui.guest.filter import field_filter
+from vmsnap_gui.views.action_making import context_menu, view_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtCore import QPoint
+    from PySide6.QtGui import QAction
 
+    from vmsnap_gui.views.action_making import Keys
     from vmsnap_gui.views.change_tree import ChangeTree
 
 
@@ -50,14 +52,8 @@ class ChangeActions(QObject):
             return ""
         return f"{section.change.key}.{change.path}" if change is not None else section.change.key
 
-    def _add(self, name: str, text: str, shortcut: QKeySequence.StandardKey | str, act: Callable[[], None]) -> QAction:
-        action = QAction(text, self)
-        action.setObjectName(f"change_{name}")
-        action.setShortcut(QKeySequence(shortcut))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        action.triggered.connect(act)
-        self._tree.addAction(action)
-        return action
+    def _add(self, name: str, text: str, shortcut: Keys, act: Callable[[], None]) -> QAction:
+        return view_action(self._tree, f"change_{name}", text, shortcut, act)
 
     def _enable(self) -> None:
         self.copy_row.setEnabled(self._tree.currentIndex().isValid())
@@ -67,14 +63,9 @@ class ChangeActions(QObject):
         self.column.setEnabled(change is not None and not change.field.kind.is_container)
 
     def _show_menu(self, place: QPoint) -> None:
-        if not self._tree.indexAt(place).isValid():
-            return
-        menu = QMenu(self._tree)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions([self.copy_row, self.copy_path])
-        menu.addSeparator()
-        menu.addActions([self.filter, self.column])
-        menu.popup(self._tree.viewport().mapToGlobal(place))
+        if self._tree.indexAt(place).isValid():
+            menu = context_menu(self._tree, [self.copy_row, self.copy_path], [self.filter, self.column])
+            menu.popup(self._tree.viewport().mapToGlobal(place))
 
     def _copy_row(self) -> None:
         texts = self._tree.changes.texts(self._tree.currentIndex()).columns

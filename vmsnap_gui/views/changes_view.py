@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPlainTextEdit, QS
 from vmsnap_gui.guest.filter import FilterError, compile_filter
 from vmsnap_gui.models import words
 from vmsnap_gui.models.change_rows import ChangeRows, Shown, choose_rows, let_go
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.change_actions import ChangeActions
 from vmsnap_gui.views.change_tree import ChangeTree

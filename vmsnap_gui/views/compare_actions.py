@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QToolButton
 from vmsnap_gui.models import words
 from vmsnap_gui.sides import Side
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.action_making import separator, window_action
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow, QMenu
@@ -39,22 +41,22 @@ class CompareActions(QObject):
 
     def __init__(self, window: QMainWindow, session: Session, comparison: CompareSession, table: SnapshotTable) -> None:
         super().__init__(window)
-        self._window = window
         self._session = session
         self._comparison = comparison
         self._table = table
-        self.compare = self._make("compare", self.tr("&Compare"), "Ctrl+D", "compare")
-        self.mark = self._make("mark_side", self.tr("&Mark as side A"), "Ctrl+Shift+A")
-        self.compare_marked = self._make("compare_marked", self.tr("Compare with the marked &one"), "Ctrl+Shift+D")
-        self.swap = self._make("swap_sides", self.tr("&Swap the sides"), None, "swap")
-        self.set_base = self._make("set_base", self.tr("Make the selected snapshot the &base"))
-        self.drop_base = self._make("drop_base", self.tr("Compare &without a base"))
-        self.next = self._make("next_difference", self.tr("&Next difference"), "F8")
-        self.previous = self._make("previous_difference", self.tr("&Previous difference"), "F7")
-        self.report = self._make("save_report", self.tr("Save &report…"), "Ctrl+S")
-        self.rules = self._make("noise_rules_action", self.tr("Noise r&ules…"))
-        self.show = self._make("show_compare", self.tr("&Go to the comparison"), "Alt+4")
-        self.close = self._make("close_comparison", self.tr("C&lose the comparison"))
+        make = partial(window_action, window)
+        self.compare = make("compare", self.tr("&Compare"), "compare", "Ctrl+D")
+        self.mark = make("mark_side", self.tr("&Mark as side A"), shortcut="Ctrl+Shift+A")
+        self.compare_marked = make("compare_marked", self.tr("Compare with the marked &one"), shortcut="Ctrl+Shift+D")
+        self.swap = make("swap_sides", self.tr("&Swap the sides"), "swap")
+        self.set_base = make("set_base", self.tr("Make the selected snapshot the &base"))
+        self.drop_base = make("drop_base", self.tr("Compare &without a base"))
+        self.next = make("next_difference", self.tr("&Next difference"), shortcut="F8")
+        self.previous = make("previous_difference", self.tr("&Previous difference"), shortcut="F7")
+        self.report = make("save_report", self.tr("Save &report…"), shortcut="Ctrl+S")
+        self.rules = make("noise_rules_action", self.tr("Noise r&ules…"))
+        self.show = make("show_compare", self.tr("&Go to the comparison"), shortcut="Alt+4")
+        self.close = make("close_comparison", self.tr("C&lose the comparison"))
         self.compare.triggered.connect(self._compare)
         self.mark.triggered.connect(lambda: comparison.mark(self._selected()))
         self.compare_marked.triggered.connect(self._compare_marked)
@@ -70,13 +72,8 @@ class CompareActions(QObject):
 
     def in_menu(self) -> list[QAction]:
         """Return the actions in the order of the Compare menu."""
-        lines = []
-        for _ in range(2):
-            line = QAction(self)
-            line.setSeparator(True)
-            lines.append(line)
-        first = [self.compare, self.mark, self.compare_marked, lines[0]]
-        middle = [self.previous, self.next, self.swap, self.set_base, self.drop_base, lines[1]]
+        first = [self.compare, self.mark, self.compare_marked, separator(self)]
+        middle = [self.previous, self.next, self.swap, self.set_base, self.drop_base, separator(self)]
         return [*first, *middle, self.report, self.rules, self.show, self.close]
 
     def close_button(self) -> QToolButton:
@@ -91,17 +88,6 @@ class CompareActions(QObject):
         theme.set_icon(button, "close")
         button.clicked.connect(self.close.trigger)
         return button
-
-    def _make(self, name: str, text: str, shortcut: str | None = None, icon: str | None = None) -> QAction:
-        action = QAction(text, self._window)
-        action.setObjectName(name)
-        action.setIconText(text.replace("&", "").replace("…", ""))
-        if shortcut is not None:
-            action.setShortcut(QKeySequence(shortcut))
-        if icon is not None:
-            theme.set_icon(action, icon)
-        self._window.addAction(action)
-        return action
 
     def _fill_menu(self, menu: QMenu) -> None:
         menu.addSeparator()

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.reporting import noise_file, noise_rules, save_noise, write_report
-from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.telling import Report, sentence
 from vmsnap_gui.views import dialogs
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import words
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views.changed_bytes import ChangedBytes
 from vmsnap_gui.views.pages import Notice
 from vmsnap_gui.views.work_page import WorkPage

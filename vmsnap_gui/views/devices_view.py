@@ -12,7 +12,7 @@ from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.field_filter import Filtered, apply_filter
 from vmsnap_gui.models.field_nodes import DeviceTree
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.bytes_panel import BytesPanel
 from vmsnap_gui.views.device_tree import DeviceTreeView, Place

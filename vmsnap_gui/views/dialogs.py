@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QAbstractButton, QWidget
 
-    from vmsnap_gui.session import Report
+    from vmsnap_gui.telling import Report
 
 
 def ask_images(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
@@ -35,6 +35,14 @@ def ask_folder(parent: QWidget, folder: Path | None, then: Callable[[list[Path]]
     dialog = QFileDialog(parent, _tr("Open a folder of images"))
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+    return _ask(dialog, folder, then)
+
+
+def ask_layouts(parent: QWidget, folder: Path | None, then: Callable[[list[Path]], object]) -> QFileDialog:
+    """Ask for what tells layouts; `then` gets what was chosen."""
+    dialog = QFileDialog(parent, _tr("Use layouts from a QEMU binary, its dump, or an image"))
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters([_tr("All files (*)"), _tr("Dumps of -dump-vmstate (*.json)")])
     return _ask(dialog, folder, then)
 
 

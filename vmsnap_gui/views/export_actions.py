@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from vmsnap_gui.edits import name_of
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.session import Report, sentence
+from vmsnap_gui.telling import Report, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtGui import QGuiApplication
 
 from vmsnap_gui.guest.filter import field_filter
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
+from vmsnap_gui.views.action_making import context_menu, view_action
 from vmsnap_gui.vmstate.editing import can_edit
 from vmsnap_gui.vmstate.fields import show, to_json
 from vmsnap_gui.vmstate.paths import find_field
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtCore import QPoint
+    from PySide6.QtGui import QAction
 
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Jobs
@@ -65,13 +66,7 @@ class FieldActions(QObject):
         self._enable()
 
     def _add(self, name: str, text: str, shortcut: str, act: Callable[[], None]) -> QAction:
-        action = QAction(text, self)
-        action.setObjectName(f"field_{name}")
-        action.setShortcut(QKeySequence(shortcut))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        action.triggered.connect(act)
-        self._tree.addAction(action)
-        return action
+        return view_action(self._tree, f"field_{name}", text, shortcut, act)
 
     def _enable(self) -> None:
         index = self._tree.currentIndex()
@@ -86,18 +81,11 @@ class FieldActions(QObject):
             action.setEnabled(index.isValid() and self._tree.fields.hasChildren(index.siblingAtColumn(0)))
 
     def _show_menu(self, place: QPoint) -> None:
-        if not self._tree.indexAt(place).isValid():
-            return
-        menu = QMenu(self._tree)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions([self.copy_value, self.copy_path, self.copy_json, self.copy_hex])
-        menu.addSeparator()
-        menu.addActions([self.filter, self.column])
-        menu.addSeparator()
-        menu.addAction(self.edit)
-        menu.addSeparator()
-        menu.addActions([self.expand, self.collapse])
-        menu.popup(self._tree.viewport().mapToGlobal(place))
+        if self._tree.indexAt(place).isValid():
+            copies = [self.copy_value, self.copy_path, self.copy_json, self.copy_hex]
+            applied, below = [self.filter, self.column], [self.expand, self.collapse]
+            menu = context_menu(self._tree, copies, applied, [self.edit], below)
+            menu.popup(self._tree.viewport().mapToGlobal(place))
 
     def _field(self) -> Field | None:
         return self._tree.fields.field(self._tree.currentIndex())

@@ -6,15 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QMenu
 
 from vmsnap_gui.models import words
 from vmsnap_gui.models.cells import FieldColumn
+from vmsnap_gui.views.action_making import context_menu
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QMenu
 
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Snapshot
@@ -90,8 +91,7 @@ class FieldColumns(QObject):
 
     def _show_menu(self, place: QPoint) -> None:
         if self._columns:
-            menu = QMenu(self._table)
-            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            menu = context_menu(self._table)
             self._fill_menu(menu)
             menu.popup(self._table.table.header().mapToGlobal(place))
 

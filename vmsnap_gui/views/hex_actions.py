@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtGui import QGuiApplication, QKeySequence
 
 from vmsnap_gui.models import numbers
+from vmsnap_gui.views.action_making import context_menu, view_action
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QMenu
 
     from vmsnap_gui.views.hex_view import HexView
 
@@ -34,25 +35,18 @@ class HexActions(QObject):
         super().__init__(view)
         self._columns = columns
         self._view = view
-        copy, shift = QKeySequence(QKeySequence.StandardKey.Copy), QKeySequence("Ctrl+Shift+T")
-        self.copy_hex = self._action("copy_hex", self.tr("&Copy as hex"), copy)
-        self.copy_text = self._action("copy_text", self.tr("Copy as &text"), shift)
-        self.select_all = self._action(
-            "select_all", self.tr("Select &all"), QKeySequence(QKeySequence.StandardKey.SelectAll)
+        keys, name = QKeySequence.StandardKey, view.objectName()
+        self.copy_hex = view_action(
+            view, f"{name}_copy_hex", self.tr("&Copy as hex"), keys.Copy, lambda: self._copy(as_text=False)
         )
-        self.copy_hex.triggered.connect(lambda: self._copy(as_text=False))
-        self.copy_text.triggered.connect(lambda: self._copy(as_text=True))
-        self.select_all.triggered.connect(view.select_all)
+        self.copy_text = view_action(
+            view, f"{name}_copy_text", self.tr("Copy as &text"), "Ctrl+Shift+T", lambda: self._copy(as_text=True)
+        )
+        self.select_all = view_action(
+            view, f"{name}_select_all", self.tr("Select &all"), keys.SelectAll, view.select_all
+        )
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(self._show_menu)
-
-    def _action(self, name: str, text: str, shortcut: QKeySequence) -> QAction:
-        action = QAction(text, self)
-        action.setObjectName(f"{self._view.objectName()}_{name}")
-        action.setShortcut(shortcut)
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        self._view.addAction(action)
-        return action
 
     def _copy(self, *, as_text: bool) -> None:
         """Copy what is selected, once it has been read: it may be more than is in sight."""
@@ -71,9 +65,7 @@ class HexActions(QObject):
             QGuiApplication.clipboard().setText(_text(data) if as_text else data.hex(" "))
 
     def _show_menu(self, place: QPoint) -> None:
-        menu = QMenu(self._view)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions(self._view.actions())
+        menu = context_menu(self._view, self._view.actions())
         if self._columns:
             self._add_columns(menu)
         menu.popup(self._view.mapToGlobal(place))

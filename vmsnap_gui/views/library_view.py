@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtWidgets import QMenu, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.models.library import LibraryModel
+from vmsnap_gui.views.action_making import context_menu
 from vmsnap_gui.views.delegates import LibraryDelegate
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ class LibraryView(QWidget):
     def _show_menu(self, place: QPoint) -> None:
         index = self.tree.indexAt(place)
         vm = self._model.vm_of(index)
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu = context_menu(self)
         if vm is not None:
             self.machine_menu_wanted.emit(menu, vm)
         else:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
 
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
-from vmsnap_gui.session import Report
+from vmsnap_gui.telling import Report
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
@@ -21,15 +20,17 @@ from vmsnap_gui.views.export_actions import ExportActions
 from vmsnap_gui.views.field_columns import FieldColumns
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.inspector import Inspector
+from vmsnap_gui.views.layouts_job import LayoutsJob
+from vmsnap_gui.views.leaving import Leaving
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.status import JobStatus, StatusSummary
+from vmsnap_gui.views.window_verbs import WindowVerbs
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-    from PySide6.QtWidgets import QMenu
+    from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.session import Session
@@ -61,24 +62,24 @@ class MainWindow(QMainWindow):
         self._jobs = jobs
         self._settings = settings
         self._unfinished = True
-        self._leaving = False
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
         self.inspector = Inspector(session, jobs)
-        self._notifier = Notifier(self, jobs, settings)
         self._jobs_panel: JobsPanel | None = None
         self.tabs = _tabs()
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, settings, self.snapshots)
-        self._columns = FieldColumns(session, jobs, settings, self.snapshots)
+        self.columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.exporting = ExportActions(self, session, jobs)
-        self.filter_box = FilterBox(self._apply_filter, self)
+        self.layouts = LayoutsJob(self, session, jobs)
+        self.leaving = Leaving(self, jobs, self.exporting, Notifier(self, jobs, settings))
+        self.filter_box = FilterBox(lambda text: self._doing.apply_filter(text), self)
         self.welcome = self._make_welcome()
         self._arrange()
+        self._doing = WindowVerbs(self, session, settings)
         self._fill_menus()
-        self._connect_verbs()
-        self._connect_session()
+        self._connect()
         self._restore_layout()
         self._follow()
 
@@ -173,78 +174,37 @@ class MainWindow(QMainWindow):
             ("devices", self.tr("De&vices")),
             ("memory", self.tr("&Memory")),
         ):
-            self.verbs.add_tab(name, text).triggered.connect(lambda _checked=False, name=name: self._show_tab(name))
+            tab = self.verbs.add_tab(name, text)
+            tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
         snapshot = [*self.desk.actions.in_menu(), self.exporting.export]
         self.verbs.fill_menus(recent, docks, snapshot, self.compare_tab.actions.in_menu())
 
-    def _connect_verbs(self) -> None:
-        verbs, session = self.verbs, self._session
-        verbs.open.triggered.connect(self.ask_images)
-        verbs.open_folder.triggered.connect(self.ask_folder)
-        verbs.open_demo.triggered.connect(session.open_demo)
-        verbs.demo_machine.triggered.connect(session.show_demo_machine)
-        verbs.reload.triggered.connect(self._reload)
-        verbs.close_image.triggered.connect(self._close_image)
-        verbs.close_all.triggered.connect(session.close_all)
-        verbs.copy_file.triggered.connect(self._copy_file_path)
-        verbs.quit.triggered.connect(self.close)
-        verbs.find.triggered.connect(self._find)
-        verbs.forget_recent.triggered.connect(lambda: self._settings.forget_recent())
-        verbs.go_library.triggered.connect(lambda: _go(self.library.tree))
-        verbs.go_snapshots.triggered.connect(lambda: self._go_in(self.snapshots.table))
-        verbs.go_inspector.triggered.connect(lambda: self._go_in(self.inspector.currentWidget()))
-        verbs.show_jobs.toggled.connect(self._show_jobs)
-        self._jobs_dock.toggleViewAction().toggled.connect(verbs.show_jobs.setChecked)
-        verbs.find_machines.triggered.connect(session.machines.refresh)
-        verbs.profiles.triggered.connect(self.desk.show_profiles)
-        verbs.notify.setChecked(self._settings.notify)
-        verbs.notify.toggled.connect(self._choose_notify)
-        verbs.about.triggered.connect(self._show_about)
-        verbs.schemes.triggered.connect(self._choose_scheme)
-
-    def _connect_session(self) -> None:
-        session = self._session
-        self.library.menu_wanted.connect(self._fill_library_menu)
-        self.library.machine_menu_wanted.connect(self.desk.fill_machine_menu)
-        self.inspector.made.connect(self._made)
-        self.inspector.completed.connect(self.compare_tab.prepare)
-        session.selection_changed.connect(self._follow)
-        session.library.entry_added.connect(self._follow)
-        session.library.entry_removed.connect(self._follow)
-        session.library.entry_changed.connect(self._follow)
-        session.field_wanted.connect(self._show_field)
+    def _connect(self) -> None:
+        session, compare = self._session, self.compare_tab
+        self.verbs.show_jobs.toggled.connect(self._show_jobs)
+        self._jobs_dock.toggleViewAction().toggled.connect(self.verbs.show_jobs.setChecked)
+        self.inspector.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
+        self.inspector.completed.connect(compare.prepare)
+        compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
+        for signal in (
+            session.selection_changed,
+            session.library.entry_added,
+            session.library.entry_removed,
+            session.library.entry_changed,
+        ):
+            signal.connect(self._follow)
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
-        session.problem.connect(self.show_report)
-        self._columns.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
-        compare = self.compare_tab
-        compare.filter_wanted.connect(self.filter_box.set_filter)
-        compare.column_wanted.connect(self._add_column)
-        compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
-        compare.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
-        compare.problem.connect(self.show_report)
-        self.desk.problem.connect(self.show_report)
-        self.exporting.message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
-        self.exporting.problem.connect(self.show_report)
-        self.tabs.currentChanged.connect(lambda _index: self._filter_again())
+        for message in (self.columns.message, compare.message, self.exporting.message, self.layouts.message):
+            message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         self.tabs.currentChanged.connect(lambda _index: self.statusBar().clearMessage())
         session.selection_changed.connect(self.statusBar().clearMessage)
+        for part in (session, compare, self.desk, self.exporting, self.layouts):
+            part.problem.connect(self.show_report)
         self._jobs.failed.connect(self._job_failed)
 
-    # What people do
-
-    def ask_images(self) -> None:
-        """Ask which images to open."""
-        from vmsnap_gui.views import dialogs
-
-        dialogs.ask_images(self, self._folder(), self._session.open_paths)
-
-    def ask_folder(self) -> None:
-        """Ask which folder to open."""
-        from vmsnap_gui.views import dialogs
-
-        dialogs.ask_folder(self, self._folder(), self._session.open_paths)
+    # What is told
 
     def show_report(self, report: Report) -> None:
         """Tell that something went wrong; while one report is shown, no other is put over it."""
@@ -253,107 +213,10 @@ class MainWindow(QMainWindow):
         if self.findChild(QWidget, "report") is None:
             dialogs.show_report(self, report)
 
-    def _show_about(self) -> None:
-        from vmsnap_gui.views import dialogs
-
-        dialogs.show_about(self)
-
-    def _folder(self) -> Path | None:
-        """Return where the open dialog starts: beside what was opened last."""
-        recent = self._settings.recent
-        return recent[0].parent if recent else None
-
-    def _reload(self) -> None:
-        if self._session.image is not None:
-            self._session.reload(self._session.image)
-
-    def _close_image(self) -> None:
-        if self._session.image is not None:
-            self._session.close_image(self._session.image)
-
-    def _copy_file_path(self) -> None:
-        if self._session.image is not None:
-            QGuiApplication.clipboard().setText(words.path_text(self._session.image))
-
-    def _add_column(self, device: str, path: str) -> None:
-        """Show a field as a column of the snapshot table."""
-        self._columns.add(device, path)
-        self.tabs.setCurrentIndex(0)
-
-    def _find(self) -> None:
-        if not self.compare_tab.is_shown():
-            self._show_tab("devices")
-        self.filter_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.filter_box.selectAll()
-
-    def _apply_filter(self, text: str) -> str | None:
-        if self.compare_tab.is_shown():
-            return self.compare_tab.view.set_filter(text)
-        wrong = self.devices.set_filter(text)
-        if wrong is None and text.strip():
-            self.inspector.show_tab("devices")  # where the filter shows; the typing goes on in the box
-        return wrong
-
-    def _filter_again(self) -> None:
-        """Let what is in the filter box also hold for the tab that is shown now."""
-        if self.compare_tab.is_shown():
-            self.compare_tab.view.fields.set_filter(self.filter_box.text())
-        elif self.inspector.has("devices"):
-            self.devices.set_filter(self.filter_box.text())
-
-    def _go_in(self, widget: QWidget | None) -> None:
-        """Go to a part of the Snapshots tab."""
-        self.tabs.setCurrentIndex(0)
-        _go(widget)
-
-    def _show_tab(self, name: str) -> None:
-        self.tabs.setCurrentIndex(0)
-        self.inspector.show_tab(name)
-        _go(self.inspector.currentWidget())
-
-    def _show_field(self, section: int, path: str) -> None:
-        made = self.inspector.has("devices")
-        self._show_tab("devices")
-        if not made:  # it could not hear the session yet
-            QTimer.singleShot(0, self, lambda: self._session.show_field(section, path))
-
-    def _made(self, view: QWidget) -> None:
-        """Connect a tab's view that has just been made, and put its columns back."""
-        arrangement.put_parts_back(view, self._settings)
-        if view.objectName() == "devices":
-            field = self.devices.actions_of_field
-            copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
-            self.verbs.add_copies([self.exporting.undo, self.exporting.redo, field.edit, *copies])
-            field.column_wanted.connect(self._add_column)
-            self.devices.filter_wanted.connect(self.filter_box.set_filter)
-            self.devices.export_wanted.connect(lambda: self.exporting.ask())
-
     def _show_jobs(self, shown: bool) -> None:
         if shown:
             self.jobs_panel.show()
         self._jobs_dock.setVisible(shown)
-
-    def _choose_notify(self, on: bool) -> None:
-        self._settings.notify = on
-
-    def _choose_scheme(self, action: QAction) -> None:
-        self._settings.scheme = action.data()
-        theme.set_scheme(action.data())
-
-    def _fill_library_menu(self, menu: QMenu, path: Path | None) -> None:
-        verbs = self.verbs
-        entry = self._session.library.entries.get(path)
-        if entry is not None and entry.attached:
-            menu.addActions([verbs.reload, verbs.copy_file])
-            return
-        if path is None:
-            menu.addActions([verbs.open, verbs.open_folder])
-            return
-        menu.addActions([verbs.reload, verbs.copy_file])
-        menu.addSeparator()
-        menu.addAction(verbs.close_image)
-
-    # What the session tells
 
     def _follow(self, *_: object) -> None:
         """Show the welcome page while nothing is open; name what is selected in the title."""
@@ -362,11 +225,7 @@ class MainWindow(QMainWindow):
         self._centre.setCurrentWidget(self.tabs if something else self.welcome)
         # What cannot be opened, and a folder, have nothing to inspect: their page gets the room.
         self.inspector.setVisible(entry is not None and entry.info is not None)
-        for action in (self.verbs.reload, self.verbs.copy_file):
-            action.setEnabled(entry is not None)
-        self.verbs.close_image.setEnabled(entry is not None and not entry.attached)
-        self.verbs.close_all.setEnabled(bool(self._session.library.entries.opened()))
-        self.filter_box.setEnabled(something)
+        self._doing.enable()
         parts = [words.snapshot_name(snapshot)] if snapshot is not None else []
         parts += [words.name_text(entry.path)] if entry is not None else []
         # Doubled, what Qt takes for the place of a mark for unsaved changes stands for itself.
@@ -428,43 +287,13 @@ class MainWindow(QMainWindow):
             self._session.library.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Override QWidget::closeEvent: remember the layout and tell the application; never while an image is written.
-
-        Edits that were not exported would be lost: the person is asked.
-        A write goes on to its end, and so does this process: it then knows, and says in the journal, that all is well.
-        """
-        if not self._leaving and not self.exporting.settled(self.close):
+        """Override QWidget::closeEvent: remember the layout and tell the application, if the window may be closed."""
+        if not self.leaving.may_close():
             event.ignore()
-            return
-        writing = self._jobs.writing()
-        if writing:
-            event.ignore()
-            if self._leaving:
-                self.hide()
-            else:
-                self._ask_to_leave([job.name for job in writing])
             return
         self.save_layout()
         event.accept()
         self.closed.emit()
-
-    def leave(self) -> None:
-        """Close the window without a question: if an image is being written, as soon as that has ended."""
-        if not self._leaving:
-            self._leaving = True
-            self._jobs.changed.connect(self._leave_when_written)
-        self.close()
-
-    def _leave_when_written(self, _job: Job) -> None:
-        if not self._jobs.writing() and not self._notifier.busy():
-            self._jobs.changed.disconnect(self._leave_when_written)
-            self.close()
-
-    def _ask_to_leave(self, names: list[str]) -> None:
-        from vmsnap_gui.views import dialogs
-
-        if self.findChild(QWidget, "leave") is None:
-            dialogs.ask_to_leave(self, names, self.leave)
 
     # What is remembered
 
@@ -493,11 +322,6 @@ class MainWindow(QMainWindow):
             success=lambda gone: self._settings.forget_recent(*gone) if gone else None,
             quiet=True,
         )
-
-
-def _go(widget: QWidget | None) -> None:
-    if widget is not None:
-        widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
 
 def _tabs() -> QTabWidget:

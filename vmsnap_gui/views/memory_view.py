@@ -13,7 +13,7 @@ from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import words
 from vmsnap_gui.models.offsets import parse_offset
 from vmsnap_gui.models.ram import BlocksModel
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.bytes_panel import BytesPanel
 from vmsnap_gui.views.find_bar import FindBar

@@ -1,26 +1,15 @@
-"""The page map with its choice of mode and its legend; pyqtgraph is imported when it is first wanted."""
+"""The page map with its choice of mode and its legend."""
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, QEvent, Qt, Signal
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QElapsedTimer, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from vmsnap_gui.jobs import lane_of
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.views.gentle_import import GentleImport
-from vmsnap_gui.views.legend import Legend
+from vmsnap_gui.views.map_panel import MapPanel
 from vmsnap_gui.views.page_colours import entropy_colours, kind_colours
 
 if TYPE_CHECKING:
@@ -28,10 +17,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from PySide6.QtGui import QColor, QPalette
 
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.models.page_cells import BlockPages
-    from vmsnap_gui.views.page_map import PageMap
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
 _KIND, _ENTROPY = 0, 1
@@ -39,7 +28,7 @@ _REDRAW_MS = 200
 """How often the map is drawn anew while the entropy comes in."""
 
 
-class PageMapPanel(QWidget):
+class PageMapPanel(MapPanel):
     """Shows one block at a time.
 
     Signals:
@@ -49,29 +38,18 @@ class PageMapPanel(QWidget):
     page_chosen = Signal(object)
 
     def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("page_map_panel")
-        self.map: PageMap | None = None
+        super().__init__("page_map", jobs, parent)
+        self._waiting.setText(self.tr("Preparing the page map"))
         self.mode = QComboBox()
-        self.legend = Legend("page_legend", self)
-        self._jobs = jobs
-        self._wanted = False
-        self._waiting = QLabel(self.tr("Preparing the page map"), alignment=Qt.AlignmentFlag.AlignCenter)
-        self._import = GentleImport("pyqtgraph", self)
-        self._import.finished.connect(self._make_map)
-        self._import.failed.connect(lambda error: self._waiting.setText(words.visible(str(error))))
         self._path: Path | None = None
         self._index: RamIndex | None = None
         self._block: RamBlock | None = None
         self._pages: BlockPages | None = None
-        self._current = 0
         self._job: Job | None = None
         self._computed = ""  # the name of the block that the job is for
         self._drawn = QElapsedTimer()
         self._entropy: dict[str, NDArray[np.float32]] = {}
-        self._about = QLabel()
         self._cancel = QPushButton(self.tr("Cancel"))
-        self._stack = QStackedWidget()
         self._lay_out()
         self.mode.currentIndexChanged.connect(self._show_mode)
         self._cancel.clicked.connect(lambda: self.mode.setCurrentIndex(_KIND))
@@ -97,10 +75,7 @@ class PageMapPanel(QWidget):
 
     def set_current(self, page: int) -> None:
         """Mark a page, and say what it is."""
-        self._current = page
-        if self.map is not None:
-            self.map.set_current(page)
-        self._say()
+        self._mark(page)
 
     def describe(self, page: int) -> str:
         """Say what the pages of the point of a page are."""
@@ -121,39 +96,21 @@ class PageMapPanel(QWidget):
             parts.append(self.tr("%1 bits per byte").replace("%1", f"{float(bits[point]):.2f}"))
         return " · ".join(parts)
 
-    def prepare(self) -> None:
-        """Import pyqtgraph, unless that is done: the map will be wanted."""
-        if not self._wanted:
-            self._wanted = True
-            self._jobs.import_module("numpy", lambda _module: self._import.start())
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Override QWidget::changeEvent: take up a new palette."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_waiting"):
-            self._show_legend()
-
     def _lay_out(self) -> None:
         self.mode.setObjectName("page_map_mode")
         self.mode.setAccessibleName(self.tr("What the page map shows"))
         self.mode.addItem(self.tr("Kind of page"))
         self.mode.addItem(self.tr("Entropy"))
         self._cancel.setObjectName("entropy_cancel")
-        self._about.setObjectName("page_about")
         self._about.setContentsMargins(8, 2, 8, 4)
-        self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._progress = QLabel()
         self._progress.setObjectName("entropy_progress")
-        for label in (self._waiting, self._about, self._progress):
-            label.setTextFormat(Qt.TextFormat.PlainText)
+        self._progress.setTextFormat(Qt.TextFormat.PlainText)
         line = QHBoxLayout()
         line.setContentsMargins(8, 5, 8, 5)
         line.addWidget(self.mode)
         line.addWidget(self._progress, 1)
         line.addWidget(self._cancel)
-        self._waiting.setObjectName("page_map_waiting")
-        self._stack.addWidget(self._waiting)
-        self._stack.setMinimumHeight(self.fontMetrics().height() * 5)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -166,20 +123,14 @@ class PageMapPanel(QWidget):
         layout.addWidget(self._about)
         self._cancel.hide()
 
-    def _make_map(self) -> None:
-        from vmsnap_gui.views.page_map import PageMap
-
-        gc.freeze()  # as in the inspector: pyqtgraph stays
-        self.map = PageMap(self.describe, self)
-        self.map.setAccessibleName(self.tr("Page map"))
-        self.map.page_chosen.connect(self._chosen)
-        self._stack.addWidget(self.map)
-        self._stack.setCurrentWidget(self.map)
-        QWidget.setTabOrder(self.mode, self.map)
-        if self._pages is not None:
-            self.map.show_pages(self._pages)
-            self.map.set_current(self._current)
-            self._show_mode()
+    def _fill_map(self) -> None:
+        if self.map is not None:
+            self.map.setAccessibleName(self.tr("Page map"))
+            QWidget.setTabOrder(self.mode, self.map)
+            if self._pages is not None:
+                self.map.show_pages(self._pages)
+                self.map.set_current(self._current)
+                self._show_mode()
 
     def _chosen(self, page: int) -> None:
         self._current = page
@@ -250,20 +201,17 @@ class PageMapPanel(QWidget):
         self._ended()
         self._progress.setText(words.visible(str(error)))
 
-    def _say(self) -> None:
-        text = self.describe(self._current)
-        self._about.setText(text)
-        if self.map is not None:
-            self.map.setAccessibleDescription(text)
-
     def _show_legend(self) -> None:
         if self._pages is None:
             return
         if self.mode.currentIndex() == _ENTROPY:
             self.legend.show_scale(entropy_colours(64), self.tr("0 bits"), self.tr("8 bits per byte"))
             return
-        colours, counts = kind_colours(self.palette()), self._pages.counts
+        colours, counts = self._colours(self.palette()), self._pages.counts
         names = self._kinds()
         self.legend.show_entries(
             [(colours[kind], f"{names[kind]} {numbers.count(counts[kind])}") for kind in (3, 2, 1, 0)]
         )
+
+    def _colours(self, palette: QPalette) -> list[QColor]:
+        return kind_colours(palette)

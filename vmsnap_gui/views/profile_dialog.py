@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from vmsnap_gui.models import words
 from vmsnap_gui.models.plan_rows import Note, Row, Tone
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.plan_view import FileTable, NoteList, button_row

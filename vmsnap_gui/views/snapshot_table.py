@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QItemSelectionModel, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QMenu, QStackedWidget, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtGui import QFont, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, SnapshotModel, snapshot_json
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.action_making import context_menu, view_action
 from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
 
@@ -128,19 +129,10 @@ class SnapshotTable(QWidget):
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
     def _make_actions(self) -> None:
-        self.copy_value = QAction(self.tr("&Copy value"), self)
-        self.copy_value.setObjectName("copy_value")
-        self.copy_value.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
-        self.copy_value.triggered.connect(self._copy_value)
-        self.copy_row = QAction(self.tr("Copy &row"), self)
-        self.copy_row.setObjectName("copy_row")
-        self.copy_row.triggered.connect(self._copy_row)
-        self.copy_json = QAction(self.tr("Copy as &JSON"), self)
-        self.copy_json.setObjectName("copy_json")
-        self.copy_json.triggered.connect(self._copy_json)
-        for action in (self.copy_value, self.copy_row, self.copy_json):
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-            self.table.addAction(action)
+        table, copy = self.table, QKeySequence.StandardKey.Copy
+        self.copy_value = view_action(table, "copy_value", self.tr("&Copy value"), copy, self._copy_value)
+        self.copy_row = view_action(table, "copy_row", self.tr("Copy &row"), None, self._copy_row)
+        self.copy_json = view_action(table, "copy_json", self.tr("Copy as &JSON"), None, self._copy_json)
 
     def add_column(self, title: str) -> None:
         """Add a column for a field, as wide as its title wants."""
@@ -239,13 +231,10 @@ class SnapshotTable(QWidget):
         return "image", self.tr("%1 holds no snapshots").replace("%1", name), text
 
     def _show_menu(self, place: QPoint) -> None:
-        if not self.table.indexAt(place).isValid():
-            return
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions([self.copy_value, self.copy_row, self.copy_json])
-        self.menu_wanted.emit(menu)
-        menu.popup(self.table.viewport().mapToGlobal(place))
+        if self.table.indexAt(place).isValid():
+            menu = context_menu(self, [self.copy_value, self.copy_row, self.copy_json])
+            self.menu_wanted.emit(menu)
+            menu.popup(self.table.viewport().mapToGlobal(place))
 
     def _copy_value(self) -> None:
         index = self.table.currentIndex()

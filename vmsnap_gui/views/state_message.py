@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from vmsnap_gui.models import words
 from vmsnap_gui.reading import DiskOnly
-from vmsnap_gui.session import sentence
+from vmsnap_gui.telling import sentence
 
 if TYPE_CHECKING:
     from vmsnap_gui.session import Session

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.description import PAGE_SIZES, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.sections import SectionType, subsection_header
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.vmstate.wire import Input
 
 _MAX_SUBSECTIONS = 64
 _MAX_CAPABILITIES = 256
@@ -54,10 +55,8 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
         StreamError: the stream ends within the machine type, or its length is absurd.
     """
     reader = Reader(view, offset + 1)
-    length = reader.u32()
-    if length > _MAX_NAME:
-        raise StreamError(f"the machine type's name would be {length} bytes long", offset=offset + 1)
-    machine = text(reader.bytes(length))
+    name = _machine(reader)
+    machine, length = text(name), len(name)
     layout, names = list[VMStateDescription](), list[str]()
     problem = page_size = None
     while reader.peek(1) == bytes([SectionType.SUBSECTION.value]):
@@ -89,7 +88,44 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
     return Configuration(machine, page_size, frozenset(names), root, problem)
 
 
-def _subsection(reader: Reader, known: VMStateDescription | None) -> VMStateDescription | None:
+def skip_configuration(stream: Input) -> str:
+    """Move over the configuration section that a stream stands on; returns the machine type.
+
+    Raises:
+        StreamError: the stream ends within it, a length is absurd, or a subsection is not known.
+    """
+    stream.u8()
+    machine = text(_machine(stream))
+    while stream.ahead(1)[:1] == bytes([SectionType.SUBSECTION.value]):
+        start = stream.position
+        if _subsection(stream, None) is None:
+            raise StreamError("a subsection of the configuration is not known", offset=start)
+    return machine
+
+
+def _machine(reader: Input) -> bytes:
+    """Read the machine type's name, which follows the section's type byte."""
+    at = reader.position
+    length = reader.u32()
+    if length > _MAX_NAME:
+        raise StreamError(f"the machine type's name would be {length} bytes long", offset=at)
+    return reader.bytes(length)
+
+
+def without_capabilities(configuration: Field, data: bytes, dropped: frozenset[str]) -> bytes:
+    """Return a configuration section's bytes without some capabilities; `configuration` is its tree."""
+    for node in configuration.children:
+        if node.name == "configuration/capabilities":
+            start = node.offset - configuration.offset
+            head = subsection_header(node.name, 1)
+            had = _capabilities(data[start + len(head) : start + node.size])
+            names = [name.encode() for name in had if name not in dropped]
+            body = len(names).to_bytes(4, "big") + b"".join(bytes([len(name)]) + name for name in names)
+            return data[:start] + (head + body if names else b"") + data[start + node.size :]
+    return data
+
+
+def _subsection(reader: Input, known: VMStateDescription | None) -> VMStateDescription | None:
     """Read a subsection's header and move past its payload; None where its layout is not known."""
     reader.u8()
     name = reader.counted()
@@ -104,12 +140,10 @@ def _subsection(reader: Reader, known: VMStateDescription | None) -> VMStateDesc
         count = reader.u32()
         if count > _MAX_CAPABILITIES:
             raise StreamError(f"the stream claims {count} capabilities", offset=at)
-        sizes = []
-        for _ in range(count):
-            sizes.append(1 + len(reader.bytes(reader.u8())))
-        reader.position = at
+        sizes = [1 + len(reader.bytes(reader.u8())) for _ in range(count)]
         items = (VMStateField("capabilities", "capability", size, is_array=True) for size in sizes)
         fields = (VMStateField("caps_count", "uint32", 4), *items)
+        return VMStateDescription(name, version, fields)
     else:
         same = [s for s in known.subsections if s.name == name] if known is not None else []
         if not same:

@@ -25,6 +25,7 @@ _INTEGERS = {
         ("", 8, "b"), ("", 16, "h"), ("", 32, "i"), ("", 64, "q"),
         ("u", 8, "B"), ("u", 16, "H"), ("u", 32, "I"), ("u", 64, "Q"),
     )},
+    "(uint8)": "B", "(uint16)": "H", "(uint32)": "I", "(uint64)": "Q",  # of a layout that tells sizes, but no types
     "timer": "q",  # nanoseconds of the VM clock; -1 = not armed
     "int64 equal": "Q",  # what QEMU calls vmstate_info_uint64_equal; there is no signed one
 }  # fmt: skip
@@ -32,6 +33,9 @@ _FLOATS = {"float64": "d", "CPU_Double_U": "d"}
 _NULL_MARKER = 0x30  # VMS_NULLPTR_MARKER, ASCII "0"
 _PTR_MARKER = "ptr-marker"  # what QEMU 11 calls a nullptr, and the byte before a pointer that loading allocates
 _VALID_MARKER = 0x31  # VMS_MARKER_PTR_VALID, ASCII "1": the pointer's object follows
+MARKED = "(list)"
+"""The type of hand-written lists: slirp writes 42 before each connection, SCSI 1 or 2 before each request."""
+
 _MAX_EMPTY = 4096  # elements without bytes cost nothing in the stream, so bound them here
 
 
@@ -107,7 +111,7 @@ class Elements(Sequence[Field]):
 
     def runs(self) -> list[tuple[int, int, VMStateField]]:
         """Return (first index, count, description) of each run of elements that are laid out alike."""
-        ends = [*self._firsts[1:], self._count]
+        ends = [*self._firsts[1:], self._count][: len(self._runs)]
         return [(run.first, end - run.first, run.field) for run, end in zip(self._runs, ends, strict=True)]
 
     def scalars(self) -> list[int | float | bool] | None:
@@ -287,15 +291,21 @@ class Decoder:
         return self.leaf(name, field.type, Kind.BUFFER, start, end)
 
     def _marker(self, position: int) -> Field:
-        return self.leaf("(marker)", "(marker)", Kind.FRAME, position, position + 1)
+        node = self.leaf("(marker)", "(marker)", Kind.FRAME, position, position + 1)
+        node.value = self.data[position : position + 1]  # hand-written lists have others than 1, so keep it for saving
+        return node
 
     def _list(self, field: VMStateField, name: str, start: int, end: int) -> Field:
-        """A qtailq or qlist: for each element a byte 1 and its struct, then a byte 0."""
+        """A qtailq or qlist: for each element a byte 1 and its struct, then a byte 0.
+
+        Hand-written lists are of the same form, but have other bytes than 1, too.
+        """
         node = self._container(field, name, Kind.ARRAY, start)
         children: list[Field] = []
         position = start
         for number, nested in enumerate(field.nested):
-            if position >= end or self.data[position] != 1:
+            marker = self.data[position] if position < end else 0
+            if not marker or (marker != 1 and field.type != MARKED):
                 break
             children.append(self._marker(position))
             part, reached = self.description(nested, position + 1, end)
@@ -379,6 +389,7 @@ _CONTAINERS: dict[str, Callable[[Decoder, VMStateField, str, int, int], Field]] 
     "tmp": Decoder._struct,
     "qtailq": Decoder._list,
     "qlist": Decoder._list,
+    MARKED: Decoder._list,
     "gtree": Decoder._tree,
     "nullptr": Decoder._nullptr,
     _PTR_MARKER: Decoder._nullptr,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Values = Mapping[str, int | bytes]
     Exists = Callable[[Values, int], bool]
+    PreSave = Callable[[Mapping[str, Any]], dict[str, Any]]
+    PostSave = Callable[[Mapping[str, Any]], None]
+    Needed = Callable[[Mapping[str, Any]], bool]
     Count = int | str | Callable[[Values, int], int]
+    LoadOld = Callable[[bytes, int], tuple["VMStateField", ...]]
+    PreLoad = Callable[[dict[str, int | bytes]], None]
+    PostLoad = Callable[[Values, int], None]
+
+TEXT_LENGTHS = {"capability": 1, "str": 4}
+"""Types of text, with the bytes of the length that stands before it."""
 
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
@@ -28,6 +38,22 @@ class Weight:
 
     fields: int
     excess: int
+
+
+class Pointers(enum.Enum):
+    """What stands in the stream for pointers to structs."""
+
+    NONE = "none"  # the structs themselves
+    NULLABLE = "nullable"  # the struct, or ASCII 0 for NULL (arrays of pointers since QEMU 2.12)
+    MARKED = "marked"  # ASCII 1 and the struct, or ASCII 0 (pointers that loading allocates, since QEMU 11)
+
+
+class Doubt(enum.Enum):
+    """How sure the count (or size) of a field in a general description is."""
+
+    NONE = "none"
+    SLIGHT = "slight"  # it is nearly always right
+    FULL = "full"  # anything may be
 
 
 def _sum(parts: Iterable[Weight]) -> Weight:
@@ -57,6 +83,12 @@ class VMStateField:
         exists: savevm's field_exists: whether it is there, by the fields before it and the stream's version.
         count_from: The field, by name, that holds the count, or what computes it; `count` means nothing then.
         size_from: The same for the size of a buffer, which is multiplied by `multiply`.
+        expected: The value that it must have (savevm's `*_equal`), where that is known.
+        pointers: What stands for pointers to structs.
+        struct_version: That of a vstruct's fields, which is not its description's; None for the description's.
+        maybe: Whether it is there is not told (what savevm asks is code): `exists` and `version_id` are only likely.
+        doubt: Whether `count` (or, where that has no sense, `size`) is only the likeliest: `fitting` finds what fits.
+        sizes: Other sizes that are likely.
     """
 
     name: str
@@ -70,6 +102,12 @@ class VMStateField:
     count_from: Count | None = None
     size_from: Count | None = None
     multiply: int = 1
+    expected: int | None = None
+    pointers: Pointers = Pointers.NONE
+    struct_version: int | None = None
+    maybe: bool = False
+    doubt: Doubt = Doubt.NONE
+    sizes: tuple[int, ...] = ()
 
     @property
     def total(self) -> int:
@@ -94,6 +132,15 @@ class VMStateDescription:
         fields: In stream order.
         subsections: In stream order, after the fields; of a general description those that may be there.
         minimum_version_id: The oldest version that a general description can read.
+        load_old: savevm's load_state_old, which reads versions from `minimum_version_id_old` on that are older than
+            that: from the bytes of the section and the version it makes the fields, concrete ones.
+        minimum_version_id_old: The oldest version that `load_old` reads.
+        pre_load: Called before loading with the values of the fields around, where it may put values of its own:
+            what fields without a value take for it.
+        post_load: Called after loading with the values and the version; raises StreamError to refuse them.
+        pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
+        post_save: Called after saving with the values.
+        needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
     """
 
     name: str
@@ -101,6 +148,13 @@ class VMStateDescription:
     fields: tuple[VMStateField, ...] = ()
     subsections: tuple[VMStateDescription, ...] = ()
     minimum_version_id: int = 0
+    load_old: LoadOld | None = None
+    minimum_version_id_old: int = 0
+    pre_load: PreLoad | None = None
+    post_load: PostLoad | None = None
+    pre_save: PreSave | None = None
+    post_save: PostSave | None = None
+    needed: Needed | None = None
 
     @property
     def payload_size(self) -> int:

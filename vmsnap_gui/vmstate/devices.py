@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
@@ -9,26 +10,35 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.layouts import Layouts, register_width
+from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
+from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
-from vmsnap_gui.vmstate.tail import Tail, TailWalk, find_tail, tail_at
+from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, tail_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.configuration import Configuration
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
-MAGIC = b"QEVM"
 _HELD = 64 << 20  # sections above this are shown without holding their bytes
 
 
-def open_state(view: ByteView, *, forward: bool = False, progress: Progress | None = None) -> VMState:
+def open_state(
+    view: ByteView,
+    *,
+    forward: bool = False,
+    layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None,
+    progress: Progress | None = None,
+) -> VMState:
     """Find the sections of the savevm stream in `view`.
 
     By the tail this reads only the stream's ends, whatever the size of RAM; the forward walk, taken where there is no
@@ -37,13 +47,14 @@ def open_state(view: ByteView, *, forward: bool = False, progress: Progress | No
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
+        layouts: Asked, where the stream does not describe all of its devices, for layouts of its machine type.
         progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
     Raises:
         StreamError: this is no savevm stream, or one of an obsolete or unknown version.
         ImageError: the file below cannot be read.
     """
-    state = VMState(view)
+    state = VMState(view, layouts)
     state._open(forward, progress)
     return state
 
@@ -66,8 +77,9 @@ class VMState:
         end: Offset after the stream's last byte that was understood.
     """
 
-    def __init__(self, view: ByteView) -> None:
+    def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
         self.view = view
+        self._sources = layouts
         self.machine: str | None = None
         self.configuration: Field | None = None
         self.located = Located.FORWARD
@@ -81,6 +93,8 @@ class VMState:
         self._configuration: Configuration | None = None
         self._tail: Tail | None = None
         self._first = 8
+        self._mapped = False
+        self._walked: tuple[Section, ...] | None = None
         self._descriptions: dict[int, DeviceDescription] = {}
         self._index: RamIndex | None = None
 
@@ -137,25 +151,66 @@ class VMState:
             Cancelled: by `progress`.
         """
         if self._index is None:
-            parser = self._parser(progress)
-            walk = self._walk(parser, self._devices())
-            end = sum(self.unwalked) if self.unwalked is not None else None
-            sections: list[Section] = []
-            stopped = None
-            try:
-                for section in walk.walk(end):
-                    sections.append(section)
-            except StreamError as error:
-                stopped = str(error)
-            self._keep_index(parser, _ram_problem(sections, stopped))
+            with contextlib.suppress(StreamError):  # the index says it
+                for _ in self.walked(progress):
+                    pass
         assert self._index is not None
         return self._index
 
-    def _walk(self, ram: RamTable, devices: Devices) -> ForwardWalk:
+    def walked(self, progress: Progress | None = None) -> Iterator[Section]:
+        """Yield all sections and commands in stream order; what opening left unwalked is read now.
+
+        Raises:
+            StreamError: a section cannot be framed, and no section after it was found again.
+            ImageError: the file below cannot be read.
+            Cancelled: by `progress`.
+        """
+        if self._walked is None and self.located is Located.FORWARD:
+            self._walked = tuple(sorted((*self.sections, *self.commands), key=lambda section: section.offset))
+        if self._walked is not None:
+            yield from self._walked
+            return
+        parser = self._parser(progress)
+        walk = self._walk(parser, self._devices())
+        sections: list[Section] = []
+        try:
+            for section in walk.walk(sum(self.unwalked) if self.unwalked is not None else None):
+                sections.append(section)
+                yield section
+        except StreamError as error:
+            self._keep_index(parser, _ram_problem(sections, str(error)))
+            raise
+        self._keep_index(parser, _ram_problem(sections, None))
+        late = [section for section in self.sections if section.offset >= walk.position]
+        self._walked = (*sections, *late)
+        yield from late
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether RAM lies at places of its own in the file (mapped-ram), so that its section cannot be copied."""
+        return self._mapped
+
+    @property
+    def footers(self) -> bool:
+        """Whether sections end with a footer."""
+        return any(s.size > s.payload_offset - s.offset + s.payload_size for s in self.sections)
+
+    @property
+    def description_text(self) -> bytes | None:
+        """The vmdesc's JSON, None where there is none that can be read."""
+        if self._tail is None:
+            return None
+        start = self._tail.desc_offset + VMDESC_HEADER
+        return self.view.read(start, self._tail.end - start)
+
+    def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:
         eof = self._tail.eof if self._tail is not None else None
+        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts or self._layouts(()))
+
+    def _layouts(self, sources: Sequence[LayoutSource]) -> Layouts | None:
         # A stream with a configuration section is of a QEMU that is newer than the layouts known here.
-        layouts = Layouts(self.view) if self._tail is None and self._configuration is None else None
-        return ForwardWalk(self.view, self._first, ram, devices, eof, layouts)
+        is_old = self._tail is None and self._configuration is None
+        return Layouts(self.view, sources, is_old=is_old) if is_old or sources else None
 
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
@@ -167,9 +222,11 @@ class VMState:
         # Here and not above: NumPy would be half the time that `vmsnap show` takes, which needs none of it.
         from vmsnap_gui.vmstate.ram_parser import RamParser
 
-        return RamParser(self.view, self._known_page_size(), capabilities=self._capabilities(), progress=progress)
+        return RamParser(self.view, self._known_page_size(), capabilities=self.capabilities, progress=progress)
 
-    def _capabilities(self) -> frozenset[str]:
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The migration capabilities that the stream names: source and target must share them."""
         return self._configuration.capabilities if self._configuration is not None else frozenset()
 
     def _known_page_size(self) -> int | None:
@@ -184,7 +241,7 @@ class VMState:
         return {key: tuple(same) for key, same in found.items()}
 
     def _open(self, forward: bool, progress: Progress | None) -> None:
-        self._check_magic()
+        check_start(self.view.read(0, min(8, self.view.size)))
         problems: list[Problem] = []
         try:
             self._tail = find_tail(self.view, progress)
@@ -204,16 +261,6 @@ class VMState:
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
-
-    def _check_magic(self) -> None:
-        head = self.view.read(0, min(8, self.view.size))
-        if len(head) < 8 or head[:4] != MAGIC:
-            raise StreamError("this is no VM state: it does not start with QEVM", offset=0)
-        version = int.from_bytes(head[4:], "big")
-        if version == 2:
-            raise StreamError("this VM state is of savevm version 2, which QEMU gave up in 2009", offset=4)
-        if version != 3:
-            raise StreamError(f"this VM state is of savevm version {version}; only version 3 is known", offset=4)
 
     def _read_configuration(self, problems: list[Problem]) -> None:
         reader = Reader(self.view, 8)
@@ -255,6 +302,7 @@ class VMState:
         self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
         self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
         self.ram_blocks = table.table
+        self._mapped = bool(table.mapped)
         first = walk.sections[0].offset if walk.sections else self._tail.eof
         self.unwalked = (position, first - position) if first > position else None
         self.end = self._tail.end
@@ -262,7 +310,7 @@ class VMState:
 
     def _head(self) -> tuple[list[Section], RamTable, int]:
         """Read the sections before the first page: commands, early devices, block table."""
-        table = RamTable(self.view, self._known_page_size(), capabilities=self._capabilities())
+        table = RamTable(self.view, self._known_page_size(), capabilities=self.capabilities)
         walk = self._walk(table, self._devices())
         head = list(walk.head())
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
@@ -271,7 +319,9 @@ class VMState:
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         parser = self._parser(progress)
         devices = self._devices()
-        walk = self._walk(parser, devices)
+        is_described = self._tail is not None and self._tail.desc.complete
+        layouts = self._layouts(self._sources(self.machine) if self._sources is not None and not is_described else ())
+        walk = self._walk(parser, devices, layouts)
         sections: list[Section] = []
         stopped: str | None = None
         try:
@@ -295,8 +345,10 @@ class VMState:
             if device is not None:
                 self._descriptions[section.offset] = device
         self._descriptions |= walk.described
-        problems += _width_notice(walk.described)
+        if layouts is not None:
+            problems += layouts.notices(walk.described)
         self.ram_blocks = parser.table
+        self._mapped = bool(parser.mapped)
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
         self._keep_index(parser, _ram_problem(sections, stopped))
@@ -313,15 +365,6 @@ class VMState:
         problems += [Problem(text, position) for text in self._tail.desc.problems]
         problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
         return True
-
-
-def _width_notice(described: dict[int, DeviceDescription]) -> list[Problem]:
-    """Say which register width was taken for the processors: nothing in such a stream tells it."""
-    for offset, device in described.items():
-        width = register_width(device)
-        if width is not None:
-            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
-    return []
 
 
 def _ram_problem(sections: list[Section], stopped: str | None) -> str | None:

@@ -6,9 +6,11 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.paths import find_field
 from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.wire import text
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.devices import VMState
@@ -117,8 +119,7 @@ def _decode(field: Field, data: bytes) -> Value:
     if field.kind is Kind.FLOAT:
         return float(struct.unpack(">d", data)[0])
     if field.kind is Kind.TEXT:
-        had = len(str(field.value).encode(errors="surrogateescape"))
-        return data[field.size - had :].decode(errors="replace")
+        return text(data[TEXT_LENGTHS[field.type] :])
     return data
 
 
@@ -171,7 +172,8 @@ def _buffer(field: Field, value: str) -> bytes:
 
 
 def _text(field: Field, value: str) -> bytes:
-    data, had = value.encode(), str(field.value).encode(errors="surrogateescape")
-    if len(data) != len(had):
-        raise EditError(f"{value!r} has {len(data)} bytes, but the text has {len(had)}, and a field keeps its length")
-    return (len(data)).to_bytes(field.size - len(had), "big") + data
+    width, data = TEXT_LENGTHS[field.type], value.encode()
+    had = field.size - width
+    if len(data) != had:
+        raise EditError(f"{value!r} has {len(data)} bytes, but the text has {had}, and a field keeps its length")
+    return len(data).to_bytes(width, "big") + data

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
+from vmsnap_gui.vmstate.refusals import UnknownSectionId
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
-from vmsnap_gui.vmstate.wire import Reader, StreamError
+from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ class ForwardWalk:
                 return
             kind = self._view.read(self.position, 1) if self.position < self._view.size else b""
             if not kind:
-                raise StreamError("the stream ends without its end mark", offset=self.position)
+                raise ShortRead("the stream ends without its end mark", offset=self.position)
             # After no section at all, a zero byte may as well be the inside of a damaged configuration.
             if kind[0] == SectionType.EOF.value and (self._borders.opened or self._borders.plausible(self.position)):
                 self.position += 1
@@ -144,6 +145,8 @@ class ForwardWalk:
                 problem = "the stream ends within this section"
             if claimed is not None and header.type is SectionType.FULL:
                 problem, bounded_by = misdescribed(claimed - payload, end - payload), None
+            elif self._is_found(header, payload, end):
+                bounded_by = None
         self.position = end + frame
         return Section(
             header.type, header.section_id, named.name, named.instance_id, named.version,
@@ -173,7 +176,7 @@ class ForwardWalk:
             return header
         opened = self._borders.opened.get(header.section_id)
         if opened is None:
-            raise StreamError(
+            raise UnknownSectionId(
                 f"a section part is for section id {header.section_id}, which nothing started", offset=start
             )
         return opened
@@ -201,7 +204,8 @@ class ForwardWalk:
     def _layout_end(self, named: Header, payload: int) -> int | None:
         """Return the end of the first layout after which a section follows, None without one.
 
-        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark.
+        Inside of zero bytes each place looks like the end mark, so that a section is believed rather than a mark, and
+        a mark only where no section follows it.
         """
         fitting: list[tuple[bool, int, DeviceDescription]] = []
         for description, end in self._layouts.fitting(named, payload) if self._layouts is not None else ():
@@ -216,9 +220,20 @@ class ForwardWalk:
                 break
         if not fitting:
             return None
-        _, end, description = min(fitting, key=lambda fit: fit[0])
+        doubtful, end, description = min(fitting, key=lambda fit: fit[0])
+        if doubtful and self._borders.next_header(end + 1, end + STEP) is not None:
+            return None
         self.described[payload - named.size] = description
         return end
+
+    def _is_found(self, header: Header, payload: int, end: int) -> bool:
+        """Tell whether a layout describes a section whose end was found, and keep it."""
+        if self._layouts is None or header.type is not SectionType.FULL:
+            return False
+        description = self._layouts.bounded(header, payload, end)
+        if description is not None:
+            self.described[payload - header.size] = description
+        return description is not None
 
     def _ram_end(self, kind: SectionType, named: Header, position: int) -> int:
         if kind is SectionType.START:

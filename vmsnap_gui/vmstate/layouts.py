@@ -1,33 +1,79 @@
-"""Which registered layout describes a section that its stream does not describe: the one that fits to the byte."""
+"""Which layout describes a section that its stream does not describe: the one that fits to the byte."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.resolving import ShortRead, resolve
-from vmsnap_gui.vmstate.wire import StreamError
+from vmsnap_gui.vmstate.resolving import Budget, resolve
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import VMStateDescription
+    from vmsnap_gui.vmstate.fitting import Fit
     from vmsnap_gui.vmstate.sections import Header
 
 _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 """Bytes to look at, step by step: most sections are short; the longest that is known (gus) has a MiB."""
 
+_MAX_FITTED = 4 << 20
+_BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
+_OLD_STEPS = 400_000  # fields looked at in sections of old machines: the richest that is known takes a tenth
+_STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSource:
+    """Layouts from outside of the stream that they are used for.
+
+    Attributes:
+        name: Where they are from, for people.
+        machine: The machine type that they are of, None where that is not known.
+        layouts: General descriptions by the section's name, and by that without its device's path.
+        has_types: Whether they tell the types of fields; QEMU's dumps do not.
+    """
+
+    name: str
+    machine: str | None
+    layouts: Mapping[str, tuple[VMStateDescription, ...]]
+    has_types: bool = True
+
+    def candidates(self, name: str) -> tuple[VMStateDescription, ...]:
+        """Return the layouts that a section of this name can have, the likelier first."""
+        of_device = self.layouts.get(name.rpartition("/")[2], ())
+        own = self.layouts.get(name, ())
+        return (*own, *(one for one in of_device if one not in own))
+
 
 class Layouts:
-    """Finds layouts for the sections of one stream; what it reads for that is bounded."""
+    """Finds layouts for the sections of one stream; what it reads and tries for that is bounded.
 
-    def __init__(self, view: ByteView) -> None:
+    Attributes:
+        is_old: Whether the layouts of old machines are looked at, too.
+        used: For each source by its name how many sections it describes.
+        decided: Decisions that were made by what fits.
+    """
+
+    def __init__(self, view: ByteView, sources: Sequence[LayoutSource], *, is_old: bool) -> None:
+        """Take where layouts may come from; those of old machines where `is_old` says that the stream is of one."""
         self._view = view
         self._readable = 8 * view.size + (64 << 20)
+        self._sources = sources
+        self.is_old = is_old
+        self._left = _STEPS
+        self._budget = Budget(_OLD_STEPS + view.size // 64)
+        self.used: dict[str, int] = {}
+        self.decided = 0
 
     def fitting(self, header: Header, payload: int) -> Iterator[tuple[DeviceDescription, int]]:
         """Yield what can describe the section whose payload starts at `payload`, with where it would end."""
+        if not self.is_old:
+            return
         # all of these take longer to import than to show a stream that describes itself
         from vmsnap_gui.vmstate.eras import candidates
 
@@ -41,7 +87,7 @@ class Layouts:
             short: list[VMStateDescription] = []
             for description in general:
                 try:
-                    concrete, size = resolve(description, data, 0, available, header.version)
+                    concrete, size = resolve(description, data, 0, available, header.version, budget=self._budget)
                 except ShortRead:
                     short.append(description)
                 except StreamError:
@@ -52,9 +98,69 @@ class Layouts:
                 return
             general = tuple(short)
 
+    def bounded(self, header: Header, payload: int, end: int) -> DeviceDescription | None:
+        """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""
+        length = min(end - payload + _BEYOND, self._view.size - payload)
+        candidates = [
+            (general, source)
+            for source in (*self._sources, *self._old(header.name))
+            for general in source.candidates(header.name)
+        ]
+        if not candidates or end - payload > _MAX_FITTED or self._readable < length:
+            return None
+        self._readable -= length
+        data = self._view.read(payload, length)
+        best: tuple[Fit, LayoutSource] | None = None
+        for found, source in self._fits(header, candidates, data, end - payload):
+            if best is None or (found.is_whole, -found.decided) > (best[0].is_whole, -best[0].decided):
+                best = found, source
+            if found.is_whole and not found.decided:
+                break
+        if best is None:
+            return None
+        fit, source = best
+        self.used[source.name] = self.used.get(source.name, 0) + 1
+        self.decided += fit.decided
+        return DeviceDescription(header.name, header.instance_id, fit.description)
 
-def register_width(description: DeviceDescription) -> int | None:
-    """Return the bytes of a register where `description` is that of an x86 processor, None for other devices."""
-    if description.name != "cpu":
-        return None
-    return next((field.size for field in description.description.fields if field.name == "env.eip"), None)
+    def _fits(
+        self, header: Header, candidates: Sequence[tuple[VMStateDescription, LayoutSource]], data: bytes, end: int
+    ) -> Iterator[tuple[Fit, LayoutSource]]:
+        from vmsnap_gui.vmstate.fitting import fit
+
+        for general, source in candidates:
+            budget = Budget(min(self._left, _STEPS // 4))
+            before = budget.steps
+            found = fit(general, data, end, header.version, budget)
+            self._left -= before - max(budget.steps, 0)
+            if found is not None:
+                yield found, source
+
+    def _old(self, name: str) -> Iterator[LayoutSource]:
+        if self.is_old:
+            from vmsnap_gui.vmstate.eras import candidates
+
+            yield LayoutSource("old machines", None, {name: candidates(name)})
+
+    def notices(self, described: Mapping[int, DeviceDescription]) -> list[Problem]:
+        """Say which sections are described from elsewhere, and what was decided by what fits.
+
+        Args:
+            described: What describes the stream's sections, by their offset.
+        """
+        notices = _width_notice(described) if self.is_old else []
+        if self.used:
+            uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in self.used.items())
+            decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
+            notices.append(Problem(f"the stream does not describe itself: {uses}{decided}", min(described)))
+        return notices
+
+
+def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:
+    """Say which register width was taken for the processors: nothing in such a stream tells it."""
+    for offset, device in described.items():
+        fields = device.description.fields if device.name == "cpu" else ()
+        width = next((field.size for field in fields if field.name == "env.eip"), None)
+        if width is not None:
+            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+    return []

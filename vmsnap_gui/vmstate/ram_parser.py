@@ -26,7 +26,7 @@ from vmsnap_gui.vmstate.ram_table import (
     ZERO,
     RamTable,
 )
-from vmsnap_gui.vmstate.wire import Reader, StreamError, text
+from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,11 +135,11 @@ class RamParser(RamTable):
         try:
             p, done = self._records(self._base, position - self._base, length - 7 if at_end else length - need, length)
         except (struct.error, IndexError) as error:
-            raise StreamError("the stream ends within a RAM section", offset=self.view.size) from error
+            raise ShortRead("the stream ends within a RAM section", offset=self.view.size) from error
         finally:
             self._flush()
         if p == position - self._base:
-            raise StreamError("the stream ends within a RAM section", offset=position)
+            raise ShortRead("the stream ends within a RAM section", offset=position)
         return self._base + p, done
 
     def _load(self, position: int, need: int) -> None:
@@ -178,7 +178,7 @@ class RamParser(RamTable):
                 if flags == hot_page:
                     place, after = base + p + 8, p + 8 + size
                     if after > length:
-                        raise StreamError("the stream ends within a page", offset=base + length)
+                        raise ShortRead("the stream ends within a page", offset=base + length)
                 else:
                     place, after = -1 - buffer[p + 8], p + 9
                 pages.append(header >> shift)
@@ -202,7 +202,7 @@ class RamParser(RamTable):
         while True:
             count = min(count, (length - p) // stride)
             if count < 1:
-                raise StreamError("the stream ends within a page", offset=base + length)
+                raise ShortRead("the stream ends within a page", offset=base + length)
             headers = np.ndarray((count,), ">u8", self._bytes, p, (stride,)).astype(np.uint64)
             unlike = (headers & np.uint64(mask)) != flags
             taken = int(unlike.argmax()) if unlike.any() else count
@@ -270,7 +270,7 @@ class RamParser(RamTable):
             self._flush()
             return self._encoded(base, p, page, kind, at)
         if p > length:
-            raise StreamError("the stream ends within a page", offset=base + length)
+            raise ShortRead("the stream ends within a page", offset=base + length)
         self._pages.append(page)
         self._places.append(place)
         return p
@@ -279,7 +279,7 @@ class RamParser(RamTable):
         length = self._bytes[p]
         name = bytes(self._bytes[p + 1 : p + 1 + length])
         if len(name) < length:
-            raise StreamError("the stream ends within the name of a block", offset=at)
+            raise ShortRead("the stream ends within the name of a block", offset=at)
         block = self._by_name.get(name) or self._by_name.get(text(name).encode())
         if block is not self._current:
             self._flush()
@@ -304,7 +304,7 @@ class RamParser(RamTable):
             if length > size + size // 8 + 64:
                 raise StreamError("a compressed page is longer than any page can get", offset=at)
         if p + length > len(self._bytes):
-            raise StreamError("the stream ends within a page", offset=self.view.size)
+            raise ShortRead("the stream ends within a page", offset=self.view.size)
         if kind == XBZRLE:
             step = self.steps.add_delta(base + p, int(block.locations[page]))
         else:

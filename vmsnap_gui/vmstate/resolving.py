@@ -6,26 +6,41 @@ the stream's; a struct inside has its own description's version; subsections fol
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import scalar_type
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
-from vmsnap_gui.vmstate.wire import StreamError, text
+from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.fields import Kind
+from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import Count, Values
+    from vmsnap_gui.vmstate.fitting import Guide
 
 _SUBSECTION = 0x05
 _MAX_KEPT = 4096  # bytes of a buffer that a later field may ask about: a PCI configuration space is the largest
 _MAX_EMPTY = 4096  # elements without bytes: the stream's length does not bound their number
+_MAX_DEPTH = 48  # structs and subsections in each other; QEMU's deepest is below 10
+_STRUCTS = ("struct", "vstruct", "tmp")
+_LISTS = ("qtailq", "qlist", MARKED)
+_NULL, _VALID = 0x30, 0x31  # VMS_MARKER_PTR_NULL and VMS_MARKER_PTR_VALID
 
-
-class ShortRead(StreamError):
-    """The bytes end before the description does."""
+_Found = tuple[list[VMStateField], dict[str, int | bytes], int]
+"""The concrete fields that one field becomes, what later fields can ask about, and where it ends."""
 
 
 def resolve(
-    description: VMStateDescription, data: bytes, position: int, end: int, version: int
+    description: VMStateDescription,
+    data: bytes,
+    position: int,
+    end: int,
+    version: int,
+    guide: Guide | None = None,
+    *,
+    budget: Budget | None = None,
+    loading: bool = True,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -35,44 +50,109 @@ def resolve(
         position: Where its payload starts.
         end: Where it ends at the latest.
         version: The stream's version of the section.
+        guide: Decides what the description leaves open; without one it has what is likeliest.
+        budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
+        loading: Whether post_load hooks are called: not by who only wants to know the layout.
 
     Returns:
         The concrete description, and how many bytes it covers.
 
     Raises:
         ShortRead: it goes on after `end`.
-        StreamError: it does not fit: another version, a subsection of one that is not known.
+        StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
-    if version > description.version_id:
-        raise StreamError(f"version {version} of {description.name!r} is newer than {description.version_id}")
-    if version < description.minimum_version_id:
-        raise StreamError(f"version {version} of {description.name!r} is older than {description.minimum_version_id}")
-    concrete, _, reached = _Resolver(data, end).description(description, position, version, {})
+    resolver = _Resolver(data, end, guide, budget, loading=loading)
+    concrete, _, reached = resolver.description(description, position, version, {})
     return concrete, reached - position
 
 
+class Exhausted(StreamError):
+    """A layout took more work than it is worth."""
+
+
+class Budget:
+    """Work that is left, in fields looked at."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def take(self, count: int) -> None:
+        """Count work; raises Exhausted."""
+        self.steps -= count
+        if self.steps < 0:
+            raise Exhausted("no layout was found in reasonable time")
+
+
 class _Resolver:
-    def __init__(self, data: bytes, end: int) -> None:
+    def __init__(self, data: bytes, end: int, guide: Guide | None, budget: Budget | None, *, loading: bool) -> None:
         self._data = data
         self._end = end
+        self._guide = guide
+        self._budget = budget
+        self._loading = loading
+        self._depth = 0
 
     def description(
         self, general: VMStateDescription, position: int, version: int, around: Values
     ) -> tuple[VMStateDescription, dict[str, int | bytes], int]:
         """Return the concrete description, the values of its own fields, and where it ends."""
-        own: dict[str, int | bytes] = {}
+        _check_version(general, version, position)
+        if self._depth > _MAX_DEPTH:
+            raise StreamError(f"{general.name!r} nests deeper than any device", offset=position)
+        if version < general.minimum_version_id:
+            return self._old(general, position, version)
+        self._depth += 1
         values = dict(around)
+        if self._budget is not None:
+            self._budget.take(1 + len(general.fields))
+        if self._guide is not None:
+            self._guide.step()
+            self._guide.enter()
+        fields, own, position = self._fields(general, position, version, values)
+        subsections, position = self._subsections(general, position, values)
+        if general.post_load is not None and self._loading:
+            general.post_load(values, version)
+        if self._guide is not None:
+            self._guide.leave()
+        self._depth -= 1
+        return VMStateDescription(general.name, version, tuple(fields), subsections), own, position
+
+    def _old(
+        self, general: VMStateDescription, position: int, version: int
+    ) -> tuple[VMStateDescription, dict[str, int | bytes], int]:
+        """Read what load_state_old reads; vmstate_load_state looks for no subsections then, nor calls post_load."""
+        assert general.load_old is not None  # the version was checked
+        fields = general.load_old(self._data[position : self._end], version)
+        position += sum(field.total for field in fields)
+        if position > self._end:
+            raise ShortRead(f"short read of {general.name!r}", offset=position)
+        return VMStateDescription(general.name, version, fields), {}, position
+
+    def _fields(
+        self, general: VMStateDescription, position: int, version: int, values: dict[str, int | bytes]
+    ) -> _Found:
+        """Return the concrete fields; `values` are those around, and get those that are read."""
+        own: dict[str, int | bytes] = {}
+        if general.pre_load is not None:
+            general.pre_load(values)
         fields: list[VMStateField] = []
         for field in general.fields:
-            present = field.version_id <= version if field.exists is None else field.exists(values, version)
-            if not present:
+            if not self._is_there(field, values, version):
                 continue
             found, read, position = self._field(field, position, version, values)
             fields += found
             own |= read
             values |= read
-        subsections, position = self._subsections(general, position, values)
-        return VMStateDescription(general.name, version, tuple(fields), subsections), own, position
+            if self._guide is not None:
+                self._guide.saw(read.values())
+        return fields, own, position
+
+    def _is_there(self, field: VMStateField, values: Values, version: int) -> bool:
+        there = field.version_id <= version if field.exists is None else field.exists(values, version)
+        if self._guide is None:
+            return there
+        self._guide.step()
+        return self._guide.is_there(there) if field.maybe else there
 
     def _subsections(
         self, general: VMStateDescription, position: int, values: Values
@@ -87,75 +167,150 @@ class _Resolver:
             if body > self._end:
                 raise ShortRead(f"short read of {subsection.name!r}", offset=position)
             version = int.from_bytes(self._data[body - 4 : body], "big")
-            if version > subsection.version_id:
-                raise StreamError(f"version {version} of {subsection.name!r} is newer than {subsection.version_id}")
             concrete, _, position = self.description(subsection, body, version, values)
             found.append(concrete)
         return tuple(found), position
 
-    def _field(
-        self, field: VMStateField, position: int, version: int, values: Values
-    ) -> tuple[list[VMStateField], dict[str, int | bytes], int]:
-        count = field.count if field.count_from is None else _number(field.count_from, values, version)
-        if field.type == "struct":
-            return self._structs(field, count, position, values)
-        if field.type == "qtailq":
+    def _field(self, field: VMStateField, position: int, version: int, values: Values) -> _Found:
+        if field.type in _LISTS:
             return self._list(field, position, values)
-        size = field.size
-        if field.size_from is not None:
-            size = field.multiply * _number(field.size_from, values, version)
+        count = field.count if field.count_from is None else _number(field.count_from, values, version)
+        asking = self._asking(field)
+        if asking is not None and _is_counted(field):
+            count = asking.number(count, (), field.doubt)
+            field = field if field.is_array or count == 1 else replace(field, is_array=True)
+        if field.type in _STRUCTS and field.nested:
+            return self._structs(field, count, position, values)
+        size = self._size(field, position, version, values)
         end = position + size * count
         if count < 0 or size < 0 or end > self._end:
             raise ShortRead(f"short read of {field.name!r}", offset=position)
+        if asking is not None:
+            asking.measured(asking.asked, size if _is_counted(field) else 1)
         concrete = VMStateField(field.name, field.type, size, count, field.is_array)
-        read: dict[str, int | bytes] = {}
-        scalar = scalar_type(field.type)
-        if not field.is_array and scalar is not None:
-            read[field.name] = int(scalar.unpack(self._data, position)[0])
-        elif not field.is_array and size <= _MAX_KEPT:
-            read[field.name] = self._data[position:end]
-        return [concrete], read, end
+        return [concrete], self._read(field, position, end), end
 
-    def _structs(
-        self, field: VMStateField, count: int, position: int, values: Values
-    ) -> tuple[list[VMStateField], dict[str, int | bytes], int]:
-        nested = field.nested[0]
+    def _asking(self, field: VMStateField) -> Guide | None:
+        """Return whom to ask for a field's count or size, None where nothing is open."""
+        is_told = field.type in TEXT_LENGTHS or field.count_from is not None or field.size_from is not None
+        return None if self._guide is None or is_told or not self._guide.asks(field.doubt) else self._guide
+
+    def _size(self, field: VMStateField, position: int, version: int, values: Values) -> int:
+        """Return how many bytes each element has."""
+        width = TEXT_LENGTHS.get(field.type)
+        if width is not None:
+            return width + int.from_bytes(self._data[position : position + width], "big")
+        if field.size_from is not None:
+            return field.multiply * _number(field.size_from, values, version)
+        asking = self._asking(field)
+        if asking is not None and not _is_counted(field):
+            return asking.number(field.size, field.sizes, field.doubt)
+        return field.size
+
+    def _read(self, field: VMStateField, position: int, end: int) -> dict[str, int | bytes]:
+        """Return what later fields can ask about."""
+        scalar = scalar_type(field.type)
+        if field.is_array or (scalar is None and end - position > _MAX_KEPT):
+            return {}
+        if scalar is not None and scalar.kind is Kind.FLOAT:
+            return {}  # nothing depends on one, and it may be no number
+        if scalar is None or scalar.size != end - position:
+            return {field.name: self._data[position:end]}
+        value = int(scalar.unpack(self._data, position)[0])
+        if field.expected is not None and value != field.expected:
+            raise ValueMismatch(f"{field.name} is {value}, but must be {field.expected}", offset=position)
+        return {field.name: value}
+
+    def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
+        start, asking = position, self._asking(field)
+        asked = asking.asked if asking is not None else 0
         if not field.is_array:
-            concrete, own, end = self.description(nested, position, nested.version_id, values)
-            read = {f"{field.name}.{name}": value for name, value in own.items()}
-            return [VMStateField(field.name, field.type, end - position, nested=(concrete,))], read, end
-        runs: list[tuple[VMStateDescription, int, int]] = []
+            parts, read, end = self._element(field, position, values)
+            if asking is not None:
+                asking.measured(asked, end - position)
+            return parts, {f"{field.name}.{name}": value for name, value in read.items()}, end
+        fields: list[VMStateField] = []
+        if self._guide is not None:
+            self._guide.arrays += 1
         for _ in range(count):
             if position >= self._end:
                 raise ShortRead(f"short read of {field.name!r}", offset=position)
-            concrete, _, end = self.description(nested, position, nested.version_id, values)
-            number = 1
+            parts, _, end = self._element(field, position, values)
             if end == position and count > _MAX_EMPTY:
                 raise StreamError(f"{count} elements of {field.name!r} without bytes", offset=position)
-            if runs and runs[-1][0] == concrete:
-                number += runs.pop()[2]
-            runs.append((concrete, end - position, number))
             position = end
-        fields = [
-            VMStateField(field.name, field.type, size, number, is_array=True, nested=(concrete,))
-            for concrete, size, number in runs
-        ]
+            for part in parts:
+                _add_to_run(fields, part)
+        if self._guide is not None:
+            self._guide.arrays -= 1
+        if asking is not None:
+            one = sum(part.total for part in field.nested[0].fields)  # where there is none to be measured
+            asking.measured(asked, (position - start) // count if count > 0 else one)
         return fields or [VMStateField(field.name, field.type, 0, 0, is_array=True)], {}, position
 
-    def _list(
-        self, field: VMStateField, position: int, values: Values
-    ) -> tuple[list[VMStateField], dict[str, int | bytes], int]:
-        start, nested = position, field.nested[0]
-        elements: list[VMStateDescription] = []
+    def _element(self, field: VMStateField, position: int, values: Values) -> _Found:
+        """Return one struct, or what stands for the pointer to it."""
+        parts: list[VMStateField] = []
+        if field.pointers is not Pointers.NONE:
+            marker = self._data[position] if position < self._end else None
+            kind = "nullptr" if field.pointers is Pointers.NULLABLE else "ptr-marker"
+            mark = VMStateField(field.name, kind, 1, is_array=field.is_array)
+            if marker == _NULL:
+                return [mark], {}, position + 1
+            if field.pointers is Pointers.MARKED:
+                if marker != _VALID:
+                    raise StreamError(f"{marker} is no marker of a pointer ({field.name!r})", offset=position)
+                parts.append(mark)
+                position += 1
+        nested = field.nested[0]
+        version = nested.version_id if field.struct_version is None else field.struct_version
+        concrete, own, end = self.description(nested, position, version, values)
+        parts.append(VMStateField(field.name, field.type, end - position, 1, field.is_array, (concrete,)))
+        return parts, own, end
+
+    def _list(self, field: VMStateField, position: int, values: Values) -> _Found:
+        start, elements = position, list[VMStateDescription]()
+        nested = field.nested[0] if field.nested else None
         while True:
             if position >= self._end:
                 raise ShortRead(f"short read of {field.name!r}", offset=position)
             position += 1
-            if not self._data[position - 1]:
+            marker = self._data[position - 1]
+            if not marker:
                 break
+            if marker != 1 and field.type != MARKED:
+                raise StreamError(f"{marker} is no marker of an element ({field.name!r})", offset=position - 1)
+            if nested is None:
+                raise StreamError(f"nothing describes the elements of {field.name!r}", offset=position)
             concrete, _, position = self.description(nested, position, nested.version_id, values)
             elements.append(concrete)
         return [VMStateField(field.name, field.type, position - start, nested=tuple(elements))], {}, position
+
+
+def _check_version(general: VMStateDescription, version: int, position: int) -> None:
+    """Raise UnsupportedVersion for a version that vmstate_load_state refuses."""
+    oldest = general.minimum_version_id if general.load_old is None else general.minimum_version_id_old
+    if version > general.version_id:
+        problem = f"version {version} of {general.name!r} is newer than {general.version_id}"
+        raise UnsupportedVersion(problem, offset=position)
+    if version < oldest:
+        raise UnsupportedVersion(f"version {version} of {general.name!r} is older than {oldest}", offset=position)
+
+
+def _is_counted(field: VMStateField) -> bool:
+    """Tell whether it is the count that may be another: bytes have a size instead."""
+    return field.is_array or bool(field.nested) or scalar_type(field.type) is not None
+
+
+def _add_to_run(fields: list[VMStateField], part: VMStateField) -> None:
+    """Add an element: one that is laid out as the one before it becomes a part of that one's run."""
+    last = fields[-1] if fields else None
+    # markers of pointers and their objects stand one by one: so the decoder knows that they belong together
+    alike = last is not None and part.type != "ptr-marker"
+    if last is not None and alike and (last.type, last.size, last.nested) == (part.type, part.size, part.nested):
+        fields[-1] = VMStateField(last.name, last.type, last.size, last.count + 1, is_array=True, nested=last.nested)
+    else:
+        fields.append(part)
 
 
 def _number(count: Count, values: Values, version: int) -> int:

@@ -10,9 +10,10 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.decoder import MARKED, Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.sections import SectionType, footer, full_header
+from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
+from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     Changes = Mapping[int, Field]
     """Fields with other values, by their offset in the stream."""
 
-_NULL = b"0"  # VMS_NULLPTR_MARKER
+NULL = b"0"  # VMSNULLPTR_MARKER
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_VALID = b"1"  # VMS_MARKER_PTR_VALID
+VALID = b"1"  # VMS_MARKER_PTRVALID
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 
-class SaveError(Exception):
+class SaveError(StreamError):
     """A tree cannot be saved by a description: one sentence for people, with the field's path in the tree."""
 
 
@@ -106,7 +107,7 @@ class _Saver:
             self._leaf(node)
         elif field.type == "gtree":
             self._tree(field, node)
-        elif field.type in ("qtailq", "qlist"):
+        elif field.type in ("qtailq", "qlist", MARKED):
             self._list(field, node)
         else:
             self.description(field.nested[0], node.children) if field.nested else self.rest(node.children)
@@ -116,7 +117,7 @@ class _Saver:
         if not isinstance(children, Elements):  # pointers that loading allocates: a marker before each object
             for field, child in zip(group, children, strict=True):
                 if child.kind is Kind.FRAME:
-                    self.out += _VALID
+                    self.out += VALID
                 else:
                     self.element(field, child)
             return
@@ -135,10 +136,11 @@ class _Saver:
         return True
 
     def _list(self, field: VMStateField, node: Field) -> None:
-        """A qtailq or qlist: before each element a byte 1, at the end a byte 0."""
+        """A qtailq or qlist: before each element a marker, at the end a byte 0."""
         items = [child for child in node.children if child.kind is Kind.STRUCT]
-        for nested, item in zip(field.nested, items, strict=False):
-            self.out += b"\1"
+        markers = [child for child in node.children if child.kind is Kind.FRAME]
+        for nested, marker, item in zip(field.nested, markers, items, strict=False):
+            self._leaf(marker)
             self.description(nested, item.children)
         self._end(node)
 
@@ -167,15 +169,14 @@ class _Saver:
         self.rest(child for child in node.children if child.kind is Kind.RAW)
 
     def _subsection(self, description: VMStateDescription, node: Field) -> None:
-        name = description.name.encode()
-        self.out += bytes([SectionType.SUBSECTION.value, len(name)]) + name + description.version_id.to_bytes(4, "big")
+        self.out += subsection_header(description.name, description.version_id)
         self.description(description, [child for child in node.children if child.kind is not Kind.FRAME])
 
     def _leaf(self, node: Field) -> None:
         changed = self._changes.get(node.offset)
         if changed is not None and (changed.kind, changed.size) == (node.kind, node.size):
             node = changed
-        data = _encoded(node)
+        data = encoded(node)
         if len(data) != node.size:
             raise SaveError(f"{node.name}: its value takes {len(data)} bytes, but it has {node.size}")
         self.out += data
@@ -193,13 +194,13 @@ def _groups(fields: Sequence[VMStateField]) -> Iterator[list[VMStateField]]:
         yield group
 
 
-def _encoded(node: Field) -> bytes:
-    """Return the bytes of a leaf."""
+def encoded(node: Field) -> bytes:
+    """Return the bytes of a leaf; SaveError where it has no value."""
     value = node.value
     if isinstance(value, bytes):
         return value
     if node.kind is Kind.NULL:
-        return _NULL
+        return NULL
     if node.kind is Kind.FLOAT and isinstance(value, float):
         return struct.pack(">d", value)
     if node.kind is Kind.TEXT and isinstance(value, str):

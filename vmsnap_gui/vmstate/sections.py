@@ -6,10 +6,11 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.wire import StreamError, text
+from vmsnap_gui.vmstate.refusals import UnknownSectionType
+from vmsnap_gui.vmstate.wire import text
 
 if TYPE_CHECKING:
-    from vmsnap_gui.vmstate.wire import Reader
+    from vmsnap_gui.vmstate.wire import Input
 
 
 class SectionType(enum.Enum):
@@ -114,13 +115,23 @@ class Header:
         return cls(kind, section_id, text(data[6:end]), instance_id, version, end + 8)
 
     @classmethod
-    def read(cls, reader: Reader) -> Header:
-        """Read the header that the reader stands on; StreamError where there is none."""
-        header = cls.parse(reader.peek(MAX_HEADER))
-        if header is None:
-            raise StreamError("no section starts here", offset=reader.position)
-        reader.skip(header.size)
-        return header
+    def read(cls, reader: Input) -> Header:
+        """Read the header that the reader stands on.
+
+        Raises:
+            UnknownSectionType: there is none.
+            ShortRead: the stream ends within it.
+        """
+        kind = reader.u8()
+        start = reader.position - 1
+        if kind not in _WITH_HEADERS:
+            message = f"no section starts here: {kind:#04x} is the type of none"
+            raise UnknownSectionType(message, offset=start)
+        found, section_id = _WITH_HEADERS[kind], reader.u32()
+        if found not in NAMING:
+            return cls(found, section_id, "", 0, 0, 5)
+        name, instance_id, version = reader.counted(), reader.u32(), reader.u32()
+        return cls(found, section_id, name, instance_id, version, reader.position - start)
 
 
 FOOTER_SIZE = 5
@@ -140,19 +151,25 @@ def footer(section_id: int) -> bytes:
     return bytes([SectionType.FOOTER.value]) + section_id.to_bytes(4, "big")
 
 
+def header(kind: SectionType, section_id: int, name: str = "", instance_id: int = 0, version: int = 0) -> bytes:
+    """Return the header of a section; START and FULL name it (in at most 255 bytes)."""
+    head = bytes([kind.value]) + section_id.to_bytes(4, "big")
+    if kind not in NAMING:
+        return head
+    encoded = name.encode()
+    named = bytes([len(encoded) & 0xFF]) + encoded
+    return head + named + instance_id.to_bytes(4, "big") + version.to_bytes(4, "big")
+
+
 def full_header(section_id: int, name: str, instance_id: int, version: int) -> bytes:
     """Return the header of a FULL section."""
+    return header(SectionType.FULL, section_id, name, instance_id, version)
+
+
+def subsection_header(name: str, version: int) -> bytes:
+    """Return the header of a subsection."""
     encoded = name.encode()
-    return b"".join(
-        (
-            bytes([SectionType.FULL.value]),
-            section_id.to_bytes(4, "big"),
-            bytes([len(encoded) & 0xFF]),
-            encoded,
-            instance_id.to_bytes(4, "big"),
-            version.to_bytes(4, "big"),
-        )
-    )
+    return bytes([SectionType.SUBSECTION.value, len(encoded)]) + encoded + version.to_bytes(4, "big")
 
 
 def misdescribed(described: int, actual: int) -> str:

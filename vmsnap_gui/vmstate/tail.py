@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _STEP = 1 << 20
 _MAX_SEARCH = 64 << 20  # how far back the start of a wrongly described section is sought
 _MAX_RECOVERIES = 64
-_FRAME = 5  # type byte and length of a vmdesc
+VMDESC_HEADER = 5
+"""Type byte and length of a vmdesc."""
+
 _DESC_START = re.compile(rb"\0\x06(?=[\0-\x02]...\{)", re.DOTALL)  # the length's first byte: see MAX_JSON
 
 
@@ -63,17 +65,17 @@ def find_tail(view: ByteView, progress: Progress | None = None) -> Tail | None:
         StreamError: there is one, but it cannot be read.
     """
     end = _strip_zeros(view, progress)
-    if end < _FRAME + 2 or view.read(end - 1, 1) != b"}":
+    if end < VMDESC_HEADER + 2 or view.read(end - 1, 1) != b"}":
         return None
     length = _STEP // 16
     while True:
-        length = min(length * 16, end, MAX_JSON + _FRAME)
+        length = min(length * 16, end, MAX_JSON + VMDESC_HEADER)
         start = end - length
         data = view.read(start, length)
         found = _desc_start(data)
         if found is not None:
-            return _parsed(start + found, data[found + _FRAME :])
-        if length in (end, MAX_JSON + _FRAME):
+            return _parsed(start + found, data[found + VMDESC_HEADER :])
+        if length in (end, MAX_JSON + VMDESC_HEADER):
             return None
 
 
@@ -103,7 +105,7 @@ def _desc_start(data: bytes) -> int | None:
 
 
 def _parsed(offset: int, text: bytes) -> Tail:
-    return Tail(offset - 1, offset, offset + _FRAME + len(text), VMDesc.parse(text, offset))
+    return Tail(offset - 1, offset, offset + VMDESC_HEADER + len(text), VMDesc.parse(text, offset))
 
 
 def tail_at(view: ByteView, offset: int) -> Tail | None:
@@ -115,7 +117,7 @@ def tail_at(view: ByteView, offset: int) -> Tail | None:
         StreamError: there is one, but it is cut short or cannot be read.
     """
     reader = Reader(view, offset)
-    if reader.peek(1) != bytes([SectionType.VMDESCRIPTION.value]) or reader.left < _FRAME:
+    if reader.peek(1) != bytes([SectionType.VMDESCRIPTION.value]) or reader.left < VMDESC_HEADER:
         return None
     reader.u8()
     length = reader.u32()

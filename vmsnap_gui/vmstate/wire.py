@@ -1,13 +1,18 @@
-"""The wire of a savevm stream: big-endian reads over a ByteView, and the one error type of this layer."""
+"""The wire of a savevm stream: big-endian reads over a ByteView, and the one error type of this layer.
+
+`incoming` reads the same from what cannot be sought in, `writer` is the other direction.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
 _WINDOW = 64 << 10
+_AHEAD = 4 << 10
 
 
 class StreamError(Exception):
@@ -27,11 +32,60 @@ class StreamError(Exception):
         return self.message if self.offset is None else f"{self.message} (at stream offset {self.offset:#x})"
 
 
-class Reader:
-    """Sequential big-endian reads over a view, through a small window.
+class ShortRead(StreamError):
+    """The stream ends before what must be there; `refusals` has the other reasons to refuse one."""
 
-    Every read raises StreamError("the stream ends ...") where the view is too short; errors of the file below
-    (ImageError) pass through.
+
+def short(length: int, offset: int) -> ShortRead:
+    """Return the error of a stream that ends within `length` bytes from `offset` on."""
+    return ShortRead(f"the stream ends within {length} bytes that should be here", offset=offset)
+
+
+class Input(ABC):
+    """Sequential big-endian reads. Each raises ShortRead where the stream is too short.
+
+    Attributes:
+        position: Offset of the next byte.
+    """
+
+    __slots__ = ()
+    position: int
+
+    @abstractmethod
+    def ahead(self, length: int) -> bytes:
+        """Return at least `length` bytes at the position, perhaps more, fewer at the end, without moving."""
+
+    @abstractmethod
+    def bytes(self, length: int) -> bytes:
+        """Read exactly `length` bytes; the caller has bounded it by something in proportion to the stream."""
+
+    @abstractmethod
+    def skip(self, length: int) -> None:
+        """Move forward by `length` bytes that must exist."""
+
+    def u8(self) -> int:
+        """Read an unsigned byte."""
+        return self.bytes(1)[0]
+
+    def u16(self) -> int:
+        """Read a big-endian 16-bit number."""
+        return int.from_bytes(self.bytes(2), "big")
+
+    def u32(self) -> int:
+        """Read a big-endian 32-bit number."""
+        return int.from_bytes(self.bytes(4), "big")
+
+    def u64(self) -> int:
+        """Read a big-endian 64-bit number."""
+        return int.from_bytes(self.bytes(8), "big")
+
+    def counted(self) -> str:
+        """Read a counted string (u8 length, bytes), as QEMU writes id strings."""
+        return text(self.bytes(self.u8()))
+
+
+class Reader(Input):
+    """Reads over a view, through a small window; errors of the file below (ImageError) pass through.
 
     Attributes:
         view: What is read.
@@ -56,7 +110,7 @@ class Reader:
         return self.size - self.position
 
     def peek(self, length: int) -> bytes:
-        """Return up to `length` bytes (at most 64 KiB) at the position, fewer at the end, without moving."""
+        """Return up to `length` bytes at the position, fewer at the end, without moving."""
         at = self.position - self._start
         if at < 0 or at + length > len(self._window):
             if self.position < 0 or self.position >= self.size:
@@ -66,43 +120,27 @@ class Reader:
             at = 0
         return self._window[at : at + length]
 
+    def ahead(self, length: int) -> bytes:
+        """See Input."""
+        return self.peek(max(length, _AHEAD))
+
     def bytes(self, length: int) -> bytes:
-        """Read exactly `length` bytes; the caller has bounded it by something in proportion to the stream."""
+        """See Input."""
         at = self.position - self._start
         if 0 <= at <= len(self._window) - length:  # nearly always, so first and without a call
             self.position += length
             return self._window[at : at + length]
         if length > self.left or self.position < 0:
-            raise StreamError(f"the stream ends within {length} bytes that should be here", offset=self.position)
+            raise short(length, self.position)
         data = self.peek(length) if length <= _WINDOW else self.view.read(self.position, length)
         self.position += length
         return data
 
     def skip(self, length: int) -> None:
-        """Move forward by `length` bytes that must exist."""
+        """See Input."""
         if length < 0 or length > self.left:
-            raise StreamError(f"the stream ends within {length} bytes that should be here", offset=self.position)
+            raise short(length, self.position)
         self.position += length
-
-    def u8(self) -> int:
-        """Read an unsigned byte."""
-        return self.bytes(1)[0]
-
-    def u16(self) -> int:
-        """Read a big-endian 16-bit number."""
-        return int.from_bytes(self.bytes(2), "big")
-
-    def u32(self) -> int:
-        """Read a big-endian 32-bit number."""
-        return int.from_bytes(self.bytes(4), "big")
-
-    def u64(self) -> int:
-        """Read a big-endian 64-bit number."""
-        return int.from_bytes(self.bytes(8), "big")
-
-    def counted(self) -> str:
-        """Read a counted string (u8 length, bytes), as QEMU writes id strings."""
-        return text(self.bytes(self.u8()))
 
 
 def text(data: bytes) -> str:

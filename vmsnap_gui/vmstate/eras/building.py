@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.decoder import MARKED
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def struct(
 
 def marked(name: str, nested: VMStateDescription, *, since: int = 0, when: Exists | None = None) -> Fields:
     """Return a list whose elements each follow a byte that is not zero, up to a byte that is."""
-    return (VMStateField(name, "qtailq", 0, nested=(nested,), version_id=since, exists=when),)
+    return (VMStateField(name, MARKED, 0, nested=(nested,), version_id=since, exists=when),)
 
 
 PCI_DEVICE = describe("PCIDevice", 2, i32("version_id"), buffer("config", 256), i32("irq_state", 4, since=2))

@@ -6,8 +6,10 @@ of which kind of PCI hotplug the machine type has. So there is a layout for each
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.description import Doubt
 from vmsnap_gui.vmstate.eras.building import (
     Fields,
     boolean,
@@ -33,14 +35,16 @@ _ALL_BUSES = (
 )
 
 
-def _memory_hotplug(slots: int) -> VMStateDescription:
-    """The number of slots (-m slots=...) is not in the stream."""
-    slot = describe("memory hotplug device state", 1, boolean("is_enabled is_inserting"), u32("ost_event ost_status"))
-    state = describe("memory hotplug state", 1, u32("selector"), struct("devs", slot, slots))
-    return describe("piix4_pm/memhp", 1, struct("acpi_memory_hotplug", state))
+_SLOT = describe("memory hotplug device state", 1, boolean("is_enabled is_inserting"), u32("ost_event ost_status"))
+_SLOTS = tuple(replace(field, doubt=Doubt.FULL) for field in struct("devs", _SLOT, 0))
+"""How many there are (-m slots=...) is not in the stream: without the end of the section, none."""
+
+_MEMORY_HOTPLUG = describe(
+    "piix4_pm/memhp", 1, struct("acpi_memory_hotplug", describe("memory hotplug state", 1, u32("selector"), _SLOTS))
+)
 
 
-def _piix4_pm(version: int, words: int, hotplug: Fields, slots: int = 0, minimum: int = 0) -> VMStateDescription:
+def _piix4_pm(version: int, words: int, hotplug: Fields, minimum: int = 0) -> VMStateDescription:
     gpe = describe("gpe", 1, u16("sts en", words if words > 1 else None))
     return describe(
         "piix4_pm",
@@ -52,7 +56,7 @@ def _piix4_pm(version: int, words: int, hotplug: Fields, slots: int = 0, minimum
         i64("ar.tmr.overflow_time"),
         struct("ar.gpe", gpe, since=2),
         hotplug,
-        subsections=(_memory_hotplug(slots),),
+        subsections=(_MEMORY_HOTPLUG,),
         minimum=minimum,
     )
 

@@ -1,0 +1,151 @@
+"""Random descriptions with values that fit them: every type of field, version and test that savevm knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Values = dict[str, Any]
+    Part = tuple[list[VMStateField], Values]
+
+INTEGERS = {
+    f"{sign}int{bits}{how}": (bits // 8, 0 if sign else -(1 << bits - 1), (1 << bits if sign else 1 << bits - 1) - 1)
+    for sign in ("", "u")
+    for bits in (8, 16, 32, 64)
+    for how in ("", " equal", " le")
+} | {"int64 equal": (8, 0, (1 << 64) - 1), "timer": (8, -1, 1 << 62)}
+COUNTERS = {"uint8": 1, "uint16": 2, "uint32": 4, "int32": 4}
+BYTES = {"buffer": 1, "virtio": 1, "bitmap": 8, "fpreg": 10}
+
+
+def scalar_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A field of a type that has a number, and its values."""
+    kind = draw(st.sampled_from([*INTEGERS, "bool", "float64", "CPU_Double_U"]))
+    if kind == "bool":
+        return VMStateField(name, kind, 1), st.booleans()
+    if kind in INTEGERS:
+        size, least, most = INTEGERS[kind]
+        return VMStateField(name, kind, size), st.integers(least, most)
+    return VMStateField(name, kind, 8), st.floats(allow_nan=False)
+
+
+def bytes_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A field of a type that has bytes."""
+    kind = draw(st.sampled_from([*BYTES, "unused_buffer"]))
+    size = BYTES.get(kind, 1) * (1 if kind == "fpreg" else draw(st.integers(1, 20)))
+    value = st.just(bytes(size)) if kind == "unused_buffer" else st.binary(min_size=size, max_size=size)
+    return VMStateField(name, kind, size), value
+
+
+def struct_of(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A struct; all values of one strategy have the same subsections."""
+    described, values = draw(descriptions(depth + 1))
+    other = draw(st.integers(0, 255))
+    field = VMStateField(name, "struct", 0, nested=(described,))
+    if not described.subsections and draw(st.booleans()):
+        field = replace(field, type="vstruct", nested=(replace(described, version_id=99),))
+        field = replace(field, struct_version=described.version_id)
+    return field, st.sampled_from([values, {**values, "first": other}])
+
+
+def text_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A text behind its length."""
+    kind = draw(st.sampled_from(["capability", "str"]))
+    return VMStateField(name, kind, 0), st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def pointer_of(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """A pointer to a struct, or NULL; a struct that begins like the mark of NULL could not be told from it."""
+    field, value = struct_of(draw, name, depth)
+    kind = draw(st.sampled_from([Pointers.NULLABLE, Pointers.MARKED]))
+    return replace(field, pointers=kind), st.none() | value.filter(lambda found: found["first"] != ord("0"))
+
+
+def one(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
+    """Any field that is no array."""
+    kinds: list[Callable[..., tuple[VMStateField, st.SearchStrategy[Any]]]] = [scalar_of, bytes_of]
+    chosen = draw(st.sampled_from([*kinds, struct_of, pointer_of] if depth < 2 else kinds))
+    return chosen(draw, name, depth) if chosen in (struct_of, pointer_of) else chosen(draw, name)
+
+
+def fixed_array(draw: st.DrawFn, name: str, depth: int) -> Part:
+    field, value = one(draw, name, depth)
+    items = draw(st.lists(value, min_size=1, max_size=5))
+    return [replace(field, is_array=True, count=len(items))], {name: items}
+
+
+def counted_array(draw: st.DrawFn, name: str, depth: int) -> Part:
+    """An array that an earlier field of any width counts; sometimes it is what computes the count from that."""
+    kind = draw(st.sampled_from(sorted(COUNTERS)))
+    field, value = one(draw, name, depth)
+    items = draw(st.lists(value, max_size=5))
+    counter = VMStateField(f"{name}_count", kind, COUNTERS[kind])
+    computed = draw(st.booleans())
+    count_from: Any = (lambda known, _: known[counter.name] // 2) if computed else counter.name
+    counted = replace(field, is_array=True, count=0, count_from=count_from)
+    return [counter, counted], {counter.name: len(items) * (2 if computed else 1), name: items}
+
+
+def sized_buffer(draw: st.DrawFn, name: str, _: int) -> Part:
+    kind = draw(st.sampled_from(sorted(COUNTERS)))
+    multiply = draw(st.integers(1, 4))
+    number = draw(st.integers(0, 20))
+    data = draw(st.binary(min_size=number * multiply, max_size=number * multiply))
+    counter = VMStateField(f"{name}_size", kind, COUNTERS[kind])
+    sized = VMStateField(name, "buffer", 0, size_from=counter.name, multiply=multiply)
+    return [counter, sized], {counter.name: number, name: data}
+
+
+def single(draw: st.DrawFn, name: str, depth: int) -> Part:
+    field, value = text_of(draw, name) if draw(st.integers(0, 5)) == 0 else one(draw, name, depth)
+    return [field], {name: draw(value)}
+
+
+def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
+    """A field with a version of its own, or a test on the one before: there or not."""
+    field, value = one(draw, name, depth)
+    if draw(st.booleans()):
+        since = draw(st.integers(0, 9))
+        return [replace(field, version_id=since)], {name: (since, draw(value))}
+    flag = VMStateField(f"{name}_flag", "bool", 1)
+    there = draw(st.booleans())
+    exists = replace(field, version_id=99, exists=lambda known, _: bool(known[flag.name]))
+    return [flag, exists], {flag.name: there, **({name: draw(value)} if there else {})}
+
+
+def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
+    described, values = draw(descriptions(depth + 1))
+    field = VMStateField(name, "qtailq", 0, nested=(described,))
+    return [field], {name: [values] * draw(st.integers(0, 3))}
+
+
+@st.composite
+def descriptions(draw: st.DrawFn, depth: int = 0) -> tuple[VMStateDescription, Values]:
+    """A description that begins with a byte called "first", and values for it."""
+    version = draw(st.integers(0, 9))
+    makers = [single, fixed_array, sized_buffer, tested] + ([counted_array, marked_list] if depth < 2 else [])
+    fields, values = [VMStateField("first", "uint8", 1)], {"first": draw(st.integers(0, 255))}
+    for number in range(draw(st.integers(0, 4))):
+        made, found = draw(st.sampled_from(makers))(draw, f"f{number}", depth)
+        fields += made
+        values |= found
+    for field in fields:  # what a version leaves out has no value
+        value = values.get(field.name)
+        if isinstance(value, tuple):
+            since, values[field.name] = value
+            if since > version:
+                del values[field.name]
+    subsections = []
+    for number in range(draw(st.integers(0, 2)) if depth < 2 else 0):
+        described, inner = draw(descriptions(depth + 1))
+        subsections.append(replace(described, name=f"dev{depth}/{number}"))
+        if draw(st.booleans()):
+            values[f"dev{depth}/{number}"] = inner
+    return VMStateDescription(f"dev{depth}", version, tuple(fields), tuple(subsections)), values

@@ -1,0 +1,393 @@
+"""The registry: what handlers of every kind save comes back, is what QEMU's rules say, and our own reader shows it."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import threading
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.vmstate.checks import open_both
+from tests.vmstate.described import descriptions
+from tests.vmstate.rams import content, stream
+from tests.vmstate.streams import Memory, page, pattern, u32, zero
+from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
+from vmsnap_gui.vmstate.incoming import PipeReader
+from vmsnap_gui.vmstate.ram_saving import RamHandler
+from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.registry import Registry, RegistryError
+from vmsnap_gui.vmstate.saving import SaveError
+from vmsnap_gui.vmstate.sections import SectionType
+from vmsnap_gui.vmstate.sending import Saving, StreamForm
+from vmsnap_gui.vmstate.values import save_values, values_of
+from vmsnap_gui.vmstate.wire import Reader
+from vmsnap_gui.vmstate.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmsnap_gui.vmstate.wire import Input
+
+MACHINE = b"\x07" + u32(10) + b"pc-q35-7.2"
+
+
+class Plain(PlainHandler):
+    """Bytes behind their length."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self.data = data
+        self.version: int | None = None
+
+    def save(self, out: Writer) -> None:
+        out.u32(len(self.data))
+        out.put(self.data)
+
+    def load(self, stream: Input, version: int) -> None:
+        self.version = version
+        self.data = stream.bytes(stream.u32())
+
+
+class Rounds(LiveHandler):
+    """Pieces, one in each round."""
+
+    def __init__(self, pieces: list[bytes] | None = None) -> None:
+        self.pieces = list(pieces or [])
+        self.left: list[bytes] | None = None
+        self.params: Mapping[str, object] = {}
+
+    def set_params(self, params: Mapping[str, object]) -> None:
+        self.params = params
+
+    def _put(self, out: Writer, pieces: list[bytes]) -> None:
+        out.u32(len(pieces))
+        for piece in pieces:
+            out.u32(len(piece))
+            out.put(piece)
+
+    def begin(self, out: Writer) -> None:
+        self.left = list(self.pieces)
+        out.u32(0)
+
+    def is_active(self) -> bool:
+        return bool(self.left)
+
+    def iterate(self, out: Writer) -> bool:
+        assert self.left
+        self._put(out, [self.left.pop(0)])
+        return len(self.left) <= 1
+
+    def complete(self, out: Writer) -> None:
+        assert self.left is not None
+        self._put(out, self.left)
+        self.left = []
+
+    def cancel(self) -> None:
+        self.left = None
+
+    def load(self, stream: Input, version: int) -> None:
+        self.pieces += [stream.bytes(stream.u32()) for _ in range(stream.u32())]
+
+
+def saved(registry: Registry, form: StreamForm | None = None, **params: object) -> bytes:
+    sink = io.BytesIO()
+    registry.save(Writer(sink), form or StreamForm(MACHINE), params)
+    return sink.getvalue()
+
+
+def kinds(data: bytes) -> list[tuple[str, str]]:
+    return [(s.type.name, s.key) for s in open_state(Memory(data), forward=True).sections]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(descriptions(), min_size=1, max_size=3),
+    st.lists(st.binary(max_size=40), max_size=3),
+    st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=2),
+    st.booleans(),
+)
+def test_what_is_saved_is_loaded_and_shown(
+    described: list[tuple[VMStateDescription, dict[str, Any]]],
+    plain: list[bytes],
+    live: list[list[bytes]],
+    footers: bool,
+) -> None:
+    source, target = Registry(), Registry()
+    ram = open_state(Memory(stream(page(0, pattern(1), "pc.ram") + zero(4096, 7) + page(8192, pattern(2)))))
+    source.register("ram", RamHandler.of(ram.index_ram()), version=4)
+    loaded_ram = RamHandler(page_size=4096)
+    target.register("ram", loaded_ram, version=4)
+    if footers:  # without them nothing tells where a section ends whose form only its handler knows
+        for pieces in live:
+            source.register("rounds", Rounds(pieces), version=1)
+            target.register("rounds", Rounds(), version=1)
+    for description, values in described:
+        source.register("device", Described(description, deepcopy(values)), version=description.version_id)
+        newer = replace(
+            description,
+            version_id=description.version_id + 1,
+            fields=(*description.fields, VMStateField("new", "uint32", 4, version_id=description.version_id + 1)),
+        )
+        target.register("device", Described(newer, {}), version=newer.version_id)
+    for data in plain:
+        source.register("plain", Plain(data), version=2)
+        target.register("plain", Plain(), version=3)
+    data = saved(source, StreamForm(MACHINE, footers=footers))
+
+    target.load(Reader(Memory(data)), machine="pc-q35-7.2", description=True)
+    for before, after in zip(source.entries, target.entries, strict=True):
+        if isinstance(before.handler, Described):
+            assert isinstance(after.handler, Described)
+            assert after.handler.values == before.handler.values
+        elif isinstance(before.handler, Plain):
+            assert isinstance(after.handler, Plain)
+            assert (after.handler.data, after.handler.version) == (before.handler.data, 2)
+        elif isinstance(before.handler, Rounds):
+            assert isinstance(after.handler, Rounds)
+            assert after.handler.pieces == before.handler.pieces
+    assert loaded_ram.index is not None
+    assert [content(loaded_ram.index, b) for b in loaded_ram.index.blocks] == [
+        content(ram.index_ram(), b) for b in ram.index_ram().blocks
+    ]
+
+    tail, forward = open_both(data)
+    assert (tail.end, tail.machine) == (len(data), "pc-q35-7.2")
+    assert len(tail.problems) == (1 if footers and live else 0)  # that nothing describes what only its handler knows
+    shown = {s.key: s for s in tail.sections if s.type is SectionType.FULL}
+    assert len(shown) == len(described) + len(plain)
+    for entry in source.entries:
+        if isinstance(entry.handler, Described):
+            assert values_of(tail.decode(shown[entry.key]).children, entry.handler.description) == entry.handler.values
+    assert [s.section_id for s in forward.sections if s.type is not SectionType.PART][: len(source.entries)]
+    position = tail.sections[0].offset
+    for section in forward.sections:
+        assert section.offset == position
+        position = section.end
+    assert data[position] == 0
+
+
+def test_instance_and_section_ids() -> None:
+    registry = Registry()
+    given = [
+        registry.register("disk", Plain(), version=1),
+        registry.register("disk", Plain(), version=1),
+        registry.register("disk", Plain(), version=1, instance_id=9),
+        registry.register("disk", Plain(), version=1),
+        registry.register("net", Plain(), version=1, section_id=40),
+        registry.register("net", Plain(), version=1, instance_id=0),
+    ]
+    assert [(e.key, e.section_id) for e in given] == [
+        ("disk", 0), ("disk:1", 1), ("disk:9", 2), ("disk:10", 3), ("net", 40), ("net", 41),
+    ]  # fmt: skip
+    registry.unregister("disk", 9)
+    registry.unregister("disk", 10)
+    registry.unregister("nobody")
+    assert [e.key for e in registry.entries] == ["disk", "disk:1", "net", "net"]
+    assert registry.register("disk", Plain(), version=1).key == "disk:2"
+    registry.unregister("net")
+    assert [(e.key, e.section_id) for e in registry.entries] == [("disk", 0), ("disk:1", 1), ("disk:2", 42)]
+
+
+@pytest.mark.parametrize(("name", "section_id"), [("", None), ("x" * 256, None), ("\u00ef" * 128, None), ("fine", 0)])
+def test_what_cannot_be_registered(name: str, section_id: int | None) -> None:
+    registry = Registry()
+    registry.register("first", Plain(), version=1)
+    with pytest.raises(RegistryError):
+        registry.register(name, Plain(), version=1, section_id=section_id)
+    assert len(registry.entries) == 1
+
+
+def test_two_of_one_name_and_instance_are_loaded_in_order() -> None:
+    source, target = Registry(), Registry()
+    for data in (b"one", b"two"):
+        source.register("isa-ide", Plain(data), version=1, instance_id=0)
+        target.register("isa-ide", Plain(), version=1, instance_id=0)
+    target.load(Reader(Memory(saved(source))))
+    assert [entry.handler.data for entry in target.entries if isinstance(entry.handler, Plain)] == [b"one", b"two"]
+
+
+def test_the_order_of_a_saving() -> None:
+    registry = Registry()
+    registry.register("late", Plain(b"l"), version=1)
+    registry.register("a", Rounds([b"1", b"2", b"3"]), version=1)
+    registry.register("early", Plain(b"e"), version=1, early=True)
+    registry.register("b", Rounds([b"4", b"5"]), version=1)
+    registry.register("idle", Rounds([]), version=1)
+    assert kinds(saved(registry)) == [
+        ("START", "a"), ("FULL", "early"), ("START", "b"), ("START", "idle"),
+        ("PART", "a"), ("PART", "a"), ("PART", "b"),
+        ("END", "a"), ("END", "b"), ("END", "idle"), ("FULL", "late"),
+    ]  # fmt: skip
+
+
+def test_an_iteration_stops_at_the_first_that_has_more() -> None:
+    registry = Registry()
+    registry.register("a", Rounds([b"1", b"2", b"3"]), version=1)
+    registry.register("b", Rounds([b"4", b"5"]), version=1)
+    sink = io.BytesIO()
+    out = Writer(sink)
+    saving = Saving(registry.entries, out, StreamForm(), {"shared": True})
+    saving.header()
+    saving.command(3, b"xy")
+    saving.begin()
+    places = [out.tell()]
+    assert not saving.iterate()
+    places.append(out.tell())
+    assert saving.iterate()
+    saving.complete()
+    state = open_state(Memory(sink.getvalue()), forward=True)
+    assert [(c.section_id, c.payload_size) for c in state.commands] == [(3, 2)]
+    parts = [(s.key, s.offset) for s in state.sections if s.type is SectionType.PART]
+    assert parts[:2] == [("a", places[0]), ("a", places[1])]
+    assert [key for key, _ in parts] == ["a", "a", "b"]
+    saving.cancel()
+    for entry in registry.entries:
+        assert isinstance(entry.handler, Rounds)
+        assert (entry.handler.params, entry.handler.left) == ({"shared": True}, None)
+
+
+def test_a_saving_that_fails_lets_go() -> None:
+    registry = Registry()
+    rounds = Rounds([b"x" * 40_000] * 4)
+    registry.register("rounds", rounds, version=1)
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(TransferError):  # noqa: PTH123
+        registry.save(Writer(full), StreamForm())
+    assert rounds.left is None
+    registry.register("broken", Described(VMStateDescription("d", 1, (VMStateField("x", "uint8", 1),)), {}), version=1)
+    with pytest.raises(SaveError, match="x: None is no value of type uint8 with 1 bytes"):
+        saved(registry)
+    assert rounds.left is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        (VMStateField("x", "uint8", 1), 256, "x: 256 is no value of type uint8 with 1 bytes"),
+        (VMStateField("x", "int16", 2), -32769, "x: -32769 is no value of type int16 with 2 bytes"),
+        (VMStateField("x", "buffer", 4), b"abc", "x: b'abc' is no value of type buffer with 4 bytes"),
+        (VMStateField("x", "float64", 8), 1, "x: 1 is no value of type float64 with 8 bytes"),
+        (VMStateField("x", "uint8", 1, 3, is_array=True), [1, 2], "x: 2 elements are given, but there must be 3"),
+        (VMStateField("x", "uint8", 1, 3, is_array=True), 1, "x: 1 is no list of elements"),
+        (VMStateField("x", "struct", 0, nested=(VMStateDescription("s", 1),)), 1, "x: 1 are no values of fields"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(field: VMStateField, value: Any, sentence: str) -> None:  # noqa: ANN401
+    with pytest.raises(SaveError) as caught:
+        save_values(VMStateDescription("d", 1, (field,)), {"x": value})
+    assert str(caught.value) == sentence
+
+
+def test_hooks_run_around_saving() -> None:
+    said: list[object] = []
+    description = VMStateDescription(
+        "d",
+        1,
+        (VMStateField("n", "uint8", 1), VMStateField("items", "uint8", 1, is_array=True, count_from="n")),
+        (
+            VMStateDescription(
+                "d/odd",
+                1,
+                (VMStateField("x", "uint8", 1),),
+                needed=lambda v: len(v["items"]) % 2 == 1,
+                post_save=said.append,
+            ),
+            VMStateDescription("d/never", 1, (VMStateField("x", "uint8", 1),), needed=lambda _: False),
+        ),
+        pre_save=lambda values: {"n": len(values["items"])},
+        post_save=said.append,
+    )
+    registry = Registry()
+    values: dict[str, Any] = {"items": [5, 6, 7], "d/odd": {"x": 1}, "d/never": {"x": 2}}
+    registry.register("d", Described(description, values), version=1)
+    state = open_state(Memory(saved(registry)))
+    (section,) = state.sections
+    loaded = values_of(state.decode(section).children, description)
+    assert loaded == {"n": 3, "items": [5, 6, 7], "d/odd": {"x": 1}}
+    assert said == [{"x": 1}, {**values, "n": 3}]  # at each level, with what pre_save gave
+
+
+def test_hooks_run_once_in_loading() -> None:
+    said: list[str] = []
+    description = VMStateDescription(
+        "d",
+        1,
+        (VMStateField("long", "buffer", 40_000),),
+        post_load=lambda _values, _version: said.append("post_load"),
+        post_save=lambda _values: said.append("post_save"),
+    )
+    registry = Registry()
+    values: dict[str, Any] = {"long": bytes(range(200)) * 200}
+    registry.register("d", Described(description, values), version=1)
+    data = saved(registry)
+    assert said == ["post_save"]
+    loading = Registry()
+    got: dict[str, Any] = {}
+    loading.register("d", Described(description, got), version=1)
+    loading.load(Reader(Memory(data)))
+    assert (got, said) == (values, ["post_save", "post_load"])
+
+
+def test_what_an_old_version_is_loaded_into() -> None:
+    description = VMStateDescription(
+        "d",
+        2,
+        (VMStateField("new", "uint8", 1),),
+        minimum_version_id=2,
+        minimum_version_id_old=1,
+        load_old=lambda _data, _version: (VMStateField("old", "uint16", 2),),
+    )
+    old = VMStateDescription("d", 1, (VMStateField("old", "uint16", 2),))
+    registry = Registry()
+    registry.register("d", Described(old, {"old": 0x1234}), version=1)
+    got: dict[str, Any] = {}
+    loading = Registry()
+    loading.register("d", Described(description, got), version=2)
+    loading.load(Reader(Memory(saved(registry))))
+    assert got == {"old": 0x1234}
+
+
+def test_floats_that_are_no_numbers() -> None:
+    description = VMStateDescription("d", 1, (VMStateField("x", "float64", 8), VMStateField("y", "float64", 8)))
+    source, target = Registry(), Registry()
+    source.register("d", Described(description, {"x": math.inf, "y": math.nan}), version=1)
+    loaded: dict[str, Any] = {}
+    target.register("d", Described(description, loaded), version=1)
+    target.load(Reader(Memory(saved(source))))
+    assert loaded["x"] == math.inf
+    assert math.isnan(loaded["y"])
+
+
+def test_a_pipe_brings_a_section_in_pieces() -> None:
+    """Values come back, however few bytes arrive at once, and a subsection is waited for."""
+    inner = VMStateDescription("d/sub", 1, (VMStateField("y", "buffer", 500),))
+    description = VMStateDescription("d", 1, (VMStateField("x", "buffer", 70_000),), (inner,))
+    source, target = Registry(), Registry()
+    values: dict[str, Any] = {"x": bytes(range(250)) * 280, "d/sub": {"y": bytes(500)}}
+    source.register("d", Described(description, values), version=1)
+    loaded: dict[str, Any] = {}
+    target.register("d", Described(description, loaded), version=1)
+    reading, writing = os.pipe()
+    data = saved(source)
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as sink:
+            for start in range(0, len(data), 777):
+                sink.write(data[start : start + 777])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reading, "rb") as pipe:
+        target.load(PipeReader(pipe), description=True)
+        assert pipe.read() == b""
+    thread.join()
+    assert loaded == values

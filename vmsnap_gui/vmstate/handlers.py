@@ -1,0 +1,133 @@
+"""What can be registered to save and load a section: plain, described and live handlers (savevm's SaveVMHandlers)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.values import save_values, values_of
+from vmsnap_gui.vmstate.wire import ShortRead, StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmsnap_gui.vmstate.description import VMStateDescription
+    from vmsnap_gui.vmstate.values import Tree
+    from vmsnap_gui.vmstate.wire import Input
+    from vmsnap_gui.vmstate.writer import Writer
+
+_BEHIND = 6 + 255
+"""Bytes of the longest header of a subsection: as long as fewer are known behind a section, one could begin there."""
+
+
+class Handler(ABC):  # noqa: B024 (what it must be able to do is a plain one's or a live one's)
+    """Saves and loads the payload of one section."""
+
+    def load(self, stream: Input, version: int) -> None:
+        """Load one section's payload, and read exactly that; of a live handler START, each PART and END.
+
+        Raises:
+            StreamError: it cannot be loaded, which is so for all that is there only to be saved.
+        """
+        raise StreamError(f"version {version} of it can be saved, but not loaded here", offset=stream.position)
+
+
+class PlainHandler(Handler):
+    """Saves by its own code, in one piece."""
+
+    @abstractmethod
+    def save(self, out: Writer) -> None:
+        """Write the payload of the FULL section."""
+
+
+class LiveHandler(Handler):
+    """Saves what is too much for one piece, and perhaps changes meanwhile: in rounds."""
+
+    def set_params(self, params: Mapping[str, object]) -> None:
+        """Take the parameters of a saving before it begins (savevm's set_params: "blk", "shared"); none are known."""
+
+    def is_active(self) -> bool:
+        """Tell whether to iterate at all (savevm's is_active_iterate)."""
+        return True
+
+    @abstractmethod
+    def begin(self, out: Writer) -> None:
+        """Write the payload of START."""
+
+    @abstractmethod
+    def iterate(self, out: Writer) -> bool:
+        """Write the payload of a PART, until `out.limited`; tells whether only what `complete` writes is left."""
+
+    @abstractmethod
+    def complete(self, out: Writer) -> None:
+        """Write the payload of END: all that is left."""
+
+    def cancel(self) -> None:
+        """Let go of what the saving needed, after it was done or given up."""
+
+
+class Described(PlainHandler):
+    """Saves and loads values by a description.
+
+    Attributes:
+        description: What the section holds, general or concrete.
+        values: The values; loading puts others in their place.
+        saved: The concrete description of what was saved or loaded last.
+    """
+
+    def __init__(self, description: VMStateDescription, values: dict[str, Tree]) -> None:
+        self.description = description
+        self.values = values
+        self.saved: VMStateDescription | None = None
+
+    def save(self, out: Writer) -> None:
+        """See PlainHandler; raises SaveError where the values are none of the description."""
+        data = save_values(self.description, self.values)
+        version = self.description.version_id
+        self.saved, _ = resolve(self.description, data, 0, len(data), version, loading=False)
+        out.put(data)
+
+    def load(self, stream: Input, version: int) -> None:
+        """See Handler."""
+        base = stream.position
+        try:
+            concrete, data = self._fit(stream, version)
+        except StreamError as error:
+            if error.offset is not None:
+                error.offset += base
+            raise
+        resolve(self.description, data, 0, len(data), version)  # that is all of it, so the hooks are called once
+        stream.skip(len(data))
+        nodes, _ = Decoder(data, base).description(concrete, 0, len(data))
+        self.values.clear()
+        self.values.update(values_of(nodes, self.description))
+        self.saved = concrete
+
+    def _fit(self, stream: Input, version: int) -> tuple[VMStateDescription, bytes]:
+        """Resolve the description against as much of the stream as it takes."""
+        lookahead = _BEHIND if _has_subsections(self.description) else 0
+        data = stream.ahead(1)
+        while True:
+            missing = 2 * len(data)
+            try:
+                concrete, size = resolve(self.description, data, 0, len(data), version, loading=False)
+                missing = size + lookahead
+                refused = None
+            except ShortRead as error:
+                refused = error
+            if refused is None and missing <= len(data):
+                return concrete, data[:size]
+            more = stream.ahead(missing)
+            if len(more) == len(data):
+                if refused is not None:
+                    raise refused
+                return concrete, data[:size]
+            data = more
+
+
+def _has_subsections(description: VMStateDescription) -> bool:
+    return bool(description.subsections) or any(
+        _has_subsections(nested) for field in description.fields for nested in field.nested
+    )

@@ -1,0 +1,229 @@
+"""Who saves and loads which section of a stream (savevm's SaveStateEntry), and loading by it.
+
+Saving is in `sending`. The rules are those of QEMU's migration/savevm.c: vmstate_register_with_alias_id,
+qemu_loadvm_state_main, qemu_loadvm_section_start_full, qemu_loadvm_section_part_end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.configuration import skip_configuration
+from vmsnap_gui.vmstate.refusals import (
+    UnknownSection,
+    UnknownSectionId,
+    UnsupportedVersion,
+    ValueMismatch,
+    check_start,
+)
+from vmsnap_gui.vmstate.sections import NAMING, Header, SectionType
+from vmsnap_gui.vmstate.sending import Saving, StreamForm
+from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmsnap_gui.vmstate.handlers import Handler
+    from vmsnap_gui.vmstate.wire import Input
+    from vmsnap_gui.vmstate.writer import Writer
+
+_MAX_NAME = 255
+_EOF, _COMMAND, _CONFIGURATION, _FOOTER, _VMDESCRIPTION = (
+    kind.value
+    for kind in (
+        SectionType.EOF, SectionType.COMMAND, SectionType.CONFIGURATION, SectionType.FOOTER, SectionType.VMDESCRIPTION,
+    )
+)  # fmt: skip
+
+
+class RegistryError(ValueError):
+    """Something cannot be registered: a mistake of the program, not of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveStateEntry:
+    """Something registered.
+
+    Attributes:
+        name: The section's id string.
+        instance_id: Tells sections of one name apart.
+        version: That is written, and the newest that is loaded.
+        section_id: Its number in the streams that are saved.
+        handler: Saves and loads it.
+        early: Saved before what is live is begun (savevm's early_setup).
+    """
+
+    name: str
+    instance_id: int
+    version: int
+    section_id: int
+    handler: Handler
+    early: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name for people, as `Section.key`."""
+        return self.name if self.instance_id == 0 else f"{self.name}:{self.instance_id}"
+
+
+class Registry:
+    """Entries in the order of registering, which is the order of saving."""
+
+    def __init__(self) -> None:
+        self._entries: list[SaveStateEntry] = []
+        self._ids: set[int] = set()
+        self._instances: dict[str, int] = {}  # the next free one of each name
+        self._next_id = 0
+
+    @property
+    def entries(self) -> tuple[SaveStateEntry, ...]:
+        """What is registered."""
+        return tuple(self._entries)
+
+    def register(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        version: int,
+        instance_id: int | None = None,
+        section_id: int | None = None,
+        early: bool = False,
+    ) -> SaveStateEntry:
+        """Register a handler.
+
+        Args:
+            name: The id string, at most 255 bytes.
+            handler: Saves and loads the section.
+            version: That is written, and the newest that is loaded.
+            instance_id: A fixed one, or the next free one of this name. Fixed ones may repeat, since QEMU's isapc has
+                two "isa-ide" 0; the first loads the first section, and so on.
+            section_id: A fixed one, as another stream has it, or the next in order.
+            early: Save it before what is live is begun.
+
+        Raises:
+            RegistryError: the name is too long, or the section id is taken.
+        """
+        if not 0 < len(name.encode()) <= _MAX_NAME:
+            raise RegistryError(f"{name!r} does not fit into the header of a section")
+        free = self._instances.get(name, 0)
+        instance_id = free if instance_id is None else instance_id
+        if section_id is None:
+            section_id = self._next_id
+        if section_id in self._ids:
+            raise RegistryError(f"section id {section_id} is taken")
+        self._ids.add(section_id)
+        self._instances[name] = max(free, instance_id + 1)
+        self._next_id = max(self._next_id, section_id + 1)
+        entry = SaveStateEntry(name, instance_id, version, section_id, handler, early)
+        self._entries.append(entry)
+        return entry
+
+    def unregister(self, name: str, instance_id: int | None = None) -> None:
+        """Forget the instances of a name, or the one; harmless where there is none."""
+        left = [
+            e for e in self._entries if e.name != name or (instance_id is not None and e.instance_id != instance_id)
+        ]
+        self._entries = left
+        self._ids = {e.section_id for e in left}
+        self._instances[name] = max((e.instance_id + 1 for e in left if e.name == name), default=0)
+
+    def save(self, out: Writer, form: StreamForm, params: Mapping[str, object] | None = None) -> None:
+        """Save all, without stopping in between.
+
+        Raises:
+            TransferError: it could not be written.
+            StreamError: a handler's source cannot be read.
+            SaveError: values do not fit their description.
+        """
+        saving = Saving(self.entries, out, form, params)
+        try:
+            saving.header()
+            saving.begin()
+            while not saving.iterate():
+                out.wait()
+            saving.complete()
+        finally:
+            saving.cancel()
+
+    def load(self, stream: Input, *, machine: str | None = None, description: bool = False) -> None:
+        """Load a stream into the handlers, up to its end mark.
+
+        Args:
+            stream: It stands on the first byte.
+            machine: The machine type that the stream must be of, if it says; None for any.
+            description: Whether a vmdesc follows the end mark, to read it, too (QEMU does not ask the stream).
+
+        Raises:
+            StreamError: one of `refusals`, or what a handler raises; what came before is loaded.
+            ImageError: the file below cannot be read.
+        """
+        _Loading(self.entries, stream).run(machine)
+        if description and stream.u8() == _VMDESCRIPTION:
+            stream.skip(stream.u32())
+
+
+class _Loading:
+    def __init__(self, entries: tuple[SaveStateEntry, ...], stream: Input) -> None:
+        self._waiting: dict[tuple[str, int], list[SaveStateEntry]] = {}
+        for entry in entries:
+            self._waiting.setdefault((entry.name, entry.instance_id), []).append(entry)
+        self._stream = stream
+        self._started: dict[int, tuple[SaveStateEntry, int]] = {}  # by the stream's section ids, with its version
+
+    def run(self, machine: str | None) -> None:
+        stream = self._stream
+        check_start(stream.ahead(8)[:8])
+        stream.skip(8)
+        if stream.ahead(1)[:1] == bytes([_CONFIGURATION]):
+            found = skip_configuration(stream)
+            if machine is not None and found != machine:
+                raise ValueMismatch(
+                    f"the state is of a machine of type {found!r}, and this one is {machine!r}", offset=8
+                )
+        while True:
+            kind = stream.ahead(1)[:1]
+            if kind == bytes([_EOF]):
+                stream.skip(1)
+                return
+            if kind == bytes([_COMMAND]):  # they prepare migrations that go on after this stream
+                stream.skip(3)
+                stream.skip(stream.u16())
+            else:
+                self._section()
+
+    def _section(self) -> None:
+        stream, start = self._stream, self._stream.position
+        header = Header.read(stream)
+        if header.type in NAMING:
+            waiting = self._waiting.get((header.name, header.instance_id))
+            if waiting is None:
+                message = f"nothing here loads section {header.name!r}, instance {header.instance_id}"
+                raise UnknownSection(message, offset=start)
+            entry = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if header.version > entry.version:
+                message = f"section {entry.key!r} is of version {header.version}, and at most {entry.version} is known"
+                raise UnsupportedVersion(message, offset=start)
+            self._started[header.section_id] = entry, header.version
+        elif header.section_id not in self._started:
+            message = f"a section part is for section id {header.section_id}, which nothing started"
+            raise UnknownSectionId(message, offset=start)
+        entry, version = self._started[header.section_id]
+        try:
+            entry.handler.load(stream, version)
+        except StreamError as error:
+            error.message = f"section {entry.key!r}: {error.message}"
+            raise
+        self._footer(entry, header.section_id)
+
+    def _footer(self, entry: SaveStateEntry, section_id: int) -> None:
+        """Read the footer, if one follows (check_section_footer)."""
+        stream, start = self._stream, self._stream.position
+        if stream.ahead(1)[:1] != bytes([_FOOTER]):
+            return
+        stream.skip(1)
+        found = stream.u32()
+        if found != section_id:
+            message = f"section {entry.key!r} has number {section_id}, but its footer is that of {found}"
+            raise ValueMismatch(message, offset=start)

@@ -1,0 +1,57 @@
+"""From a snapshot of an image to its state, with layouts for what the state does not describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.devices import open_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.image.snapshot import Image, Snapshot
+    from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.layouts import LayoutSource
+
+
+def open_snapshot(
+    image: Image,
+    snapshot: Snapshot,
+    *,
+    forward: bool = False,
+    layouts: Sequence[LayoutSource] = (),
+    progress: Progress | None = None,
+) -> VMState:
+    """Open the state of a snapshot.
+
+    Where it does not describe itself, layouts are sought in `layouts`, then in the other snapshots of the image: those
+    of the same machine type that describe themselves; last in those that tell no types.
+
+    Raises:
+        StreamError, ImageError: like `open_state`; the snapshot may have no state.
+        Cancelled: by the progress callback.
+    """
+
+    def sources(machine: str | None) -> Sequence[LayoutSource]:
+        found = [_named(source, machine) for source in layouts]
+        if machine is None or len(image.snapshots) < 2:
+            return found
+        from vmsnap_gui.vmstate.siblings import layouts_of  # seldom needed
+
+        others = [other for other in image.snapshots if other != snapshot]
+        own = layouts_of(image, others, machine, progress)
+        if own is not None:
+            found.append(own)
+        return sorted(found, key=lambda source: not source.has_types)
+
+    view = image.vm_state(snapshot, progress)
+    return open_state(view, forward=forward, layouts=sources, progress=progress)
+
+
+def _named(source: LayoutSource, machine: str | None) -> LayoutSource:
+    """Return a source whose name says so where it is of another machine type: what fits may then be a chance."""
+    if machine is None or source.machine in (None, machine):
+        return source
+    return replace(source, name=f"{source.name} (of machine type {source.machine}, and this is a {machine})")

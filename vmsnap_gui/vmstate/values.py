@@ -1,0 +1,190 @@
+"""Plain values by a description: from them to a section's bytes (QEMU's vmstate_save_state), and from its tree back.
+
+A struct or subsection is a dict, an array or list a list, a NULL pointer None, a buffer bytes; numbers are themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers
+from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
+from vmsnap_gui.vmstate.sections import subsection_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
+
+    from vmsnap_gui.vmstate.description import Count, Values, VMStateDescription, VMStateField
+
+    Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
+
+_MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
+_LISTS = ("qtailq", "qlist", MARKED)
+"""Bytes of the length that stands before a text."""
+
+
+def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> bytes:
+    """Return the payload of a section that holds these values, in the description's own version.
+
+    Which fields there are, and how many, is told by the description and the values before, as it is in loading. A
+    subsection is written where its `needed` says so, or, without one, where the values have its name.
+
+    Raises:
+        SaveError: a value is missing, is not of its field's type or size, or an array has another length than the
+            field that counts it says.
+    """
+    saver = _Saver()
+    saver.description(description, description.version_id, values, {}, "")
+    return bytes(saver.out)
+
+
+def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[str, Tree]:
+    """Return the values of decoded fields, without savevm's own bytes; `description` is the general one."""
+    fields = {field.name: field for field in description.fields}
+    subsections = {subsection.name: subsection for subsection in description.subsections}
+    found: dict[str, Tree] = {}
+    for node in nodes:
+        if node.kind is Kind.SUBSECTION:
+            found[node.name] = values_of(node.children, subsections[node.name])
+        elif node.kind is not Kind.FRAME:
+            found[node.name] = _value(node, fields.get(node.name))
+    return found
+
+
+def _value(node: Field, field: VMStateField | None) -> Tree:
+    if field is None:  # what load_state_old reads is not among the description's fields
+        return node.value
+    if node.kind is Kind.ARRAY:
+        items = [_value(child, field) for child in node.children if child.kind is not Kind.FRAME]
+        # the marker of a single pointer makes it look like an array of one
+        return items[0] if field.pointers is Pointers.MARKED and not field.is_array else items
+    if node.kind is Kind.STRUCT:
+        return values_of(node.children, field.nested[0])
+    return node.value
+
+
+class _Saver:
+    """Appends to `out` what values hold; what later fields can ask about is returned, as `resolving` does."""
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+
+    def description(
+        self, description: VMStateDescription, version: int, values: Mapping[str, Tree], around: Values, path: str
+    ) -> dict[str, int | bytes]:
+        own: dict[str, int | bytes] = {}
+        if description.pre_save is not None:
+            values = {**values, **description.pre_save(values)}
+        try:
+            self._fields(description, version, values, around, path, own)
+        finally:
+            if description.post_save is not None:
+                description.post_save(values)
+        return own
+
+    def _fields(
+        self,
+        description: VMStateDescription,
+        version: int,
+        values: Mapping[str, Tree],
+        around: Values,
+        path: str,
+        own: dict[str, int | bytes],
+    ) -> None:
+        """Append fields and subsections; `own` gets what later fields can ask about."""
+        for field in description.fields:
+            known = {**around, **own}
+            if field.version_id <= version if field.exists is None else field.exists(known, version):
+                own |= self._field(field, values, known, version, path)
+        for subsection in description.subsections:
+            needed = subsection.name in values if subsection.needed is None else subsection.needed(values)
+            if needed:
+                self.out += subsection_header(subsection.name, subsection.version_id)
+                inner = _mapping(values.get(subsection.name, {}), f"{path}{subsection.name}")
+                known = {**around, **own}
+                self.description(subsection, subsection.version_id, inner, known, f"{path}{subsection.name}.")
+
+    def _field(
+        self, field: VMStateField, values: Mapping[str, Tree], known: Values, version: int, path: str
+    ) -> dict[str, int | bytes]:
+        where = f"{path}{field.name}"
+        size = field.size
+        if field.size_from is not None:
+            size = field.multiply * _number(field.size_from, known, version)
+        value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
+        if field.type in _LISTS:
+            for item in _list(value, where):
+                self.out += b"\1"
+                self._element(field, size, item, known, where)
+            self.out += b"\0"
+            return {}
+        if not field.is_array:
+            return self._element(field, size, value, known, where)
+        count = field.count if field.count_from is None else _number(field.count_from, known, version)
+        items = _list(value, where)
+        if len(items) != count:
+            raise SaveError(f"{where}: {len(items)} elements are given, but there must be {count}")
+        for item in items:
+            self._element(field, size, item, known, where)
+        return {}
+
+    def _element(
+        self, field: VMStateField, size: int, value: Tree, known: Values, where: str
+    ) -> dict[str, int | bytes]:
+        if field.pointers is not Pointers.NONE and value is None:
+            self.out += NULL
+            return {}
+        if field.pointers is Pointers.MARKED:
+            self.out += VALID
+        if field.nested:
+            nested = field.nested[0]
+            version = nested.version_id if field.struct_version is None else field.struct_version
+            own = self.description(nested, version, _mapping(value, where), known, f"{where}.")
+            return {f"{field.name}.{name}": one for name, one in own.items()}
+        data = _leaf(field.type, size, value, where)
+        self.out += data
+        scalar = scalar_type(field.type)
+        if scalar is not None:
+            return {field.name: int(value)} if isinstance(value, int) else {}
+        return {field.name: data} if len(data) <= _MAX_KNOWN else {}
+
+
+def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
+    """Return the bytes of a value without parts."""
+    scalar = scalar_type(type_name)
+    if isinstance(value, str) and type_name in TEXT_LENGTHS:
+        data = value.encode()
+        return len(data).to_bytes(TEXT_LENGTHS[type_name], "big") + data
+    if scalar is not None:
+        kind = scalar.kind
+        fits = isinstance(value, float) if kind is Kind.FLOAT else isinstance(value, int) and _fits(value, size)
+    else:
+        kind, fits = Kind.BUFFER, isinstance(value, bytes) and len(value) == size
+    if not fits or isinstance(value, list | dict):
+        raise SaveError(f"{where}: {value!r:.40} is no value of type {type_name} with {size} bytes")
+    return encoded(Field(where, type_name, kind, 0, size, value))
+
+
+def _fits(value: int, size: int) -> bool:
+    return -(1 << 8 * size - 1) <= value < 1 << 8 * size
+
+
+def _mapping(value: Tree, where: str) -> dict[str, Tree]:
+    if not isinstance(value, dict):
+        raise SaveError(f"{where}: {value!r:.40} are no values of fields")
+    return value
+
+
+def _list(value: Tree, where: str) -> list[Tree]:
+    if not isinstance(value, list):
+        raise SaveError(f"{where}: {value!r:.40} is no list of elements")
+    return value
+
+
+def _number(count: Count, known: Values, version: int) -> int:
+    if isinstance(count, int):
+        return count
+    return int(known[count]) if isinstance(count, str) else count(known, version)
