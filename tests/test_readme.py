@@ -22,7 +22,7 @@ def test_the_readme_shows_real_output(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     examples = re.findall(r"(?m)^    \$ vmsnap (.*)\n((?:(?:    .*)?\n)+?)(?=    \$|\S)", README.read_text("utf-8"))
-    assert len(examples) == 6
+    assert len(examples) == 8
     for command, shown in examples:
         arguments = [os.path.expanduser(word) for word in shlex.split(command)]  # noqa: PTH111 (as a shell does)
         assert main(arguments) == int(command.startswith("diff ")), command

@@ -24,6 +24,8 @@ _MODULES = {
     "show": "showing",
     "ram": "ram",
     "diff": "diff",
+    "usage": "usage",
+    "tree": "tree",
     "export": "exporting",
     "take": "acting",
     "restore": "acting",

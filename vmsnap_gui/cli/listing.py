@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, problems_json
+from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, print_problems, problems_json
 from vmsnap_gui.control import journal_place
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
@@ -117,8 +117,7 @@ def _print_image(image: Image) -> None:
     disk = f", {size_text(image.virtual_size)} disk" if image.virtual_size else ""
     what = f"{count} snapshot{'' if count == 1 else 's'}"
     print(f"{printable(str(image.path))}: {image.format}{disk}, {what}{used}")
-    for problem in image.problems:
-        print(f"  ! {printable(str(problem))}")
+    print_problems(image.problems)
     held = _quarantine(image.path)
     if held is not None:
         command = shlex.join(["vmsnap", "check", str(image.path), "--repair"])

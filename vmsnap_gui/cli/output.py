@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vmsnap_gui.image.containers import select_snapshot
+from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Problem
+    from vmsnap_gui.image.qcow2 import Qcow2Image
 
 
 class CommandError(Exception):
@@ -79,6 +80,28 @@ def path_of(options: argparse.Namespace) -> Path:
     if more:
         options.parser.error("name a PATH or --demo, not both")
     return path
+
+
+def qcow2_image(path: Path) -> Qcow2Image:
+    """Open a qcow2 image.
+
+    Raises:
+        ImageError: it cannot be read.
+        CommandError: it is something else.
+    """
+    from vmsnap_gui.image.qcow2 import Qcow2Image
+
+    image = open_image(path)
+    if isinstance(image, Qcow2Image):
+        return image
+    image.close()
+    raise CommandError(f"{path} is no qcow2 image, so it has no clusters to look at")
+
+
+def print_problems(problems: tuple[Problem, ...]) -> None:
+    """Print what is wrong, below what is told of an image."""
+    for problem in problems:
+        print(f"  ! {printable(str(problem))}")
 
 
 def add_snapshot_option(parser: argparse.ArgumentParser) -> None:

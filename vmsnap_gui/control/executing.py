@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control import live, offline, starting
+from vmsnap_gui.control import lineage, live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.finishing import lost
@@ -21,7 +22,10 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import Cancelled, ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 WORKERS: dict[StepKind, Worker] = {**offline.WORKERS, **live.WORKERS, **starting.WORKERS}
 """Who does each kind of step."""
@@ -101,17 +105,32 @@ async def _carry_out(run: Run) -> Outcome:
         try:
             for target in step.targets if worker.writes and run.plan.machine.reach is Reach.FILES else ():
                 _require_free(target.path)
+            _remember(run, lineage.leave, step)
             run.operation.enter(number, step, writes=worker.writes)
             await worker.do(step, run)
             if worker.writes:
                 run.operation.done([target.path for target in step.targets])
                 run.done.append(step)
+            _remember(run, lineage.follow, step, _keys_before(run))
         except (ControlError, ImageError) as failure:
             error = _as_control_error(failure)
             await _settle(run, step)
             await _roll_back(run, step)
             break
     return await _outcome(run, error)
+
+
+def _remember(run: Run, work: Callable[..., None], *arguments: object) -> None:
+    """Keep what is done for the tree of snapshots; an operation does not fail because of that, whatever goes wrong."""
+    try:
+        work(*arguments)
+    except Exception as error:
+        _log.info("the tree of snapshots will not show a step", exc_info=True)
+        run.said.append(f"the tree of snapshots will not show it: {error}")
+
+
+def _keys_before(run: Run) -> dict[Path, Collection[str]]:
+    return {path: found.snapshots.keys() for path, found in run.before.items()}
 
 
 def _announce(run: Run, step: Step, number: int) -> None:
@@ -155,6 +174,7 @@ async def _roll_back(run: Run, failed: Step) -> None:
             run.operation.enter(run.plan.steps.index(step) + 1, step, writes=True, undoing=True)
             await undo(step, run)
             run.operation.done(paths)
+            _remember(run, lineage.taken_back, step, run.plan.safety)
         except (ControlError, ImageError) as failure:
             run.said.append(str(failure))
             left |= paths

@@ -273,7 +273,7 @@ class Operation:
             ],
         }
         try:
-            _write(self.file, json.dumps(document).encode())
+            write_whole(self.file, json.dumps(document).encode())
         except OSError as error:
             raise ControlError(f"the journal {self.file} cannot be written: {error.strerror}") from error
         if self.ended is not None or self.abandoned:
@@ -370,8 +370,8 @@ def _stamp_of(path: Path) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all, and wait until the disk has it."""
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all, and wait until the disk has it; raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_suffix(".new")
     with fresh.open("wb") as out:

@@ -16,7 +16,7 @@ from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.qcow2 import Qcow2Image
-from vmsnap_gui.image.usage import freed_by
+from vmsnap_gui.image.usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -326,7 +326,10 @@ def frees_of(going: Sequence[tuple[Disk, Snapshot]]) -> int | None:
         try:
             if not isinstance(image, Qcow2Image):
                 return None
-            total += freed_by(image, [one for one in image.snapshots if one in snapshots])
+            usage = usage_of(image)
+            if usage.problems:
+                return None
+            total += usage.freed_by(one for one in image.snapshots if one in snapshots)
         except ImageError:
             return None
         finally:

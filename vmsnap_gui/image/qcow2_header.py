@@ -81,6 +81,7 @@ class Header:
         backing_format: The backing file's format as written in the image, or None.
         feature_names: (field, bit) to name, from the image's own table.
         bitmaps: How many persistent bitmaps there are.
+        bitmap_directory: Offset and size in bytes of their directory.
         problems: What is wrong with the header but does not stop the reading.
     """
 
@@ -104,6 +105,7 @@ class Header:
     data_file: str | None
     feature_names: dict[tuple[int, int], str]
     bitmaps: int
+    bitmap_directory: tuple[int, int]
     problems: tuple[Problem, ...]
 
     @property
@@ -190,6 +192,7 @@ class Header:
             data_file=area.data_file,
             feature_names=area.feature_names,
             bitmaps=area.bitmaps,
+            bitmap_directory=area.bitmap_directory,
             problems=tuple(area.problems),
         )
 
@@ -218,6 +221,7 @@ class _Area:
         self.data_file: str | None = None
         self.feature_names: dict[tuple[int, int], str] = {}
         self.bitmaps = 0
+        self.bitmap_directory = (0, 0)
         self.problems: list[Problem] = []
 
     def parse(self) -> None:
@@ -230,7 +234,8 @@ class _Area:
             elif kind == _EXT_FEATURE_NAMES:
                 self._feature_names(data)
             elif kind == _EXT_BITMAPS and len(data) >= _BITMAPS.size:
-                self.bitmaps = _BITMAPS.unpack_from(data)[0]
+                self.bitmaps, _, size, offset = _BITMAPS.unpack_from(data)
+                self.bitmap_directory = offset, size
 
     def backing_name(self, offset: int, size: int) -> str | None:
         """Return the backing file's name, None without one, "" if it cannot be read."""

@@ -10,6 +10,8 @@ from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmsnap_gui.image.byteview import FileHandle
     from vmsnap_gui.image.qcow2_header import Header
 
@@ -66,6 +68,20 @@ def read_table(handle: FileHandle, header: Header) -> tuple[tuple[Qcow2Snapshot,
         text = f"the header promises {header.snapshot_count} snapshots; only {_MAX_SNAPSHOTS} are possible"
         return tuple(found), (Problem(text, 60),)
     return tuple(found), ()
+
+
+def table_size(snapshots: Iterable[Qcow2Snapshot], *, rewritten: bool = False) -> int:
+    """Return how many bytes the table of these snapshots has, which QEMU keeps in clusters of its own.
+
+    Args:
+        snapshots: Them.
+        rewritten: Whether QEMU writes it anew, with all the extra data that QEMU has known since 5.1.
+    """
+    size, least = 0, _EXTRA.size if rewritten else 0
+    for one in snapshots:
+        names = sum(len((text or "").encode("utf-8", "surrogateescape")) for text in (one.id, one.tag))
+        size += _ENTRY.size + max(one.extra_size, least) + names + 7 & ~7
+    return size
 
 
 class _CutOff(Exception):

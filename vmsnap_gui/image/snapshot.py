@@ -133,3 +133,14 @@ def describe(snapshot: Snapshot) -> str:
     if snapshot.id is None and snapshot.tag is None:
         return "the saved state"
     return f"id {snapshot.id!r} tag {snapshot.tag!r}"
+
+
+_BRIEF = 40
+
+
+def describe_briefly(snapshot: Snapshot) -> str:
+    """Name a snapshot within a sentence: "'clean' (id 3)"; what is longer than anybody reads is cut."""
+    tag, id_ = (
+        text if len(text) <= _BRIEF else f"{text[:_BRIEF]}..." for text in (snapshot.tag or "", snapshot.id or "")
+    )
+    return f"{tag!r} (id {id_})"

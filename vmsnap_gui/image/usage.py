@@ -1,120 +1,179 @@
-"""What snapshots of a qcow2 image occupy, from refcounts and mapping tables alone.
-
-Specification: QEMU's docs/interop/qcow2.txt, "Host cluster management". A cluster's refcount is the number of times
-that the active layer and all snapshots refer to it, whether or not they share the tables between.
-"""
+"""What the snapshots of a qcow2 image occupy, what they share, and what deleting them gives back."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
+from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot, table_size
+from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.usage_count import Counting
+from vmsnap_gui.image.usage_groups import METADATA, OTHER, Part, owner_bits, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
+    from vmsnap_gui.image.errors import Problem, Progress
     from vmsnap_gui.image.qcow2 import Qcow2Image
     from vmsnap_gui.image.snapshot import Snapshot
 
-_OFFSET = np.uint64(0x00FF_FFFF_FFFF_FE00)
-_COMPRESSED = np.uint64(1 << 62)
-_MAX_TABLE = 8 << 20
-"""QEMU's limit for the refcount table (QCOW_MAX_REFTABLE_SIZE in block/qcow2.h), in bytes."""
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of whole clusters, by what they are used for.
+
+    Attributes:
+        disk: The disk's content.
+        vm_state: The VM state.
+        tables: The L1 and L2 tables that map these.
+    """
+
+    disk: int = 0
+    vm_state: int = 0
+    tables: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.disk + self.vm_state + self.tables
+
+    def __add__(self, other: Sizes) -> Sizes:
+        return Sizes(self.disk + other.disk, self.vm_state + other.vm_state, self.tables + other.tables)
 
 
-def freed_by(image: Qcow2Image, snapshots: Iterable[Snapshot]) -> int:
-    """Return how many bytes an image gets back when these snapshots are deleted: the clusters that only they use.
+@dataclass(frozen=True, slots=True)
+class LayerUsage:
+    """What a snapshot, or the disk as it is now, occupies.
 
-    The table of snapshots stays out: it is a cluster or two, written anew each time.
+    Attributes:
+        snapshot: The snapshot; None: the active layer.
+        exclusive: What nobody else uses: deleting it alone gives back this.
+        shared: What others use, too.
+        new: What the snapshot before (in the table, where QEMU puts a new one at the end) does not use.
+    """
+
+    snapshot: Qcow2Snapshot | None
+    exclusive: Sizes
+    shared: Sizes
+    new: Sizes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usage:
+    """What all clusters of an image that have a refcount are used for.
+
+    `active.exclusive`, all `snapshots[...].exclusive`, `shared`, `metadata` and `other` add up to `in_use`.
+
+    Attributes:
+        cluster_size: Bytes in a cluster.
+        active: The disk as it is now, and what is left in its mapping of the VM state that was last loaded.
+        snapshots: The snapshots in the order of the table.
+        shared: What two or more of them use, each cluster once.
+        metadata: Bytes of header, refcount table and blocks, snapshot table and bitmaps.
+        other: Bytes in use that nothing leads to: leaked, or behind tables that cannot be read.
+        in_use: Bytes of all clusters that have a refcount.
+        problems: What is wrong with the tables; the numbers may then be wrong, too.
+    """
+
+    cluster_size: int
+    active: LayerUsage
+    snapshots: tuple[LayerUsage, ...]
+    shared: Sizes
+    metadata: int
+    other: int
+    in_use: int
+    problems: tuple[Problem, ...]
+    _groups: dict[int, int]
+
+    def freed_by(self, snapshots: Iterable[Snapshot]) -> int:
+        """Return how many bytes of clusters deleting these together gives back to the image.
+
+        That is what only they use, and what the snapshot table, which QEMU writes anew, needs less.
+
+        Raises:
+            ImageError: one is not a snapshot of this image.
+        """
+        owners, left = 0, {one.snapshot: number for number, one in enumerate(self.snapshots, 1)}
+        for snapshot in set(snapshots):
+            if not isinstance(snapshot, Qcow2Snapshot) or snapshot not in left:
+                raise ImageError(f"the snapshot with {describe(snapshot)} is not one of those that were counted")
+            owners |= owner_bits(left.pop(snapshot))
+        if not owners:
+            return 0
+        freed = sum(size for group, size in self._groups.items() if not group & ~owners)
+        now = table_size(one.snapshot for one in self.snapshots if one.snapshot is not None)
+        then = table_size((one for one in left if one is not None), rewritten=True)
+        return freed + (-(-now // self.cluster_size) - -(-then // self.cluster_size)) * self.cluster_size
+
+    @property
+    def without_snapshots(self) -> int:
+        """Bytes that would be in use if all snapshots were deleted."""
+        return self.in_use - self.freed_by(one.snapshot for one in self.snapshots if one.snapshot is not None)
+
+
+def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
+    """Count what an image's clusters are used for; no data is read.
+
+    Args:
+        image: The image.
+        progress: Called with bytes of tables; may raise Cancelled.
 
     Raises:
-        ImageError: a table cannot be read, or lies where none can be.
+        ImageError: the file cannot be read, its refcount table cannot, its feature bits forbid it, or there are more
+            than 4096 snapshots. Other damage is among the problems of the result.
     """
-    counts = _References(image)
-    for snapshot in snapshots:
-        counts.add(snapshot)
-    return counts.alone() * image.cluster_size
+    counting = Counting(image)
+    counting.run(progress)
+    pairs = zip(counting.groups.sets, counting.counts.tolist(), strict=True)
+    groups = {group: number * image.cluster_size for group, number in pairs if number}
+    shares = _Shares(groups, len(image.snapshots) + 1)
+    layers = [
+        LayerUsage(snapshot, shares.exclusive[owner], shares.shared[owner], shares.new[owner])
+        for owner, snapshot in enumerate((None, *image.snapshots))
+    ]
+    return Usage(
+        cluster_size=image.cluster_size,
+        active=layers[0],
+        snapshots=tuple(layers[1:]),
+        shared=shares.common,
+        metadata=groups.get(METADATA, 0),
+        other=shares.other,
+        in_use=sum(groups.values()),
+        problems=tuple(counting.problems),
+        _groups=groups,
+    )
 
 
-class _References:
-    """Counts the references of some snapshots to each cluster, one array for each refcount block that exists."""
+class _Shares:
+    """Distributes sets of uses among the owners."""
 
-    def __init__(self, image: Qcow2Image) -> None:
-        self._image = image
-        header = image.header
-        self._bits = header.cluster_bits + 3 - header.refcount_order
-        size = header.refcount_table_clusters << header.cluster_bits
-        if size > _MAX_TABLE:
-            raise ImageError("the refcount table is larger than possible", path=image.path, offset=56)
-        self._blocks = self._words(header.refcount_table_offset, size // 8) & _OFFSET
-        self._counts: dict[int, NDArray[np.uint32]] = {}
+    def __init__(self, groups: dict[int, int], owners: int) -> None:
+        self.exclusive = [Sizes()] * owners
+        self.shared = [Sizes()] * owners
+        self.new = [Sizes()] * owners
+        self.common = Sizes()
+        self.other = 0
+        for group, size in groups.items():
+            self._add(group, size, owners)
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Count all that a snapshot refers to."""
-        header = self._image.header
-        mapping = self._image.cluster_map(snapshot)
-        if not isinstance(snapshot, Qcow2Snapshot):  # cluster_map took it, so it is one
-            raise TypeError(snapshot)
-        own = range(snapshot.l1_offset, snapshot.l1_offset + snapshot.l1_size * 8, header.cluster_size)
-        self._count(np.array(own, np.int64) >> header.cluster_bits, 1)
-        tables, times = np.unique(mapping.l1 & _OFFSET, return_counts=True)
-        for table, number in zip(tables.tolist(), times.tolist(), strict=True):
-            if table:
-                self._count(np.array((table >> header.cluster_bits,), np.int64), number)
-                entries = self._words(table, header.cluster_size // 8)
-                for clusters in self._clusters(entries[:: 2 if header.extended_l2 else 1]):
-                    self._count(clusters, number)
+    def _add(self, group: int, size: int, owners: int) -> None:
+        parts: dict[int, Part] = {}
+        for owner, part in uses(group):
+            parts.setdefault(owner, part)
+        alone = len(parts) == 1 and not group & (OTHER | METADATA)
+        for owner, part in parts.items():
+            amount = _sizes(part, size)
+            which = self.exclusive if alone else self.shared
+            which[owner] += amount
+            before = owner - 1 if owner else owners - 1
+            if before == 0 or before not in parts:  # the first snapshot has none before it; the active layer comes last
+                self.new[owner] += amount
+        if parts and not alone:
+            self.common += _sizes(min(parts.values()), size)
+        elif not parts and group != METADATA:
+            self.other += size
 
-    def alone(self) -> int:
-        """Return how many clusters have no other references than those that were counted."""
-        found = 0
-        for block, counts in self._counts.items():
-            refcounts = self._refcounts(int(self._blocks[block]))
-            found += int(np.count_nonzero((counts > 0) & (refcounts <= counts)))
-        return found
 
-    def _clusters(self, entries: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
-        """Yield the clusters that the entries of an L2 table refer to; a compressed one can lie in several."""
-        bits = self._image.header.cluster_bits
-        packed = entries & _COMPRESSED != 0
-        hosts = entries[~packed] & _OFFSET
-        yield (hosts[hosts != 0] >> np.uint64(bits)).astype(np.int64)
-        if packed.any():
-            shift = 62 - (bits - 8)
-            descriptors = (entries[packed] & (_COMPRESSED - np.uint64(1))).astype(np.int64)
-            start = descriptors & ((1 << shift) - 1)
-            end = (start & ~511) + ((descriptors >> shift) + 1) * 512 - 1
-            for step in range(int(((end >> bits) - (start >> bits)).max()) + 1):
-                within = (start >> bits) + step
-                yield within[within <= end >> bits]
-
-    def _count(self, clusters: NDArray[np.int64], times: int) -> None:
-        if not len(clusters):
-            return
-        blocks = clusters >> self._bits
-        order = np.argsort(blocks, kind="stable")
-        which, first = np.unique(blocks[order], return_index=True)
-        for block, part in zip(which.tolist(), np.split(clusters[order], first[1:]), strict=True):
-            if block < len(self._blocks) and self._blocks[block]:
-                counts = self._counts.setdefault(block, np.zeros(1 << self._bits, np.uint32))
-                np.add.at(counts, part & ((1 << self._bits) - 1), times)
-
-    def _refcounts(self, offset: int) -> NDArray[np.uint64]:
-        """Read a refcount block; refcounts of less than a byte begin at the low bits."""
-        order, raw = self._image.header.refcount_order, self._image.handle.read(offset, self._image.cluster_size)
-        if order >= 3:
-            return np.frombuffer(raw, f">u{1 << order - 3}").astype(np.uint64)
-        width = 1 << order
-        shifts = np.arange(0, 8, width, dtype=np.uint8)
-        found = (np.frombuffer(raw, np.uint8)[:, None] >> shifts) & np.uint8((1 << width) - 1)
-        return found.reshape(-1).astype(np.uint64)
-
-    def _words(self, offset: int, count: int) -> NDArray[np.uint64]:
-        if offset & (self._image.cluster_size - 1):
-            raise ImageError("a table does not begin with a cluster", path=self._image.path, offset=offset)
-        return np.frombuffer(self._image.handle.read(offset, count * 8), ">u8").astype(np.uint64)
+def _sizes(part: Part, size: int) -> Sizes:
+    return Sizes(*(size if part is one else 0 for one in Part))
