@@ -198,7 +198,7 @@ class Decoder:
         if scalar is not None and scalar.size == field.size:
             value = scalar.unpack(self.data, position)[0]
             if scalar.kind is Kind.BOOLEAN:
-                value = bool(value)
+                value = bool(value) if value in (0, 1) else value  # others count as true, but are kept for saving
             return Field(name, field.type, scalar.kind, self.base + position, field.size, value)
         end = position + field.size
         decode = _CONTAINERS.get(field.type)

@@ -1,8 +1,8 @@
 """A saved state as a stream that QEMU loads with -incoming: what was saved, with what was edited.
 
 Every section of the state is registered with a handler that copies it, so the stream is the saved one to the byte, but
-for sections with edits, which are saved anew from their trees, and mapped-ram, which is written as other streams have
-RAM: its pages lie at fixed places of one file, and no pipe has such.
+for the bytes of edited fields, and mapped-ram, which is written as other streams have RAM: its pages lie at fixed
+places of one file, and no pipe has such.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.configuration import without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
-from vmsnap_gui.vmstate.saving import save_section
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.editing import Edit
-    from vmsnap_gui.vmstate.saving import Changes
     from vmsnap_gui.vmstate.sections import Section
     from vmsnap_gui.vmstate.writer import Writer
 
@@ -210,20 +208,20 @@ class _CopiedDevice(PlainHandler):
     def save(self, out: Writer) -> None:
         """See PlainHandler."""
         export, section = self._export, self._export.expect(SectionType.FULL, self._section)
-        changes = {edit.offset: edit.field for edit in export.edits if section.offset <= edit.offset < section.end}
-        if changes:
-            out.put(self._edited(section, changes))
+        edits = [edit for edit in export.edits if section.offset <= edit.offset < section.end]
+        if edits:
+            out.put(self._edited(section, edits))
         else:
             export.copy(section)
         export.advance()
 
-    def _edited(self, section: Section, changes: Changes) -> bytes:
-        state = self._export.state
-        device = state.description(section)
-        described = device.description if device is not None else None
-        saved = save_section(section, described, state.decode(section), changes)
-        start = section.payload_offset - section.offset
-        return saved[start : start + section.payload_size]
+    def _edited(self, section: Section, edits: Sequence[Edit]) -> bytes:
+        """Return the payload with the bytes of these fields: what stands in it besides is none of their business."""
+        payload = bytearray(self._export.state.view.read(section.payload_offset, section.payload_size))
+        for edit in edits:
+            start = edit.offset - section.payload_offset
+            payload[start : start + len(edit.after)] = edit.after
+        return bytes(payload)
 
 
 class _CopiedParts(LiveHandler):

@@ -95,7 +95,7 @@ def show(field: Field) -> str:
     if kind is Kind.FLOAT and isinstance(value, float):
         return repr(value)
     if kind is Kind.BOOLEAN:
-        return "true" if value else "false"
+        return f"true ({value})" if type(value) is int else "true" if value else "false"
     if kind is Kind.NULL:
         return "NULL"
     if isinstance(value, str):
@@ -148,6 +148,8 @@ def to_json(field: Field) -> object:
         return values if values is not None else [to_json(child) for child in _items(field)]
     if field.kind in (Kind.STRUCT, Kind.SUBSECTION):
         return _object(field)
+    if field.kind is Kind.BOOLEAN:
+        return bool(field.value)
     if isinstance(field.value, bytes):
         return field.value.hex()
     if isinstance(field.value, float):

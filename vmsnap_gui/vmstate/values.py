@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
 _LISTS = ("qtailq", "qlist", MARKED)
-"""Bytes of the length that stands before a text."""
+_MARKER = "(marker)"
+"""What the byte before an element of a hand-written list goes by among its values, where it is another than 1."""
 
 
 def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> bytes:
@@ -57,6 +58,8 @@ def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[s
 def _value(node: Field, field: VMStateField | None) -> Tree:
     if field is None:  # what load_state_old reads is not among the description's fields
         return node.value
+    if field.type == MARKED:
+        return _marked(node, field)
     if node.kind is Kind.ARRAY:
         items = [_value(child, field) for child in node.children if child.kind is not Kind.FRAME]
         # the marker of a single pointer makes it look like an array of one
@@ -64,6 +67,18 @@ def _value(node: Field, field: VMStateField | None) -> Tree:
     if node.kind is Kind.STRUCT:
         return values_of(node.children, field.nested[0])
     return node.value
+
+
+def _marked(node: Field, field: VMStateField) -> list[Tree]:
+    items: list[Tree] = []
+    marker: Tree = 1
+    for child in node.children:
+        if child.kind is Kind.FRAME:
+            marker = child.value[0] if isinstance(child.value, bytes) else 1
+        else:
+            values = values_of(child.children, field.nested[0])
+            items.append(values if marker == 1 else {_MARKER: marker, **values})
+    return items
 
 
 class _Saver:
@@ -117,7 +132,7 @@ class _Saver:
         value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
         if field.type in _LISTS:
             for item in _list(value, where):
-                self.out += b"\1"
+                self.out.append(_marker(item) if field.type == MARKED else 1)
                 self._element(field, size, item, known, where)
             self.out += b"\0"
             return {}
@@ -150,6 +165,11 @@ class _Saver:
         if scalar is not None:
             return {field.name: int(value)} if isinstance(value, int) else {}
         return {field.name: data} if len(data) <= _MAX_KNOWN else {}
+
+
+def _marker(item: Tree) -> int:
+    found = item.get(_MARKER, 1) if isinstance(item, dict) else 1
+    return found if isinstance(found, int) else 1
 
 
 def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
