@@ -100,7 +100,7 @@ def test_a_section_without_its_footer_is_refused() -> None:
     ("data", "sentence"),
     [
         (Stream().ram(RAM, pages(0) + END_MARK).raw(b"\x99\x99").full(CPU).full(RTC).finish(),
-         "2 bytes here belong to no section: QEMU could not load them"),
+         "here are 2 bytes that belong to no section: QEMU could not load this state"),
         (bytes(alternating(footers=True).full(CPU).out),
          "the state ends here without its end mark: QEMU could not load it"),
         (Stream().ram(RAM, pages(0) + END_MARK, section_id=2).full(CPU, section_id=2).finish(),

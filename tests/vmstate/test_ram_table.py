@@ -89,7 +89,7 @@ def test_addresses_with_x_ignore_shared() -> None:
             "the table of RAM blocks does not add up",
         ),
         (u64(8192 | MEM_SIZE) + (counted("ram") + u64(4096)) * 2, "the table of RAM blocks has 'ram' twice"),
-        (u64(65536 | MEM_SIZE) + counted("ram") + u64(4096), "the stream ends within 1 bytes that should be here"),
+        (u64(65536 | MEM_SIZE) + counted("ram") + u64(4096), "the stream ends within 1 byte that should be here"),
         (u64((1 << 64) - 1) + counted("ram"), "the stream ends within 8 bytes that should be here"),
         (b"\0\0\0", "the stream ends within 8 bytes that should be here"),
     ],

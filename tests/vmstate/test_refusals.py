@@ -81,7 +81,7 @@ REFUSED = [
         "a section part is for section id 9, which nothing started (at stream offset 0x8)",
     ),
     (HEAD + b"\x33", UnknownSectionType, "no section starts here: 0x33 is the type of none (at stream offset 0x8)"),
-    (HEAD, ShortRead, "the stream ends within 1 bytes that should be here (at stream offset 0x8)"),
+    (HEAD, ShortRead, "the stream ends within 1 byte that should be here (at stream offset 0x8)"),
     (
         HEAD + full(0, "slirp", 3, 4, u32(500)), ShortRead,
         "section 'slirp:3': the stream ends within 500 bytes that should be here (at stream offset 0x1f)",

@@ -73,10 +73,8 @@ def test_every_state_is_described_by_those_beside_it_as_by_itself(name: str) -> 
             assert trees(state) == expected
             count = len(expected)
             (notice,) = state.problems
-            assert (
-                notice.message
-                == f"the stream does not describe itself: {count} sections by layouts of another snapshot"
-            )
+            what = f"{count} section{'' if count == 1 else 's'} by layouts of another snapshot"
+            assert notice.message == f"the stream does not describe itself: {what}"
 
 
 @pytest.mark.slow
@@ -183,7 +181,7 @@ def test_pointers_that_were_all_null_stay_unknown() -> None:
     state, _ = described_by(
         body(null("p"), scalar("end", "uint8", 1)), target=body(nested("p", one), scalar("end", "uint8", 1))
     )
-    assert "nothing describes 1 sections" in state.problems[-1].message
+    assert "nothing describes 1 section" in state.problems[-1].message
 
 
 def test_hand_written_state_of_another_length_stays_bytes() -> None:

@@ -20,7 +20,7 @@ from vmsnap_gui.cli.standard_input import readable
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.image.texts import counted, size_text
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
 from vmsnap_gui.vmstate.snapshots import open_snapshot
@@ -186,7 +186,8 @@ def _print_state(image: Image, snapshot: Snapshot, state: VMState, sections: lis
     from vmsnap_gui.guest.names import annotate  # takes longer to import than all that --json needs
 
     name = f" {printable(snapshot.tag or snapshot.id or '')!r}" if snapshot.id is not None else ""
-    print(f"{printable(str(image.path))}{name}: {state.machine or 'unknown machine'}, {len(state.sections)} sections")
+    machine = state.machine or "unknown machine"
+    print(f"{printable(str(image.path))}{name}: {machine}, {counted(len(state.sections), 'section')}")
     for problem in state.problems:
         print(f"  ! {printable(str(problem))}")
     for block in state.ram_blocks:

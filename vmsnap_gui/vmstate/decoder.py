@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.wire import text
 
@@ -270,7 +271,9 @@ class Decoder:
 
     def _close(self, children: list[Field], reached: int, end: int) -> list[Field]:
         if reached < end:
-            children.append(self.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+            children.append(
+                self.raw(reached, end, f"{counted(end - reached, 'byte')} that the description does not cover")
+            )
         return children
 
     def _null(self, field: VMStateField, name: str, start: int, end: int) -> Field:

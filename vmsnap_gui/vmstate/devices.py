@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
@@ -138,7 +139,9 @@ class VMState:
             return [decoder.raw(start, end)] if end > start else []
         nodes, reached = decoder.description(description.description, start, end)
         if reached < end:
-            nodes.append(decoder.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+            nodes.append(
+                decoder.raw(reached, end, f"{counted(end - reached, 'byte')} that the description does not cover")
+            )
         return nodes
 
     def index_ram(self, progress: Progress | None = None) -> RamIndex:
@@ -256,7 +259,7 @@ class VMState:
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
-            message = f"nothing describes {len(bounded)} sections; they are shown as raw bytes"
+            message = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
             problems.append(Problem(message, bounded[0].offset))
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
@@ -363,7 +366,9 @@ class VMState:
         if self._tail is None:
             return False
         problems += [Problem(text, position) for text in self._tail.desc.problems]
-        problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
+        problems.append(
+            Problem(f"the stream has {counted(self.view.size - self._tail.end, 'byte')} behind it", self._tail.end)
+        )
         return True
 
 

@@ -164,7 +164,7 @@ def _integer(field: Field, value: str) -> bytes:
     except ValueError:
         raise EditError(f"{value!r} is no number; write 31744 or 0x7c00") from None
     bits = 8 * field.size
-    signed = _is_signed(field)
+    signed = _is_signed(field) or field.type.startswith("(")  # of which nothing tells whether it is
     least, most = (-(1 << bits - 1) if signed else 0), (1 << bits) - 1
     # Hexadecimal is how people write the bits of a signed number, too.
     if not least <= number <= (most if value[:2].lower() == "0x" or not signed else most >> 1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.configuration import without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
@@ -129,7 +130,8 @@ class _Export:
         self.next = None
         for section in self._sections:
             if section.offset != self._reached:
-                message = f"{section.offset - self._reached} bytes here belong to no section: QEMU could not load them"
+                stray = counted(section.offset - self._reached, "byte")
+                message = f"here are {stray} that belong to no section: QEMU could not load this state"
                 raise StreamError(message, offset=self._reached)
             self._reached = section.end
             if self._ram is None or section.name != "ram":

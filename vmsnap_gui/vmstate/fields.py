@@ -114,6 +114,8 @@ def show(field: Field) -> str:
 def _show_integer(type_name: str, value: int, size: int) -> str:
     if type_name == "timer":
         return "off" if value == -1 else f"{value / 1e9:.9f} s"
+    if type_name.startswith("("):  # only the size is known, so it may as well be negative
+        return f"{value:#0{2 * size + 2}x}"
     return str(value) if 0 <= value < 10 else f"{value} ({value & (1 << 8 * size) - 1:#x})"
 
 

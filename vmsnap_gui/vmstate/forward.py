@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
 from vmsnap_gui.vmstate.refusals import UnknownSectionId
@@ -115,7 +116,7 @@ class ForwardWalk:
         found = self._borders.next_header(self.position + 1) if len(self.gaps) < _MAX_GAPS else None
         if found is None:
             raise error
-        message = f"{found - self.position} bytes here cannot be read as a section: {error.message}"
+        message = f"{counted(found - self.position, 'byte')} here cannot be read as a section: {error.message}"
         self.gaps.append(Problem(message, self.position))
         self.position = found
 
