@@ -18,7 +18,7 @@ from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import join_path, to_json
 from vmsnap_gui.vmstate.sections import SectionType
-from vmsnap_gui.vmstate.siblings import layouts_of, source_of
+from vmsnap_gui.vmstate.siblings import layouts_beside, layouts_of, source_of
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.tail import find_tail
 
@@ -103,6 +103,16 @@ def test_a_damaged_snapshot_is_no_sibling_and_no_hindrance(tmp_path: Path) -> No
     with closing(open_image(path)) as image:
         state = open_snapshot(image, image.snapshots[0])
         assert len(state.sections) > 10
+
+
+def test_siblings_are_sought_once_for_an_open_image() -> None:
+    path = sample("riscv64-virt@10.0/disk0.qcow2")
+    with closing(open_image(path)) as image, closing(open_image(path)) as again:
+        found = layouts_beside(image, "virt")
+        assert found is not None
+        assert layouts_beside(image, "virt") is found
+        assert layouts_beside(image, "pc") is None
+        assert layouts_beside(again, "virt") is not found  # it may be another file by then
 
 
 def test_other_machine_types_are_no_siblings() -> None:

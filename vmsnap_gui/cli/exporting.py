@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
+    layouts,
     only_state,
     open_output,
     path_of,
@@ -39,6 +41,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("export", help="write a saved state as a stream that QEMU loads with -incoming")
     add_paths(parser, "an image or a VM-state file", many=False)
     add_snapshot_option(parser)
+    add_layouts_option(parser)
     parser.add_argument("--to", choices=["stream"], default="stream", help="what to write (default: stream)")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True,
@@ -59,12 +62,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     if options.json and options.output == "-":
         options.parser.error("--json and the stream cannot both go to standard output")
-    path = path_of(options)
+    path, sources = path_of(options), layouts(options)
     with closing(open_image(path)) as image, ProgressLine() as line:
         snapshot = only_state(image, options.snapshot)
         try:
             progress = line.step("Opening the state")
-            state = open_snapshot(image, snapshot, progress=progress)
+            state = open_snapshot(image, snapshot, layouts=sources, progress=progress)
             edits = [edit_of(state, wish) for wish in options.edits]
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error

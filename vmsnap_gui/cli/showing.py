@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
     complain_of_names,
+    layouts,
     paths_of,
     print_json,
     problems_json,
@@ -46,11 +48,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
-    parser.add_argument(
-        "--layouts", metavar="FILE[@SNAPSHOT]", action="append", default=[],
-        help="layouts for states without a description: a file of QEMU's -dump-vmstate, or an image or stream "
-        "of the same machine type that describes itself (may be repeated; other snapshots of PATH are used anyway)",
-    )  # fmt: skip
+    add_layouts_option(parser)
     parser.add_argument("--spans", action="store_true", help="with --json: add type, offset and size of every leaf")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_show)
@@ -61,7 +59,7 @@ def _show(options: argparse.Namespace) -> int:
         options.parser.error("--spans needs --json")
     documents: list[dict[str, Any]] = []
     status = 0
-    layouts = _layouts(options.layouts)
+    sources = layouts(options)
     for path in paths_of(options):
         try:
             with readable(path) as file, closing(open_image(file)) as image:
@@ -69,7 +67,7 @@ def _show(options: argparse.Namespace) -> int:
                 if not found:
                     _say_why_nothing(image)
                     status = 1
-                status |= _show_states(options, image, found, layouts, documents)
+                status |= _show_states(options, image, found, sources, documents)
         except (ImageError, CommandError) as error:
             complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
             status = 1
@@ -80,29 +78,18 @@ def _show(options: argparse.Namespace) -> int:
     return status
 
 
-def _layouts(named: list[str]) -> list[LayoutSource]:
-    if not named:
-        return []
-    from vmsnap_gui.layout_files import read_layouts  # seldom needed
-
-    try:
-        return [read_layouts(one) for one in named]
-    except StreamError as error:
-        raise CommandError(f"--layouts: {error}") from error
-
-
 def _show_states(
     options: argparse.Namespace,
     image: Image,
     found: list[Snapshot],
-    layouts: list[LayoutSource],
+    sources: list[LayoutSource],
     documents: list[dict[str, Any]],
 ) -> int:
     """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
     failed: dict[str, list[str]] = {}
     for snapshot in found:
         try:
-            _show_one(options, image, snapshot, layouts, documents)
+            _show_one(options, image, snapshot, sources, documents)
         except ImageError as error:
             failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
         except (StreamError, CommandError) as error:
@@ -117,10 +104,10 @@ def _show_one(
     options: argparse.Namespace,
     image: Image,
     snapshot: Snapshot,
-    layouts: list[LayoutSource],
+    sources: list[LayoutSource],
     documents: list[dict[str, Any]],
 ) -> None:
-    state = open_snapshot(image, snapshot, forward=options.forward, layouts=layouts)
+    state = open_snapshot(image, snapshot, forward=options.forward, layouts=sources)
     sections = _sections(state, options.device)
     if options.json:
         documents.append(_state_json(image, snapshot, state, sections, options.spans))
