@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -30,7 +31,6 @@ from vmsnap_gui.vmstate.wire import StreamError
 from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 
 if TYPE_CHECKING:
-    import argparse
     import contextlib
 
     from vmsnap_gui.vmstate.writer import Sink
@@ -86,6 +86,8 @@ def _export(options: argparse.Namespace) -> int:
         except OSError as error:  # closing a file tries once more to write what could not be written
             raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
     for problem in state.problems:
+        if problem.is_notice:
+            continue  # it is written whatever its layouts are
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
         print_json({"path": str(path), "output": options.output, "bytes": size, "edits": [_json(e) for e in edits]})
@@ -98,9 +100,12 @@ def _export(options: argparse.Namespace) -> int:
 
 def _rate(words: str) -> int:
     """Return the bytes for each interval of the wire that a number of MiB a second comes to."""
-    rate = float(words)
+    try:
+        rate = float(words)
+    except ValueError:
+        rate = 0.0
     if not 0 < rate < 1 << 20:
-        raise ValueError(words)
+        raise argparse.ArgumentTypeError(f"{words!r} is no rate; write MiB a second, as in 100 or 0.5")
     return max(1, round(rate * (1 << 20) * INTERVAL))
 
 

@@ -158,7 +158,8 @@ class Layouts:
             )
             decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
             untyped = "; numbers whose type a dump does not tell are shown in hexadecimal" if self._untyped else ""
-            notices.append(Problem(f"the stream does not describe itself: {uses}{decided}{untyped}", min(described)))
+            message = f"the stream does not describe itself: {uses}{decided}{untyped}"
+            notices.append(Problem(message, min(described), is_notice=True))
         return notices
 
 
@@ -168,5 +169,6 @@ def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:
         fields = device.description.fields if device.name == "cpu" else ()
         width = next((field.size for field in fields if field.name == "env.eip"), None)
         if width is not None:
-            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+            message = f"the registers of cpu have {width} bytes: decided by the layout that fits"
+            return [Problem(message, offset, is_notice=True)]
     return []
