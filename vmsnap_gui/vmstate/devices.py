@@ -285,7 +285,8 @@ class VMState:
         """Find the sections by the tail; False where there is none or the chain is lost."""
         if self._tail is None or not self._tail.desc.complete:
             return False
-        head, table, position = self._head()
+        head, table, before = self._head()
+        position = before.position
         devices = self._tail.desc.devices
         if not head and not devices and position < self._tail.eof:
             return False  # a description of nothing, and bytes before it: only walking tells what they are
@@ -300,6 +301,7 @@ class VMState:
                 Problem("the description does not fit what stands before this; walked forward instead", where)
             )
             return False
+        problems += before.gaps
         self.located = Located.TAIL
         self.sections = (*head, *walk.sections)
         self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
@@ -311,13 +313,13 @@ class VMState:
         self.end = self._tail.end
         return True
 
-    def _head(self) -> tuple[list[Section], RamTable, int]:
-        """Read the sections before the first page: commands, early devices, block table."""
+    def _head(self) -> tuple[list[Section], RamTable, ForwardWalk]:
+        """Read the sections before the first page: commands, early devices, block table; also what walked there."""
         table = RamTable(self.view, self._known_page_size(), capabilities=self.capabilities)
         walk = self._walk(table, self._devices())
         head = list(walk.head())
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
-        return [s for s in head if s.type is not SectionType.COMMAND], table, walk.position
+        return [s for s in head if s.type is not SectionType.COMMAND], table, walk
 
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         parser = self._parser(progress)

@@ -170,6 +170,7 @@ class _Export:
                 handler = self._ram if self._ram and section.name == "ram" else _CopiedParts(self, section)
             else:
                 continue
+            self._check_name(section)
             try:
                 registry.register(
                     section.name,
@@ -182,6 +183,13 @@ class _Export:
             except RegistryError as error:
                 raise StreamError(f"QEMU could not load this state: {error}", offset=section.offset) from error
         return registry
+
+    def _check_name(self, section: Section) -> None:
+        """Raise StreamError where the section's name, which may be any bytes, could not be written as it is."""
+        start, end = section.offset + 6, section.payload_offset - 8  # between type, id and length, and two numbers
+        if self.state.view.read(start, end - start) != section.name.encode():
+            message = f"the name of section {section.key!r} is no UTF-8, so that it cannot be written as it is"
+            raise StreamError(message, offset=section.offset)
 
     def _form(self) -> StreamForm:
         state = self.state
