@@ -128,6 +128,14 @@ def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
     assert (tmp_path / "open").read_bytes() == (tmp_path / "file").read_bytes()
 
 
+def test_what_was_written_is_checked(tmp_path: Path) -> None:
+    told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--check", "--set", "i8259.imr=0xa5")
+    assert told["bytes"] == (tmp_path / "file").stat().st_size
+    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
+        main(["export", "--demo", "-s", "finished", "-o", "exec:cat", "--check"])
+    assert err.getvalue().endswith("--check reads again what was written, so it needs a file\n")
+
+
 def test_a_rate_is_kept(tmp_path: Path) -> None:
     start = time.monotonic()
     told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--rate", "2")

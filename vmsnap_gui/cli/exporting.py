@@ -33,6 +33,8 @@ from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 if TYPE_CHECKING:
     import contextlib
 
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.writer import Sink
 
 
@@ -55,6 +57,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--rate", metavar="MIB", type=_rate, help="write at most so many MiB a second (default: no limit)",
     )  # fmt: skip
+    parser.add_argument(
+        "--check", action="store_true", help="load the file that was written again, and compare it with the state",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was written and edited")
     parser.set_defaults(run=_export)
 
@@ -62,6 +67,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     if options.json and options.output == "-":
         options.parser.error("--json and the stream cannot both go to standard output")
+    if options.check and (options.output == "-" or is_end(options.output)):
+        options.parser.error("--check reads again what was written, so it needs a file")
     path, sources = path_of(options), layouts(options)
     with closing(open_image(path)) as image, ProgressLine() as line:
         snapshot = only_state(image, options.snapshot)
@@ -85,6 +92,8 @@ def _export(options: argparse.Namespace) -> int:
             raise
         except OSError as error:  # closing a file tries once more to write what could not be written
             raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
+        if options.check:
+            _check(Path(options.output), state, edits, line.step("Checking the stream"))
     for problem in state.problems:
         if problem.is_notice:
             continue  # it is written whatever its layouts are
@@ -117,6 +126,17 @@ def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:
         TransferError: nobody listens.
     """
     return end(where) if is_end(where) else open_output(Path(where), image)
+
+
+def _check(path: Path, state: VMState, edits: list[Edit], progress: Progress) -> None:
+    """Load what was written; raises CommandError where it is not the state's stream."""
+    from vmsnap_gui.vmstate.verifying import verify_stream  # seldom needed
+
+    try:
+        with closing(open_image(path)) as written:
+            verify_stream(written.vm_state(written.snapshots[0]), state, edits, progress)
+    except StreamError as error:
+        raise CommandError(f"{path}: what was written is not the state: {error}") from error
 
 
 def _json(edit: Edit) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from vmsnap_gui.vmstate.configuration import without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, SectionType
-from vmsnap_gui.vmstate.sending import Saving, StreamForm
+from vmsnap_gui.vmstate.sending import StreamForm
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.editing import Edit
     from vmsnap_gui.vmstate.sections import Section
+    from vmsnap_gui.vmstate.sending import Saving
     from vmsnap_gui.vmstate.writer import Writer
 
 CHUNK = 2 << 20
@@ -88,29 +89,14 @@ class _Export:
     def run(self) -> None:
         """Copy all of it."""
         self.advance()
-        saving = Saving(self._registry().entries, self._out, self._form())
-        try:
-            saving.header()
-            self._commands(saving)
-            saving.begin()
-            self._commands(saving)
-            self._iterate(saving)
-            saving.complete()
-        finally:
-            saving.cancel()
+        self._registry().save(self._out, self._form(), between=self._commands)
         if self.next is not None:
             raise StreamError("sections follow in an order in which QEMU never saves", offset=self.next.offset)
 
-    def _iterate(self, saving: Saving) -> None:
-        """Write rounds until no PART is left to copy, and nothing of RAM that is written anew."""
-        while True:
-            before = self.next
-            done = saving.iterate()
-            self._commands(saving)
-            left = self.next is not None and self.next.type is SectionType.PART and self.next is not before
-            if done and not left:
-                return
-            self._out.wait()
+    @property
+    def is_in_rounds(self) -> bool:
+        """Whether a PART is next, or a command after which one may be: the rounds are not over."""
+        return self.next is not None and self.next.type in (SectionType.PART, SectionType.COMMAND)
 
     def expect(self, kind: SectionType, section: Section) -> Section:
         """Return the next section, which is of this kind and number in every stream that QEMU saves."""
@@ -253,7 +239,7 @@ class _CopiedParts(LiveHandler):
     def iterate(self, out: Writer) -> bool:
         """See LiveHandler."""
         self._copy(SectionType.PART)
-        return not self.is_active()
+        return not self._export.is_in_rounds
 
     def complete(self, out: Writer) -> None:
         """See LiveHandler."""

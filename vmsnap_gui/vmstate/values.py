@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
 from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers
 from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.resolving import number
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
 from vmsnap_gui.vmstate.sections import subsection_header
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypeAlias
 
-    from vmsnap_gui.vmstate.description import Count, Values, VMStateDescription, VMStateField
+    from vmsnap_gui.vmstate.description import Values, VMStateDescription, VMStateField
 
     Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
 
@@ -128,7 +129,7 @@ class _Saver:
         where = f"{path}{field.name}"
         size = field.size
         if field.size_from is not None:
-            size = field.multiply * _number(field.size_from, known, version)
+            size = field.multiply * number(field.size_from, known, version)
         value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
         if field.type in _LISTS:
             for item in _list(value, where):
@@ -138,7 +139,7 @@ class _Saver:
             return {}
         if not field.is_array:
             return self._element(field, size, value, known, where)
-        count = field.count if field.count_from is None else _number(field.count_from, known, version)
+        count = field.count if field.count_from is None else number(field.count_from, known, version)
         items = _list(value, where)
         if len(items) != count:
             raise SaveError(f"{where}: {len(items)} elements are given, but there must be {count}")
@@ -202,9 +203,3 @@ def _list(value: Tree, where: str) -> list[Tree]:
     if not isinstance(value, list):
         raise SaveError(f"{where}: {value!r:.40} is no list of elements")
     return value
-
-
-def _number(count: Count, known: Values, version: int) -> int:
-    if isinstance(count, int):
-        return count
-    return int(known[count]) if isinstance(count, str) else count(known, version)
