@@ -72,6 +72,8 @@ class Session(QObject):
         self._settings = settings
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
+        self._unseen: set[Path] = set()  # opened in this run, and not found so far
+        self._mistyped: set[Path] = set()  # of these, what is not there
         self._expected: Path | None = None
         self.state_loading = self._state.state_loading
         self.state_loaded = self._state.state_loaded
@@ -131,6 +133,7 @@ class Session(QObject):
             if entry is not None and not entry.attached:
                 self.library.reload(path)
             else:
+                self._unseen.add(path)
                 self.library.open(path)
             self._settings.add_recent(path)
         if opened:
@@ -258,10 +261,21 @@ class Session(QObject):
     def _was_read(self, path: Path, old: ImageInfo | None, new: ImageInfo | None) -> None:
         stale = path in self._stale
         self._stale.discard(path)
+        self._see(path)
         if path == self.image:
             self._selected_was_read(old, new, stale=stale)
         elif self.image is None and self._wanted is not None and path == self._wanted.path:
             self.select_image(path)
+
+    def _see(self, path: Path) -> None:
+        """Find out whether what was opened is there at all; a mistyped name is none to remember."""
+        entry = self.library.entries.get(path)
+        if entry is not None and entry.stamp is not None:
+            self._unseen.discard(path)
+            self._mistyped.discard(path)
+        elif path in self._unseen:
+            self._mistyped.add(path)
+            self._settings.forget_recent(path)
 
     def _selected_was_read(self, old: ImageInfo | None, new: ImageInfo | None, *, stale: bool) -> None:
         """Keep what is loaded of the selected image where it still holds; else load it again."""
@@ -354,7 +368,7 @@ class Session(QObject):
 
     def _remember(self) -> None:
         entry = self.entry()
-        self._settings.opened = self.library.entries.opened()
+        self._settings.opened = [path for path in self.library.entries.opened() if path not in self._mistyped]
         if self._wanted is None:
             self._settings.choice = self._choice(entry.info if entry is not None else None)
 

@@ -14,7 +14,7 @@ from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.finding import find_images
-from vmsnap_gui.image.texts import clock_text, date_text, size_text
+from vmsnap_gui.image.texts import clock_text, counted, date_text, size_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -113,9 +113,8 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
 
 def _print_image(image: Image) -> None:
     used = ", in use, may be changing" if in_use(image.path) else ""
-    count = len(image.snapshots)
     disk = f", {size_text(image.virtual_size)} disk" if image.virtual_size else ""
-    what = f"{count} snapshot{'' if count == 1 else 's'}"
+    what = counted(len(image.snapshots), "snapshot")
     print(f"{printable(str(image.path))}: {image.format}{disk}, {what}{used}")
     print_problems(image.problems)
     held = _quarantine(image.path)
@@ -134,7 +133,7 @@ def _print_image(image: Image) -> None:
                 size_text(s.disk_size) if s.disk_size is not None else "-",
             )
         )
-    if count:
+    if image.snapshots:
         widths = [max(len(row[i]) for row in rows) for i in range(6)]
         for row in rows:
             left = f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}"

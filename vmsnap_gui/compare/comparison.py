@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.compare.terms import Outcome
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable, to_json
 
 if TYPE_CHECKING:
@@ -116,11 +117,6 @@ class Comparison:
         filtered = self.fields.fields_filtered if self.fields is not None else 0
         more = f"; {counted(filtered, 'more field')} as noise rules say" if filtered else ""
         return f"{', '.join(parts)} changed{more}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 page" or "1,000 pages"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def comparison_json(comparison: Comparison, *, unchanged: bool = False) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import vmsnap_gui
-from vmsnap_gui.compare.comparison import counted
 from vmsnap_gui.compare.report_rows import OUTCOMES, SHORT, WORDS, device_rows, rules_applied
 from vmsnap_gui.compare.report_since import left_out, outcome_counts, outcome_rows
 from vmsnap_gui.compare.report_words import figures, heading
 from vmsnap_gui.compare.terms import Status
-from vmsnap_gui.image.texts import clock_text, date_text
+from vmsnap_gui.image.texts import clock_text, counted, date_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:

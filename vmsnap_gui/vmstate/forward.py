@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
-from vmsnap_gui.vmstate.refusals import UnknownSectionId
+from vmsnap_gui.vmstate.refusals import UnknownSectionId, UnsupportedVersion
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
@@ -36,7 +37,7 @@ class ForwardWalk:
     Attributes:
         position: Offset of the next section.
         finished: Whether the EOF mark was met; `position` is then after it.
-        gaps: Where no section could be read, so that the walk went on at the next header.
+        gaps: Where no section could be read, so that the walk went on at the next header; RAM that is not known.
         described: What describes the sections, by their offset, whose layout was found.
     """
 
@@ -115,7 +116,7 @@ class ForwardWalk:
         found = self._borders.next_header(self.position + 1) if len(self.gaps) < _MAX_GAPS else None
         if found is None:
             raise error
-        message = f"{found - self.position} bytes here cannot be read as a section: {error.message}"
+        message = f"{counted(found - self.position, 'byte')} here cannot be read as a section: {error.message}"
         self.gaps.append(Problem(message, self.position))
         self.position = found
 
@@ -137,6 +138,8 @@ class ForwardWalk:
                 end = claimed
         except StreamError as error:
             problem = str(error)
+            if head_only and isinstance(error, UnsupportedVersion):  # else only where its pages begin
+                self.gaps.append(Problem(f"{named.name}: {error.message}", error.offset))
         if end is None:
             if head_only and (problem is not None or named.name == "ram"):
                 return None

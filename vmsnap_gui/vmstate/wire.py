@@ -8,6 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
+
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
 
@@ -38,7 +40,7 @@ class ShortRead(StreamError):
 
 def short(length: int, offset: int) -> ShortRead:
     """Return the error of a stream that ends within `length` bytes from `offset` on."""
-    return ShortRead(f"the stream ends within {length} bytes that should be here", offset=offset)
+    return ShortRead(f"the stream ends within {counted(length, 'byte')} that should be here", offset=offset)
 
 
 class Input(ABC):
