@@ -213,7 +213,7 @@ def test_reads_are_bounded(length: int) -> None:
 
 
 def test_a_command_that_fails() -> None:
-    with pytest.raises(TransferError, match="failed with status 3"), end("exec:cat > /dev/null; exit 3") as sink:
+    with pytest.raises(TransferError, match="ended with status 3"), end("exec:cat > /dev/null; exit 3") as sink:
         Writer(sink).finish()
 
 
