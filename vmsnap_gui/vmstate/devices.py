@@ -259,7 +259,8 @@ class VMState:
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
-            message = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
+            raw = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
+            message = f"{raw}; layouts of its QEMU, or of another state of this machine type, would"
             problems.append(Problem(message, bounded[0].offset))
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
