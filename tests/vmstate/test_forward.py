@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vmstate.checks import check_state, leaves, open_both
+from tests.vmstate.checks import check_state, leaves, open_both, undescribed
 from tests.vmstate.layouts import body, buffer, scalar, scalars
 from tests.vmstate.streams import END_MARK, Memory, Stream, header, page, pattern, table, u16, u32, u64, zero
 from vmsnap_gui.image.errors import Cancelled
@@ -28,9 +28,6 @@ def forward(data: bytes) -> VMState:
 
 def keys(state: VMState) -> list[str]:
     return [s.key for s in state.sections if s.type is SectionType.FULL]
-
-
-HELP = "; layouts of its QEMU, or of another state of this machine type, would"
 
 
 def messages(state: VMState) -> list[str]:
@@ -84,10 +81,10 @@ def test_sections_that_nothing_describes(footers: bool, described: str) -> None:
     bounded = [s.bounded_by for s in state.sections if s.type is SectionType.FULL]
     if described == "vmdesc of others":
         assert bounded == [by, None, "footer" if footers else "end"]
-        assert messages(state) == ["nothing describes 2 sections, shown as raw bytes" + HELP]
+        assert messages(state) == [undescribed("2 sections")]
     else:
         assert bounded == [by, by, "footer" if footers else "end"]
-        assert messages(state) == ["nothing describes 3 sections, shown as raw bytes" + HELP]
+        assert messages(state) == [undescribed("3 sections")]
     assert state.problems[0].offset == state.sections[3].offset
     root = state.decode(state.sections[3])
     assert to_json(root) == {"(raw)": CPU.data.hex()}
@@ -196,7 +193,7 @@ def test_the_end_mark_is_missing() -> None:
     assert keys(state) == ["cpu"]
     assert messages(state) == [
         "the walk stopped: the stream ends without its end mark",
-        "nothing describes 1 section, shown as raw bytes" + HELP,
+        undescribed("1 section"),
     ]
 
 
@@ -207,7 +204,7 @@ def test_the_stream_ends_within_a_section() -> None:
     assert messages(state) == [
         "the walk stopped: the stream ends without its end mark",
         "serial: the stream ends within this section",
-        "nothing describes 1 section, shown as raw bytes" + HELP,
+        undescribed("1 section"),
     ]
     assert to_json(state.decode(state.sections[-1])) == {"(raw)": SERIAL.data[:-7].hex()}
 
