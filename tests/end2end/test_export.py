@@ -147,7 +147,9 @@ def test_a_rate_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_told() -> None:
-    assert refused("-o", "/dev/full") == "vmsnap: /dev/full: it cannot be written: No space left on device\n"
+    told = refused("-o", "/dev/full")
+    assert told.startswith("vmsnap: /dev/full: it cannot be written: No space left on device (at stream offset 0x")
+    assert told.endswith("); try again when that is mended\n")
     early = "before it had read all of the stream\n"
     assert refused("-o", "exec:exec 0<&-").endswith(f"the command 'exec 0<&-' ended with status 0 {early}")
     assert refused("-o", "exec:false").endswith(f"exec:false: the command 'false' ended with status 1 {early}")

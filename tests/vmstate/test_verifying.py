@@ -14,8 +14,8 @@ from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.editing import edit_of
 from vmsnap_gui.vmstate.exporting import write_stream
-from vmsnap_gui.vmstate.refusals import UnknownSection, UnknownSectionId, UnsupportedVersion, ValueMismatch
-from vmsnap_gui.vmstate.verifying import verify_stream
+from vmsnap_gui.vmstate.refusals import UnknownSection, UnknownSectionId, UnsupportedVersion
+from vmsnap_gui.vmstate.verifying import Differs, verify_stream
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 from vmsnap_gui.vmstate.writer import Writer
 
@@ -68,7 +68,7 @@ def test_ram_that_was_written_anew_passes() -> None:
         (written[:at] + bytes([written[at] ^ 1]) + written[at + 1 :], "is not what the state holds from "),
         (written.replace(b"\x08vga.vram", b"\x08vga.vrat"), "its RAM blocks are not those of the state"),
     ):
-        with pytest.raises(ValueMismatch, match=sentence):
+        with pytest.raises(Differs, match=sentence):
             verify_stream(Memory(damaged), state, [], progress)
 
 
@@ -85,9 +85,9 @@ def without_last(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "refusal", "sentence"),
     [
-        (flip, ValueMismatch, "section 'cpu': it is not what the state holds at "),
-        (without_last, ValueMismatch, "section 'cpu' is missing"),
-        (lambda data: data + b"x", ValueMismatch, "more follows than the state holds"),
+        (flip, Differs, "section 'cpu': it is not what the state holds at "),
+        (without_last, Differs, "section 'cpu' is missing"),
+        (lambda data: data + b"x", Differs, "more follows than the state holds"),
         (lambda data: data[:-1], ShortRead, "the stream ends within "),
         (lambda data: data.replace(b"\x03cpu", b"\x03gpu"), UnknownSection, "nothing here loads section 'gpu'"),
         (lambda data: data.replace(b"cpu" + u32(0) + u32(1), b"cpu" + u32(0) + u32(2)), UnsupportedVersion,

@@ -87,7 +87,8 @@ def _export(options: argparse.Namespace) -> int:
         except TransferError as error:
             if isinstance(error.reason, BrokenPipeError) and options.output == "-":
                 raise error.reason from error  # nobody reads standard output any more
-            raise CommandError(f"{options.output}: {error.message}") from error
+            told = error.message if error.offset is None else str(error)
+            raise CommandError(f"{options.output}: {told}") from error
         except BrokenPipeError:
             raise
         except OSError as error:  # closing a file tries once more to write what could not be written

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.handlers import Handler
-from vmsnap_gui.vmstate.refusals import ValueMismatch
 from vmsnap_gui.vmstate.registry import Registry
 from vmsnap_gui.vmstate.sections import NAMING, SectionType
-from vmsnap_gui.vmstate.wire import Reader
+from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +19,13 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram_saving import RamHandler
     from vmsnap_gui.vmstate.sections import Section
     from vmsnap_gui.vmstate.wire import Input
+
+
+class Differs(StreamError):
+    """A stream is not that of the state."""
+
+    remedy = "write it again, and look whether the disk is sound"
+
 
 CHUNK = 2 << 20
 """Bytes compared at once."""
@@ -35,7 +41,7 @@ def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progres
         progress: Called with bytes done and bytes in all; may raise Cancelled.
 
     Raises:
-        StreamError: one of `refusals`; ValueMismatch where it holds something else.
+        StreamError: one of `refusals`; Differs where it holds something else.
         ImageError: a file below cannot be read.
         Cancelled: by `progress`.
     """
@@ -54,7 +60,7 @@ def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progres
     left = [section for one in expected.values() for section in one.parts]
     if left or stream.left:
         what = f"section {left[0].key!r} is missing" if left else "more follows than the state holds"
-        raise ValueMismatch(what, offset=stream.position)
+        raise Differs(what, offset=stream.position)
     if ram is not None:
         _compare_ram(state, ram, progress)
 
@@ -83,16 +89,16 @@ class _Expected(Handler):
         self._state, self._edits, self._progress = state, edits, progress
 
     def load(self, stream: Input, version: int) -> None:
-        """See Handler; raises ValueMismatch."""
+        """See Handler; raises Differs."""
         section = self.parts.pop(0) if self.parts else None
         if section is None or section.version not in (version, 0):
-            raise ValueMismatch("the state has no such part", offset=stream.position)
+            raise Differs("the state has no such part", offset=stream.position)
         position, end = section.payload_offset, section.payload_offset + section.payload_size
         while position < end:
             self._progress(position, self._state.end)
             length, at = min(CHUNK, end - position), stream.position
             if stream.bytes(length) != self._content(position, length):
-                raise ValueMismatch(f"it is not what the state holds at {position:#x}", offset=at)
+                raise Differs(f"it is not what the state holds at {position:#x}", offset=at)
             position += length
 
     def _content(self, position: int, length: int) -> bytes:
@@ -108,10 +114,10 @@ def _compare_ram(state: VMState, loaded: RamHandler, progress: Progress) -> None
     """Compare RAM that was written anew, page for page."""
     before, after = state.index_ram(), loaded.index
     if after is None or [(b.name, b.length) for b in before.blocks] != [(b.name, b.length) for b in after.blocks]:
-        raise ValueMismatch("its RAM blocks are not those of the state")
+        raise Differs("its RAM blocks are not those of the state")
     for block, other in zip(before.blocks, after.blocks, strict=True):
         for offset in range(0, block.length, CHUNK):
             progress(offset, block.length)
             length = min(CHUNK, block.length - offset)
             if before.read(block, offset, length) != after.read(other, offset, length):
-                raise ValueMismatch(f"block {block.name} is not what the state holds from {offset:#x} on")
+                raise Differs(f"block {block.name} is not what the state holds from {offset:#x} on")
