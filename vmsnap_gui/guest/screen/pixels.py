@@ -32,8 +32,8 @@ def planes(rows: NDArray[np.uint8], mask: int) -> NDArray[np.uint8]:
 
 def pairs(rows: NDArray[np.uint8], mask: int) -> NDArray[np.uint8]:
     """Return the palette index of each pixel of CGA's lines: two bits each, of plane 0 (and 2), then of 1 (and 3)."""
-    groups = rows.reshape(len(rows), -1, 4).copy()
-    groups &= np.array([0xFF * (mask >> plane & 1) for plane in range(4)], np.uint8)
+    enabled = np.array([0xFF * (mask >> plane & 1) for plane in range(4)]).astype(np.uint8)
+    groups = rows.reshape(len(rows), -1, 4) & enabled
     shifts = np.array([6, 4, 2, 0], np.uint8)
     low = (groups[..., :2, None] >> shifts) & 3
     high = (groups[..., 2:, None] >> shifts) & 3
