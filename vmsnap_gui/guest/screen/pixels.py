@@ -37,8 +37,7 @@ def pairs(rows: NDArray[np.uint8], mask: int) -> NDArray[np.uint8]:
     shifts = np.array([6, 4, 2, 0], np.uint8)
     low = (groups[..., :2, None] >> shifts) & 3
     high = (groups[..., 2:, None] >> shifts) & 3
-    found: NDArray[np.uint8] = (low | high << 2).reshape(len(rows), -1)
-    return found
+    return (low | high << 2).reshape(len(rows), -1).astype(np.uint8)
 
 
 def words(rows: NDArray[np.uint8], *, big_endian: bool) -> NDArray[np.uint16]:
