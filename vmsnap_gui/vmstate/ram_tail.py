@@ -31,6 +31,7 @@ _DISTANCES = (1 << 20, 16 << 20, 256 << 20)
 """Bytes before the end of RAM that are looked at, one after the other."""
 
 _MAX_TRIED = 4  # places within one distance that look like the record
+_LONGEST = 8 + 256  # bytes of a header and a name
 _KINDS = (PAGE, ZERO, XBZRLE, COMPRESSED)  # and no CONTINUE: a name follows
 
 
@@ -75,18 +76,19 @@ def _places(
     """Yield where records stand that may name one of the blocks, in order."""
     view: ByteView = parser.view
     needles = {bytes([len(name.encode())]) + name.encode(): length for name, length in lengths.items()}
-    overlap = 8 + 256
-    for at in range(begin, end, CHUNK - overlap):
-        data = view.read(at, min(CHUNK, end - at))
+    buffer = bytearray(min(CHUNK, end - begin))
+    for at in range(begin, end, CHUNK - _LONGEST):
+        held = min(len(buffer), end - at)
+        view.readinto(at, memoryview(buffer)[:held])
         if progress is not None:
-            progress(at + len(data), view.size)
+            progress(at + held, view.size)
         found: list[int] = []
         for needle, length in needles.items():
-            place = data.find(needle, 8)
+            place = buffer.find(needle, 8, held)
             while place >= 0:
-                if _is_record(int.from_bytes(data[place - 8 : place], "big"), parser.page_size or 4096, length):
+                if _is_record(int.from_bytes(buffer[place - 8 : place], "big"), parser.page_size or 4096, length):
                     found.append(at + place - 8)
-                place = data.find(needle, place + 1)
+                place = buffer.find(needle, place + 1, held)
         yield from sorted(found)
 
 
