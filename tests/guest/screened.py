@@ -33,30 +33,27 @@ class Shown:
     results: tuple[Screen | NoScreen, ...]
 
 
-def run(modes: tuple[Mode, ...], *options: str, name: str | None = None) -> Iterator[Shown]:
-    """Start a machine with the display that `options` give, and take each mode's picture and state while it stands.
-
-    `name` is the id of the display whose picture is meant, where there are several.
-    """
+def run(modes: tuple[Mode, ...], *options: str) -> Iterator[Shown]:
+    """Start a machine with the display that `options` give, and take each mode's picture and state while it stands."""
     with tempfile.TemporaryDirectory(prefix="vmsnap-screens-") as directory:
         folder = Path(directory)
         boot = folder / "boot.raw"
         boot.write_bytes(disk(modes))
         arguments = ["-M", "pc", "-m", "16", "-nodefaults", *options]
-        arguments += ["-drive", f"if=ide,format=raw,read-only=off,file={boot}"]
+        arguments += ["-drive", f"if=ide,format=raw,file={boot}"]
         with Machine(arguments) as machine:
             for number, mode in enumerate(modes):
                 machine.wait_marks(bytes([65 + number]))
                 machine.stop()
-                yield Shown(mode, picture(machine, folder, name), rendered(machine, folder))
+                yield Shown(mode, picture(machine, folder), rendered(machine, folder))
                 machine.resume()
                 machine.qmp("send-key", keys=[{"type": "qcode", "data": "spc"}])
 
 
-def picture(machine: Machine, folder: Path, name: str | None = None) -> NDArray[np.uint8]:
-    """Return the display's picture as QEMU dumps it."""
+def picture(machine: Machine, folder: Path, name: str | None = None, head: int = 0) -> NDArray[np.uint8]:
+    """Return what QEMU shows: of the first display, or of an output (`head`) of the one with the id `name`."""
     path = folder / "screen.ppm"
-    machine.qmp("screendump", filename=str(path), **({"device": name} if name else {}))
+    machine.qmp("screendump", filename=str(path), **({"device": name, "head": head} if name else {}))
     kind, size, levels, data = path.read_bytes().split(b"\n", 3)  # one line each, as QEMU writes them
     assert (kind, levels) == (b"P6", b"255")
     width, height = map(int, size.split())
