@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.sections import Section
 
 _QXL_VGA_MODE = 1
+_QXL_SHARED = frozenset({32})  # its own listener (qxl.c, display_listener_ops) takes nothing else
 _MODERN = (9, 0)
 _VERSION = re.compile(r"-(\d+)\.(\d+)$")
 _BIG_ENDIAN = ("pseries", "powernv", "mac99", "g3beige", "40p", "sun4")
@@ -70,6 +71,7 @@ class _Displays:
         self._progress = progress
         version = _VERSION.search(state.machine or "")
         self._is_modern = tuple(map(int, version.groups())) >= _MODERN if version else state.machine is not None
+        self._shared = frozenset({15, 16, 24, 32} if self._is_modern else {16, 24, 32})
         self._memories: list[VideoMemory] = []
 
     def results(self) -> Iterator[Screen | NoScreen]:
@@ -96,34 +98,50 @@ class _Displays:
         return [Screen(one.pixels, one.mode, section.key, one.doubts, problem) for one in pictures]
 
     def _vga(self, section: Section) -> list[Picture]:
-        return [self._vga_picture(section, self._state.decode(section))]
+        root = self._state.decode(section)
+        if member(root, "vga") is None:
+            self._check_bare(root)
+        return [self._vga_picture(section, root, self._shared)]
 
-    def _vga_picture(self, section: Section, root: Field) -> Picture:
-        for other in self._state.sections:
-            if other.name.endswith("vmware_vga") and "/" not in section.name:
-                chip = member(self._state.decode(other), "chip")
+    def _check_bare(self, root: Field) -> None:
+        """Raise NothingShown for a VGA of ISA or VMware, whose registers are the section itself, where it shows none.
+
+        QEMU describes the registers of ISA's adapters as if they were at the start of what they are a part of (seen in
+        7.2 and 10.0), so that other bytes are saved, and none of theirs; before QEMU 0.15 they were right.
+        """
+        for section in self._state.sections:
+            if section.name.rpartition("/")[2] == "vmware_vga":
+                chip = member(self._state.decode(section), "chip")
                 if chip is not None and integer(chip, "enable") and integer(chip, "config"):
                     raise NothingShown("the guest uses VMware's SVGA mode, which is not rendered")
+                return
+        is_described = member(root, "cr") is not None or member(root, "vga.cr") is not None
+        if self._state.machine is not None and is_described:
+            raise NothingShown("QEMU does not save the registers of ISA's VGA adapters, but other bytes in their place")
+
+    def _vga_picture(self, section: Section, root: Field, shared: frozenset[int]) -> Picture:
         registers = vga_registers(root)
         big = registers.big_endian
         if big is None:
             big = (self._state.machine or "").startswith(_BIG_ENDIAN)
         memory = self._memory(section, "vga.vram")
-        return draw(Adapter(registers, vga_layout(registers), memory, "VBE", self._is_modern, big))
+        return draw(Adapter(registers, vga_layout(registers), memory, "VBE", self._is_modern, big, shared))
 
     def _cirrus(self, section: Section) -> list[Picture]:
         root = self._state.decode(section)
+        if member(root, "cirrus_vga") is None:
+            self._check_bare(root)
         registers, cirrus = vga_registers(root), cirrus_registers(root)
         memory = self._memory(section, "vga.vram")
         layout = cirrus_layout(registers, cirrus)
-        picture = draw(Adapter(registers, layout, memory, "Cirrus", self._is_modern, False))
+        picture = draw(Adapter(registers, layout, memory, "Cirrus", self._is_modern, False, self._shared))
         return [with_cursor(picture, registers, cirrus, memory) if registers.gr[6] & 1 else picture]
 
     def _qxl(self, section: Section) -> list[Picture]:
         root = self._state.decode(section)
         if member(root, "mode") is not None and integer(root, "mode") != _QXL_VGA_MODE:
             raise NothingShown("the guest uses QXL's own mode, which the SPICE server draws")
-        return [self._vga_picture(section, root)]
+        return [self._vga_picture(section, root, _QXL_SHARED)]
 
     def _virtio_vga(self, section: Section) -> list[Picture]:
         gpu = self._twin(section, "virtio-gpu")

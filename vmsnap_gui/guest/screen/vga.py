@@ -4,7 +4,7 @@ Facts: QEMU's hw/display/vga.c. It changed how it draws in 9.0: since then it pa
 within 256 KiB, and shares memory of 15 bits with its displays. Which it was, only the machine type tells.
 
 Pixels of 16 bits: where QEMU shares video memory with its displays, pixman fills the low bits of each colour with its
-high ones, which is what is done here; with a VNC display QEMU converts them itself, and leaves the low bits 0.
+high ones, which is what is done here; with QXL, or a VNC display, QEMU converts them itself: the low bits are 0.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Adapter:
         name: What its packed modes are called: "VBE", "Cirrus".
         is_modern: Whether QEMU 9.0 or later draws it.
         is_big_endian: Whether its packed pixels are big-endian.
+        shared_depths: Of which pixels QEMU shows video memory as it is, as long as it does not wrap.
     """
 
     registers: VgaRegisters
@@ -49,6 +50,7 @@ class Adapter:
     name: str
     is_modern: bool
     is_big_endian: bool
+    shared_depths: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +103,8 @@ def _draw_packed(adapter: Adapter) -> Picture:
     layout, memory = adapter.layout, adapter.memory
     size = (layout.depth + 7) // 8
     length = layout.width * size
-    is_shared = layout.start + layout.line_offset * (layout.height - 1) + length <= memory.size
-    is_shared = is_shared and (layout.depth != 15 or adapter.is_modern)
+    end = layout.start + layout.line_offset * (layout.height - 1) + length
+    is_shared = layout.depth in adapter.shared_depths and end <= memory.size
     if is_shared:  # then QEMU shows memory as it is
         addresses = layout.start + layout.line_offset * np.arange(layout.height, dtype=np.int64)
     else:
