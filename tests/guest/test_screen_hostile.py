@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +13,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.samples import sample
+from tests.samples import QCOW2, sample
 from tests.vmstate.streams import Memory
 from vmsnap_gui.guest.screen.display import screen, screens
 from vmsnap_gui.guest.screen.png import png_bytes
 from vmsnap_gui.guest.screen.registers import member
 from vmsnap_gui.guest.screen.result import MAX_PIXELS, NoScreen, Screen
 from vmsnap_gui.guest.screen.thumbnail import shrunk, thumbnail
+from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from vmsnap_gui.vmstate.fields import Field
@@ -120,6 +124,19 @@ def test_a_png_holds_the_pixels() -> None:
     lines = np.frombuffer(zlib.decompress(data[41 : 41 + length]), np.uint8).reshape(7, 16)
     assert set(lines[:, 0].tolist()) == {2}
     assert np.array_equal(np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8).reshape(7, 5, 3), pixels)
+
+
+@pytest.mark.parametrize("name", QCOW2)
+def test_every_recorded_image(name: str) -> None:
+    with closing(open_image(sample(name))) as image:
+        for snapshot in image.snapshots:
+            if snapshot.vm_state_size:
+                for found in screens(open_snapshot(image, snapshot)):
+                    if isinstance(found, Screen):
+                        sizes = {"text 80 × 25": (400, 720, 3), "VBE 800 × 600 × 32": (600, 800, 3)}
+                        assert found.pixels.shape == sizes[found.mode]
+                    else:
+                        assert re.search("blank|no display|nothing describes", found.reason)
 
 
 @pytest.mark.parametrize(
