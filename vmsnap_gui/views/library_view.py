@@ -104,9 +104,9 @@ class LibraryView(QWidget):
         finally:
             self._following = False
 
-    def _arrived(self, parent: QModelIndex) -> None:
-        """Open a folder when its first image is found, and so a group and a machine."""
-        if parent.isValid() and self._model.rowCount(parent) == 1:
+    def _arrived(self, parent: QModelIndex, first: int, last: int) -> None:
+        """Open a folder when its first images are found, and so a group and a machine."""
+        if parent.isValid() and self._model.rowCount(parent) == last - first + 1:
             self.tree.expand(parent)
         self._follow()
 

@@ -189,11 +189,11 @@ class MainWindow(QMainWindow):
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         for signal in (
             session.selection_changed,
-            session.library.entry_added,
+            session.library.entries_added,
             session.library.entry_removed,
-            session.library.entry_changed,
         ):
             signal.connect(self._follow)
+        session.library.entry_changed.connect(lambda path: self._follow() if path == session.image else None)
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
         for message in (self.columns.message, compare.message, self.exporting.message, self.layouts.message):

@@ -216,7 +216,7 @@ class SnapshotTable(QWidget):
             after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
             return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
-            count = len(self._session.library.entries.children(entry.path))
+            count = self._session.library.entries.count(entry.path)
             if not count:
                 text = self.tr("No images were found in this folder that are not in the library already.")
                 return "folder", name, text
