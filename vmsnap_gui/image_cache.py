@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import os
-import sqlite3
 import time
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -25,9 +24,9 @@ from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
 from vmsnap_gui.image.snapshot import Snapshot
 from vmsnap_gui.reading import Found, ImageInfo
-from vmsnap_gui.sqlite_file import discard, is_damage, opened
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 T = TypeVar("T")
@@ -98,6 +97,10 @@ class ImageCache:
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """Let `work` use the file; None where that fails. A damaged one is made anew, once."""
+        import sqlite3  # not before the first paint
+
+        from vmsnap_gui.sqlite_file import discard, is_damage, opened
+
         for again in (True, False):
             try:
                 with opened(self._file, VERSION, _TABLES) as store:

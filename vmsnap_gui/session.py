@@ -15,6 +15,7 @@ from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.library import Library
 from vmsnap_gui.machines import Machines
+from vmsnap_gui.notes import Notes
 from vmsnap_gui.settings import Choice
 from vmsnap_gui.state_loader import StateLoader
 from vmsnap_gui.telling import Report
@@ -51,6 +52,7 @@ class Session(QObject):
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
         edits: Other values for fields, until they are exported or given up.
+        notes: What the person wrote about snapshots.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
     """
@@ -65,6 +67,7 @@ class Session(QObject):
         self.library = Library(jobs, self)
         self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
+        self.notes = Notes(jobs, self.edits.stack, self)
         self._state = StateLoader(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
@@ -80,6 +83,7 @@ class Session(QObject):
         self.ram_indexed = self._state.ram_indexed
         self.ram_failed = self._state.ram_failed
         self._state.overtaken.connect(self._overtaken)
+        self.notes.problem.connect(self.problem)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
         self.machines.changed.connect(self._turn_to_expected)
