@@ -20,17 +20,21 @@ _HEADER = 8  # "QEVM" and the version; the configuration section follows
 
 
 def with_machines(found: Found) -> Found:
-    """Return what was found with the machine types of its snapshots; those that cannot be read are ""."""
+    """Return what was found with the machine types of its snapshots, "" where one cannot be read.
+
+    Where the image holds other snapshots by now, it is returned as it was: whoever notices that reads it again.
+    """
     if found.info is None:
         return found
     snapshots = found.info.snapshots
-    names = [""] * len(snapshots)
     try:
         with closing(open_image(found.path)) as image:
-            for number, snapshot in enumerate(snapshots[:MOST]):
-                names[number] = _machine(image, snapshot) if snapshot.vm_state_size else ""
+            if image.snapshots != snapshots:
+                return found
+            names = [_machine(image, one) if one.vm_state_size else "" for one in snapshots[:MOST]]
     except ImageError:
-        pass  # it was changed or removed since; whoever notices that reads it again
+        return found
+    names += [""] * (len(snapshots) - len(names))
     return replace(found, info=replace(found.info, machines=tuple(names)))
 
 

@@ -63,7 +63,22 @@ class Watch(QObject):
         self._meter.on = False
         self._clock.stop()
         self._times |= {"stall": self._meter.longest, "rows": self._rows()}
-        self._end()
+        if self._search:
+            self._type()
+        else:
+            self._end()
+
+    def _type(self) -> None:
+        """Search for a part of all tags, and wait until what was found is painted."""
+        finder = self._parts.window.library.finder
+        begin = time.monotonic()
+
+        def found() -> None:
+            self._times |= {"searched": time.monotonic() - begin, "hits": finder.hits.rowCount()}
+            self._end()
+
+        Painted(finder.list.viewport(), lambda: finder.hits.rowCount() > 0, found)
+        finder.box.setText("state-")
 
     def _end(self) -> None:
         print(*(f"{word} {value}" for word, value in self._times.items()))

@@ -189,6 +189,11 @@ class SnapshotTable(QWidget):
                 self.table.scrollTo(index)
         finally:
             self._following = False
+        chosen = self._session.selected_snapshot() is not None
+        self.edit_note.setEnabled(chosen)
+        self.edit_note.setToolTip(
+            self.tr("Write about this snapshot (F2)") if chosen else self.tr("Select a snapshot first")
+        )
         self._say(entry)
 
     def _show_notes(self) -> None:
