@@ -14,7 +14,9 @@ from vmsnap_gui.edits import Edits
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.library import Library
+from vmsnap_gui.library_search import LibrarySearch
 from vmsnap_gui.machines import Machines
+from vmsnap_gui.notes import Notes
 from vmsnap_gui.settings import Choice
 from vmsnap_gui.state_loader import StateLoader
 from vmsnap_gui.telling import Report
@@ -51,6 +53,8 @@ class Session(QObject):
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
         edits: Other values for fields, until they are exported or given up.
+        notes: What the person wrote about snapshots.
+        search: What the person searches for in the library, and what was found.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
     """
@@ -63,8 +67,10 @@ class Session(QObject):
         super().__init__(parent)
         self.setObjectName("session")
         self.library = Library(jobs, self)
-        self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
+        self.notes = Notes(jobs, self.edits.stack, self)
+        self.search = LibrarySearch(jobs, self.library, self.notes, self)
+        self.machines = Machines(jobs, self.library, self)
         self._state = StateLoader(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
@@ -82,6 +88,7 @@ class Session(QObject):
         self.ram_indexed = self._state.ram_indexed
         self.ram_failed = self._state.ram_failed
         self._state.overtaken.connect(self._overtaken)
+        self.notes.problem.connect(self.problem)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
         self.machines.changed.connect(self._turn_to_expected)
@@ -252,6 +259,7 @@ class Session(QObject):
     def shutdown(self) -> None:
         """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""
         self._remember()
+        self.search.stop()
         self.machines.stop()
         self.library.stop()
         self._drop_state(close=True)

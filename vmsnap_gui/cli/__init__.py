@@ -27,6 +27,7 @@ _MODULES = {
     "diff": "diff",
     "usage": "usage",
     "tree": "tree",
+    "note": "noting",
     "export": "exporting",
     "take": "acting",
     "restore": "acting",

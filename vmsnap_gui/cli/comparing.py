@@ -17,6 +17,7 @@ from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.note_store import note_on
 from vmsnap_gui.vmstate.fields import Field, printable, show
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
@@ -61,7 +62,7 @@ class _Opened:
         elif not disk:
             raise CommandError(f"{image.path}: the snapshot with {describe(snapshot)} holds no VM state, only the disk")
         machine = self.state.machine if self.state is not None else None
-        self.side = Side.of(image.path, snapshot, machine)
+        self.side = Side.of(image.path, snapshot, machine, note_on(image.path, snapshot).line)
 
 
 def run(options: argparse.Namespace) -> int:

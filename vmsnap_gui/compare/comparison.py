@@ -35,6 +35,7 @@ class Side:
         machine: The machine type, if the state tells it.
         date_sec: When it was taken, in seconds since 1970, if that is known.
         vm_clock_ns: The guest's clock, in ns since the machine was started, if that is known.
+        note: What the person wrote about it, in one line.
     """
 
     path: str
@@ -43,11 +44,12 @@ class Side:
     machine: str | None = None
     date_sec: int | None = None
     vm_clock_ns: int | None = None
+    note: str = ""
 
     @classmethod
-    def of(cls, path: Path, snapshot: Snapshot, machine: str | None) -> Side:
+    def of(cls, path: Path, snapshot: Snapshot, machine: str | None, note: str = "") -> Side:
         """Return what is compared as it is told to people."""
-        return cls(str(path), snapshot.id, snapshot.tag, machine, snapshot.date_sec, snapshot.vm_clock_ns)
+        return cls(str(path), snapshot.id, snapshot.tag, machine, snapshot.date_sec, snapshot.vm_clock_ns, note)
 
     @property
     def name(self) -> str:
@@ -137,7 +139,8 @@ def comparison_json(comparison: Comparison, *, unchanged: bool = False) -> dict[
 
 
 def _side(side: Side) -> dict[str, Any]:
-    return {"path": side.path, "snapshot": {"id": side.id, "tag": side.tag}, "machine": side.machine}
+    named = {"path": side.path, "snapshot": {"id": side.id, "tag": side.tag}, "machine": side.machine}
+    return named | ({"note": side.note} if side.note else {})
 
 
 def _value(field: Field | None) -> object:

@@ -67,7 +67,7 @@ def _summary(comparison: Comparison) -> Iterator[str]:
     sides = [("A", comparison.a), ("B", comparison.b)]
     if comparison.three is not None:
         sides.append(("Base", comparison.three.base))
-    rows = []
+    rows, noted = [], any(side.note for _, side in sides)
     for what, side in sides:
         texts = (
             printable(side.tag or side.id or "the one state"),
@@ -75,9 +75,11 @@ def _summary(comparison: Comparison) -> Iterator[str]:
             date_text(side.date_sec),
             clock_text(side.vm_clock_ns),
             printable(side.machine or "unknown"),
+            *([printable(side.note)] if noted else []),
         )
         rows.append((what, *map(escape, texts)))
-    yield _table(("Side", "Snapshot", "File", "Taken (UTC)", "VM clock", "Machine"), rows, "stacked")
+    heads = ("Side", "Snapshot", "File", "Taken (UTC)", "VM clock", "Machine", *(["Note"] if noted else []))
+    yield _table(heads, rows, "stacked")
     yield _contents(comparison) + "</section>"
 
 
