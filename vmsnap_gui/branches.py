@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.ancestry import Source
+from vmsnap_gui.image.kinship import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmsnap_gui.image.ancestry import Edge, Tree
 
-_GAP = 0.06
-"""How far right of the last snapshot the disk as it is now stands, and how far lines of one lane keep apart."""
+_GAP = 0.08
+"""How far right of the last snapshot the disk as it is now stands; half of it keeps the lines of one lane apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,8 @@ def points_of(tree: Tree, times: Sequence[float | None]) -> tuple[Point, ...]:
     at = [*times, max(known) + _GAP * span]
     nodes = [node for node, time in enumerate(at) if time is not None]
     places = {node: place for place, node in enumerate(nodes)}
-    lanes = _lanes(family, at, _GAP / 2 * span)
+    # Of more snapshots than are compared no parent is known: one lane does for all.
+    lanes = _lanes(family, at, _GAP / 2 * span) if len(tree.edges) <= MOST else [0] * len(at)
     points = []
     for node in nodes:
         parent, solid = family.parents[node], family.is_solid(node)

@@ -22,11 +22,10 @@ _DASHES = [2.4, 2.0]
 """Lengths of dashes and gaps, in widths of the line."""
 
 
-def line_pen(colour: QColor, *, solid: bool) -> QPen:
+def line_pen(colour: QColor, *, solid: bool, width: float = 1.5) -> QPen:
     """Return the pen for the line to a parent: dashed where that is inferred."""
-    pen = QPen(colour, 1.5)
+    pen = QPen(colour, width)
     pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    pen.setCosmetic(True)
     if not solid:
         pen.setDashPattern(_DASHES)
     return pen

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
+    from vmsnap_gui.views.timeline_view import TimelineView
     from vmsnap_gui.views.tree_view import TreeView
 
 
 class SnapshotViews(QObject):
-    """Table and Tree, of which one is shown; what is known of the history also fills the table.
+    """Table, Timeline and Tree, of which one is shown; what is known of the history also fills the table.
 
     Signals:
         made: (QWidget) A view was made.
@@ -61,6 +62,7 @@ class SnapshotViews(QObject):
         group, made = QActionGroup(self), []
         texts = (
             ("table", self.tr("T&able"), self.tr("All snapshots with their sizes and dates")),
+            ("timeline", self.tr("Time&line"), self.tr("When each was taken, and what goes back to what")),
             ("tree", self.tr("T&ree"), self.tr("Each below the one that it goes back to, and where the disk is now")),
         )
         for number, (name, text, tip) in enumerate(texts, 1):
@@ -80,6 +82,17 @@ class SnapshotViews(QObject):
         return made
 
     @property
+    def timeline(self) -> TimelineView:
+        """The Timeline; made now if it is not there yet."""
+        from vmsnap_gui.views.timeline_view import TimelineView
+
+        view = self._views.get("timeline")
+        if not isinstance(view, TimelineView):
+            view = TimelineView(self._history, self._session, self._jobs, self._settings, self._snapshots)
+            self._add("timeline", view)
+        return view
+
+    @property
     def tree(self) -> TreeView:
         """The Tree; made now if it is not there yet."""
         from vmsnap_gui.views.tree_view import TreeView
@@ -93,8 +106,8 @@ class SnapshotViews(QObject):
     def show(self, name: str) -> None:
         """Show the view `name`, the table where there is none of that name."""
         view: QWidget = self._snapshots.table
-        if name == "tree":
-            view = self.tree
+        if name in ("timeline", "tree"):
+            view = self.timeline if name == "timeline" else self.tree
         self._snapshots.show_view(view)
         for action in self.actions:
             action.setChecked(action.objectName() == f"view_{name}")
