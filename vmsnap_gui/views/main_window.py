@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.disk_view import DiskView
     from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
@@ -70,7 +71,7 @@ class MainWindow(QMainWindow):
         self.snapshots = SnapshotTable(session)
         self.history = HistorySession(jobs, session, self)
         self.views = SnapshotViews(self, session, jobs, settings, self.snapshots, self.history)
-        self.inspector = Inspector(session, jobs)
+        self.inspector = Inspector(session, jobs, self.history, self.snapshots)
         self._jobs_panel: JobsPanel | None = None
         self.tabs = _tabs()
         self.compare_tab = CompareTab(self, self.tabs, session, jobs, settings, self.snapshots)
@@ -102,6 +103,11 @@ class MainWindow(QMainWindow):
     def memory(self) -> MemoryView:
         """The Memory tab; made now if it is not there yet."""
         return self.inspector.memory
+
+    @property
+    def disk(self) -> DiskView:
+        """The Disk tab; made now if it is not there yet."""
+        return self.inspector.disk
 
     @property
     def jobs_panel(self) -> JobsPanel:
@@ -178,6 +184,7 @@ class MainWindow(QMainWindow):
             ("overview", self.tr("&Overview")),
             ("devices", self.tr("De&vices")),
             ("memory", self.tr("&Memory")),
+            ("disk", self.tr("Di&sk")),
         ):
             tab = self.verbs.add_tab(name, text)
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))

@@ -186,6 +186,7 @@ class SnapshotTable(QWidget):
         self._view = view
         self.setFocusProxy(view)
         self._say(self._session.entry())
+        self.table.scrollTo(self.table.currentIndex())  # out of sight it did not
 
     def show_here(self, text: str, why: str) -> None:
         """Say where the disk is now, and how that is known; "" where nobody knows."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-_Key = Qt.Key
 _LANE = 34.0
 """Pixels that a lane has at least; more lanes than fit are reached by dragging."""
 _EDGE = 100.0
@@ -70,6 +69,8 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
             self._plot.addItem(item)
         self.setCentralItem(self._plot)
         self._box.sigRangeChanged.connect(self._moved)
+        for signal in (self._box.sigTransformChanged, self._box.sigResized):
+            signal.connect(lambda *_: self._forget_labels())
         self.show_marks(Marks(), vm_clock=False)
 
     def show_marks(self, marks: Marks, *, vm_clock: bool) -> None:

@@ -99,7 +99,9 @@ class WindowVerbs(QObject):
 
     def _made(self, view: QWidget) -> None:
         """Connect a tab's view that has just been made."""
-        if view.objectName() == "devices":
+        if view.objectName() == "disk":
+            view.addAction(self._window.desk.actions.delete)
+        elif view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
             copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
