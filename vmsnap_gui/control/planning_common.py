@@ -238,10 +238,13 @@ def _twice(disk: Disk) -> Blocker:
 
 def _apart(found: list[tuple[Disk, Snapshot | None]], wanted: Snapshot) -> Iterator[str]:
     for disk, one in found:
-        if one is None or one.date_sec is None or wanted.date_sec is None:
-            continue
-        if abs(one.date_sec - wanted.date_sec) > _APART:
+        if one is not None and are_apart(one, wanted):
             yield f"{name_of(disk)} has a snapshot of that tag that was taken at another time: the disks may not fit."
+
+
+def are_apart(a: Snapshot, b: Snapshot) -> bool:
+    """Whether snapshots of two disks are probably not of one moment."""
+    return a.date_sec is not None and b.date_sec is not None and abs(a.date_sec - b.date_sec) > _APART
 
 
 def name_of(disk: Disk) -> str:

@@ -1,4 +1,4 @@
-"""The inspector: Overview, Devices and Memory as tabs. They are only made once the window is there.
+"""The inspector: Overview, Devices, Memory and Disk as tabs. They are only made once the window is there.
 
 Their code is half of all that the window needs; importing it before the first paint would double the time until
 something is seen. What knows no Qt is imported in a worker, the rest module by module, each in a turn of its own of the
@@ -19,11 +19,16 @@ from PySide6.QtWidgets import QTabWidget, QWidget
 from vmsnap_gui.reading import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmsnap_gui.history_session import HistorySession
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.disk_view import DiskView
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
+    from vmsnap_gui.views.snapshot_table import SnapshotTable
 
 _WITHOUT_QT = ("vmsnap_gui.guest.filter", "numpy")
 _MODULES = {
@@ -37,6 +42,10 @@ _MODULES = {
     "memory": (
         "models.ram", "models.hits", "views.find_bar", "views.memory_search", "views.page_map_panel",
         "views.memory_view",
+    ),
+    "disk": (
+        "models.usage", "models.disk_matrix", "views.history_view", "views.usage_bars", "views.stack_delegate",
+        "views.disk_view",
     ),
 }  # fmt: skip
 
@@ -52,19 +61,29 @@ class Inspector(QTabWidget):
     made = Signal(object)
     completed = Signal()
 
-    def __init__(self, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        jobs: Jobs,
+        history: HistorySession,
+        snapshots: SnapshotTable,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("inspector")
         self.setAccessibleName(self.tr("Inspector"))
         self.setDocumentMode(True)
         self._session = session
         self._jobs = jobs
+        self._history = history
+        self._snapshots = snapshots
         self._without_qt = list(_WITHOUT_QT)
         self._prepared = False
         self._overview: Overview | None = None
         self._devices: DevicesView | None = None
         self._memory: MemoryView | None = None
-        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"))
+        self._disk: DiskView | None = None
+        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"), self.tr("Disk"))
         for name, text in zip(_MODULES, titles, strict=True):
             place = QWidget()
             place.setObjectName(name)
@@ -101,9 +120,20 @@ class Inspector(QTabWidget):
             self._put(self._memory)
         return self._memory
 
+    @property
+    def disk(self) -> DiskView:
+        """The Disk tab's view; made now if it is not there yet."""
+        if self._disk is None:
+            from vmsnap_gui.views.disk_view import DiskView
+
+            self._disk = DiskView(self._history, self._session, self._jobs, self._snapshots)
+            self._put(self._disk)
+        return self._disk
+
     def has(self, name: str) -> bool:
         """Whether the view of the tab `name` is made."""
-        return {"overview": self._overview, "devices": self._devices, "memory": self._memory}[name] is not None
+        views = {"overview": self._overview, "devices": self._devices, "memory": self._memory, "disk": self._disk}
+        return views[name] is not None
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
@@ -154,9 +184,12 @@ class Inspector(QTabWidget):
         self._make(self.current_tab())
 
     def _make(self, name: str) -> QWidget:
-        if name == "devices":
-            return self.devices
-        return self.memory if name == "memory" else self.overview
+        views: dict[str, Callable[[], QWidget]] = {
+            "devices": lambda: self.devices,
+            "memory": lambda: self.memory,
+            "disk": lambda: self.disk,
+        }
+        return views.get(name, lambda: self.overview)()
 
     def _put(self, view: QWidget) -> None:
         """Put a view in the place that was kept for it."""

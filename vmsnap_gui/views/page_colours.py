@@ -52,6 +52,21 @@ def outcome_colours(palette: QPalette) -> list[QColor]:
     ]
 
 
+def usage_colours(palette: QPalette) -> list[QColor]:
+    """Return a colour for each Use."""
+    base, text = palette.color(QPalette.ColorRole.Base), palette.color(QPalette.ColorRole.Text)
+    dark = theme.is_dark(palette)
+    return [
+        theme.accent(palette),
+        QColor("#e0a030" if dark else "#c98a14"),
+        QColor("#4cc38a" if dark else "#1f8a5b"),
+        theme.blend(base, theme.accent(palette), 0.4),
+        theme.blend(base, text, 0.4),
+        theme.failure(palette),
+        theme.blend(base, text, 0.12),
+    ]
+
+
 def kind_swatches(palette: QPalette, *, since_base: bool) -> list[QColor]:
     """Return the colours of what is told: what happened since a base, or what became of each from A to B."""
     return outcome_colours(palette) if since_base else change_colours(palette)

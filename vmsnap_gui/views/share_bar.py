@@ -1,4 +1,4 @@
-"""One bar that shows what a saved state consists of, with a legend; small parts stay visible."""
+"""One bar that shows what something consists of, with a legend or without; small parts stay visible."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ _GAP = 2
 class ShareBar(QWidget):
     """A stacked bar over the legend of its parts."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None, *, legend: bool = True) -> None:
+        """Make an empty bar; without `legend` its parts are named elsewhere."""
         super().__init__(parent)
+        self._legend = legend
+        self._colours: Sequence[QColor] = ()
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._parts: Sequence[Part] = ()
 
-    def show_parts(self, parts: Sequence[Part]) -> None:
-        """Show these parts, in this order."""
-        self._parts = parts
+    def show_parts(self, parts: Sequence[Part], colours: Sequence[QColor] = ()) -> None:
+        """Show these parts, in this order, in shades of the accent unless a colour is given for each."""
+        self._parts, self._colours = parts, colours
         self.setAccessibleDescription(", ".join(f"{part.name} {numbers.size(part.size)}" for part in parts))
         self.update()
 
     def sizeHint(self) -> QSize:
         """Override QWidget::sizeHint."""
-        return QSize(200, self._thickness() + 6 + self.fontMetrics().lineSpacing() + 4)
+        below = 6 + self.fontMetrics().lineSpacing() + 4 if self._legend else 0
+        return QSize(200, self._thickness() + below)
 
     def minimumSizeHint(self) -> QSize:
         """Override QWidget::minimumSizeHint."""
@@ -78,6 +82,8 @@ class ShareBar(QWidget):
         x = 0
         for number, (part, piece) in enumerate(zip(self._parts, self.segments(), strict=False)):
             painter.fillRect(piece, self._colour(number))
+            if not self._legend:
+                continue
             text = f"{part.name} {numbers.size(part.size)}"
             swatch = metrics.height() // 2
             painter.fillRect(x, below + (metrics.lineSpacing() - swatch) // 2, swatch, swatch, self._colour(number))
@@ -88,7 +94,9 @@ class ShareBar(QWidget):
         painter.end()
 
     def _colour(self, number: int) -> QColor:
-        """Return the colour of a part: shades of the accent, then grey."""
+        """Return the colour of a part: the given one, else shades of the accent, then grey."""
+        if self._colours:
+            return self._colours[number]
         palette = self.palette()
         ground, accent = palette.color(QPalette.ColorRole.Base), theme.accent(palette)
         if number < 2:

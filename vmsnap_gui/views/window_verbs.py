@@ -78,7 +78,7 @@ class WindowVerbs(QObject):
         verbs.quit.triggered.connect(window.close)
         verbs.find.triggered.connect(self._find)
         verbs.go_library.triggered.connect(lambda: _go(window.library.tree))
-        verbs.go_snapshots.triggered.connect(lambda: self._go_in(window.snapshots.table))
+        verbs.go_snapshots.triggered.connect(lambda: self._go_in(window.snapshots))
         verbs.go_inspector.triggered.connect(lambda: self._go_in(window.inspector.currentWidget()))
         verbs.find_machines.triggered.connect(self._session.machines.refresh)
         verbs.profiles.triggered.connect(window.desk.show_profiles)
@@ -99,7 +99,9 @@ class WindowVerbs(QObject):
 
     def _made(self, view: QWidget) -> None:
         """Connect a tab's view that has just been made."""
-        if view.objectName() == "devices":
+        if view.objectName() == "disk":
+            view.addAction(self._window.desk.actions.delete)
+        elif view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
             copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]

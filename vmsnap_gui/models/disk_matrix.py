@@ -1,0 +1,140 @@
+"""Which disks of a machine have which snapshot, and whether those that have one tag fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from vmsnap_gui.control.planning_common import are_apart
+from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.tables import Headed, Index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.history import History
+    from vmsnap_gui.image.snapshot import Snapshot
+
+WRONG_ROLE = Qt.ItemDataRole.UserRole
+"""True where a disk lacks the snapshot, and in the verdict on one that cannot be restored as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskColumn:
+    """A disk of the machine.
+
+    Attributes:
+        name: Its image's file name.
+        snapshots: What is in its table.
+        history: What is known of them, if it is.
+    """
+
+    name: str
+    snapshots: tuple[Snapshot, ...]
+    history: History | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A tag, with its snapshots on each disk: more than one if the tag is there twice."""
+
+    tag: str | None
+    on: tuple[tuple[int, ...], ...]
+    verdict: str
+    wrong: bool
+
+
+class MatrixModel(Headed, QAbstractTableModel):
+    """A row for each tag, a column for each disk, and one for the verdict at the end."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._disks: tuple[DiskColumn, ...] = ()
+        self._rows: list[_Row] = []
+
+    def show(self, disks: Sequence[DiskColumn]) -> None:
+        """Show these disks, the one with the VM states first."""
+        if tuple(disks) == self._disks:
+            return
+        self.beginResetModel()
+        self._disks = tuple(disks)
+        on: dict[str | None, list[list[int]]] = {}
+        for number, disk in enumerate(disks):
+            for position, one in enumerate(disk.snapshots):
+                on.setdefault(one.tag, [[] for _ in disks])[number].append(position)
+        self._rows = [self._row(tag, tuple(map(tuple, there))) for tag, there in on.items()]
+        self.endResetModel()
+
+    def tag(self, index: Index) -> str | None:
+        """Return the tag of a row."""
+        return self._rows[index.row()].tag if index.isValid() else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Override QAbstractItemModel::columnCount."""
+        return 0 if parent.isValid() else len(self._disks) + 2
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        if not index.isValid():
+            return None
+        row, column = self._rows[index.row()], index.column()
+        is_disk = 0 < column <= len(self._disks)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(row, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return words.plain_tip(self._tip(row, column) if is_disk else [row.verdict])
+        if role == WRONG_ROLE:
+            return not row.on[column - 1] if is_disk else column > 0 and row.wrong
+        return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def _titles(self) -> tuple[str, ...]:
+        return (self.tr("Tag"), *(words.visible(disk.name) for disk in self._disks), self.tr("All disks"))
+
+    def _meanings(self) -> tuple[str, ...]:
+        disks = [self.tr("What deleting it frees on %1").replace("%1", words.visible(one.name)) for one in self._disks]
+        return (
+            self.tr("The name of the snapshot"),
+            *disks,
+            self.tr("Whether the machine can go back to it as a whole"),
+        )
+
+    def _row(self, tag: str | None, on: tuple[tuple[int, ...], ...]) -> _Row:
+        lacking = [disk.name for disk, there in zip(self._disks, on, strict=True) if not there]
+        first = next(disk.snapshots[there[0]] for disk, there in zip(self._disks, on, strict=True) if there)
+        if lacking:
+            text = self.tr("%1 lacks it").replace("%1", words.visible(", ".join(lacking)))
+            return _Row(tag, on, text, wrong=True)
+        if any(len(there) > 1 for there in on):
+            return _Row(tag, on, self.tr("the tag is there twice"), wrong=True)
+        others = [disk.snapshots[there[0]] for disk, there in zip(self._disks, on, strict=True)]
+        if any(are_apart(first, one) for one in others):
+            return _Row(tag, on, self.tr("taken at different times"), wrong=True)
+        return _Row(tag, on, self.tr("whole"), wrong=False)
+
+    def _text(self, row: _Row, column: int) -> str:
+        if column == 0:
+            return words.visible(row.tag or "") or self.tr("(empty)")
+        if column > len(self._disks):
+            return row.verdict
+        disk, there = self._disks[column - 1], row.on[column - 1]
+        if not there:
+            return self.tr("missing")
+        known = disk.history is not None and disk.history.snapshots == disk.snapshots and disk.history.frees
+        if not known or disk.history is None:
+            return self.tr("there")
+        return numbers.size(sum(disk.history.frees[one] for one in there))
+
+    def _tip(self, row: _Row, column: int) -> list[str]:
+        disk = self._disks[column - 1]
+        lines = [disk.name]
+        for position in row.on[column - 1]:
+            snapshot = disk.snapshots[position]
+            state = numbers.size(snapshot.vm_state_size) if snapshot.vm_state_size else self.tr("disk only")
+            lines.append(f"{numbers.zoned_date(snapshot.date_sec)} · {state}")
+        return lines if len(lines) > 1 else [*lines, self.tr("This disk has no snapshot of that tag")]
