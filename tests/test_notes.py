@@ -151,3 +151,17 @@ def test_a_report_has_it(form: str, shown: str, path: Path) -> None:
     assert shown in text
     without = report_text(Comparison(Side.of(path, one, None), Side.of(path, two, None), None, None, None), form)
     assert not any(word in without for word in ('data-head="Note"', "; note:", '"note":'))
+
+
+def test_the_command_line_writes_it(store: NoteStore, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["note", str(path), "-s", "one"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["note", str(path), "-s", "one", "--label", "before", "--text", "x\ny"]) == 0
+    assert main(["note", str(path), "-s", "one", "--text", ""]) == 0
+    assert capsys.readouterr().out == "[before]\nx\ny\n[before]\n"
+    assert main(["note", str(path), "-s", "one", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == {"path": str(path), "id": "1", "tag": "one", "label": "before", "note": ""}
+    store.file.write_bytes(b"what is this?" * 1000)
+    assert main(["note", str(path), "-s", "one"]) == 1
+    assert "was damaged" in capsys.readouterr().err

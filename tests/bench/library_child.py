@@ -45,7 +45,8 @@ class Watch(QObject):
         return self._parts.session.library.entries.count(self._folder)
 
     def _note(self, word: str) -> None:
-        self._times.setdefault(word, time.monotonic() - self._start)
+        if word not in self._times:
+            self._times |= {word: time.monotonic() - self._start, f"{word}_cpu": time.process_time()}
 
     def _painted(self) -> None:
         self._note("painted")
