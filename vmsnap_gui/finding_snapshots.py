@@ -50,22 +50,22 @@ class Line:
 def lines_of(entry: Entry, notes: Sequence[Note]) -> Iterator[Line]:
     """Yield the lines of an image or of what cannot be read; `notes` are those on its snapshots, or nothing."""
     info = entry.info
+    name = str(entry.path if entry.parent is None else entry.path.relative_to(entry.parent)).casefold()
     file = {"file": entry.stamp.size} if entry.stamp is not None else {}
     problem = str(getattr(entry.error, "message", entry.error or ""))
     if info is None or not info.snapshots:
-        yield _line(entry, None, {"problem": problem}, file)
+        yield _line(entry, None, {"image": name, "problem": problem.casefold()}, file)
         return
     machines = info.machines or ("",) * len(info.snapshots)
     for at, (one, machine) in enumerate(zip(info.snapshots, machines, strict=True)):
         note = notes[at] if at < len(notes) else Note()
-        texts = {"tag": one.tag or "", "id": one.id or "", "machine": machine, "note": f"{note.label}\n{note.text}"}
-        texts["date"] = _local(one.date_sec)
+        written = f"{note.label}\n{note.text}".casefold() if note else ""
+        texts = {"image": name, "tag": (one.tag or "").casefold(), "id": (one.id or "").casefold()}
+        texts |= {"machine": machine.casefold(), "note": written, "date": _local(one.date_sec)}
         yield _line(entry, one, texts, file | {"size": one.vm_state_size, "disk": one.disk_size or 0})
 
 
 def _line(entry: Entry, snapshot: Snapshot | None, texts: dict[str, str], numbers: dict[str, int]) -> Line:
-    name = str(entry.path if entry.parent is None else entry.path.relative_to(entry.parent))
-    texts = {what: text.casefold() for what, text in (texts | {"image": name}).items()}
     return Line(entry.path, snapshot, texts, numbers, "\n".join(texts.values()))
 
 

@@ -134,8 +134,9 @@ class LibraryModel(QAbstractItemModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Override QAbstractItemModel::flags: what stands for no image cannot be selected."""
         # A view asks this of every line whenever lines come, so it is kept simple.
-        node = self._nodes.get(index.internalId()) if index.isValid() else None
-        if node is not None and isinstance(self._nodes[node.parent].key, Path):
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        if isinstance(self._nodes[self._nodes[index.internalId()].parent].key, Path):
             return _IMAGE_IN_FOLDER
         return _SELECTABLE if self.path_of(index) is not None else Qt.ItemFlag.ItemIsEnabled
 
