@@ -81,7 +81,7 @@ MODE_13H = Mode("13h", bios(0x13) + colours() + fill(WINDOW, seed=5), "VGA 320 �
 VBE_32 = Mode("vbe32", bochs(640, 480, 32), "VBE 640 × 480 × 32")
 FAST = (TEXT_80, MODE_13H, VBE_32)
 
-TEXTS = (
+TEXT_MODES = (
     TEXT_80,
     Mode("text40", bios(1) + _LETTERS, "text 40 × 25", cursor=True),
     Mode("text8", bios(3) + register(SEQUENCER, 1, 1) + _LETTERS, "text 80 × 25", cursor=True),
@@ -99,7 +99,7 @@ TEXTS = (
     Mode("colour select", bios(3) + _LETTERS + colours() + attribute(0x10, 0x8C) + attribute(0x14, 0x07),
          "text 80 × 25", cursor=True),
 )  # fmt: skip
-GRAPHICS = (
+GRAPHIC_MODES = (
     Mode("cga4", bios(4) + fill(TEXT, 0x4000, 9), "VGA 320 × 200, 4 colours"),
     Mode("cga2", bios(6) + fill(TEXT, 0x4000, 9), "VGA 640 × 200, 2 colours"),
     Mode("planar 320", bios(0x0D) + planes(), "VGA 320 × 200, 16 colours"),
