@@ -81,7 +81,7 @@ MODE_13H = Mode("13h", bios(0x13) + colours() + fill(WINDOW, seed=5), "VGA 320 �
 VBE_32 = Mode("vbe32", bochs(640, 480, 32), "VBE 640 × 480 × 32")
 FAST = (TEXT_80, MODE_13H, VBE_32)
 
-VGA = (
+TEXT_MODES = (
     TEXT_80,
     Mode("text40", bios(1) + _LETTERS, "text 40 × 25", cursor=True),
     Mode("text8", bios(3) + register(SEQUENCER, 1, 1) + _LETTERS, "text 80 × 25", cursor=True),
@@ -98,6 +98,8 @@ VGA = (
          + register(CRTC, 0x07, 0x0F) + register(CRTC, 0x09, 0x0F), "text 80 × 25", cursor=True),
     Mode("colour select", bios(3) + _LETTERS + colours() + attribute(0x10, 0x8C) + attribute(0x14, 0x07),
          "text 80 × 25", cursor=True),
+)  # fmt: skip
+GRAPHIC_MODES = (
     Mode("cga4", bios(4) + fill(TEXT, 0x4000, 9), "VGA 320 × 200, 4 colours"),
     Mode("cga2", bios(6) + fill(TEXT, 0x4000, 9), "VGA 640 × 200, 2 colours"),
     Mode("planar 320", bios(0x0D) + planes(), "VGA 320 × 200, 16 colours"),
@@ -110,6 +112,15 @@ VGA = (
          + register(CRTC, 0x18, 99) + register(CRTC, 0x07, 0x0F) + register(CRTC, 0x09, 0x80),
          "VGA 320 × 200, 16 colours"),
     Mode("panning", bios(0x0D) + planes() + attribute(0x13, 3), "VGA 320 × 200, 16 colours"),
+    Mode("panning 4 colours", bios(4) + fill(TEXT, 0x4000, 9) + attribute(0x13, 3), "VGA 320 × 200, 4 colours"),
+    Mode("panning 480", bios(0x12) + planes() + attribute(0x13, 5), "VGA 640 × 480, 16 colours"),
+    Mode("panning 256", bios(0x13) + fill(WINDOW, seed=5) + attribute(0x13, 4), "VGA 320 × 200, 256 colours"),
+    Mode("panning split", bios(0x0D) + planes() + unlock() + register(CRTC, 0x0D, 0x34) + register(CRTC, 0x18, 99)
+         + register(CRTC, 0x07, 0x0F) + register(CRTC, 0x09, 0x80) + attribute(0x13, 3) + attribute(0x10, 0x21),
+         "VGA 320 × 200, 16 colours"),
+    Mode("wrap", bios(0x12) + planes() + register(CRTC, 0x0C, 0xF0), "VGA 640 × 480, 16 colours"),
+    Mode("wrap 256", bios(0x13) + fill(WINDOW, seed=5) + register(CRTC, 0x0C, 0xF8) + attribute(0x13, 6),
+         "VGA 320 × 200, 256 colours"),
     MODE_13H,
     Mode("unchained", bios(0x13) + register(SEQUENCER, 4, 6) + register(CRTC, 0x14, 0) + register(CRTC, 0x17, 0xE3)
          + planes(), "VGA 320 × 200, 256 colours"),

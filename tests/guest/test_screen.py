@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.guest.screen_script import CIRRUS, FAST, TEXT_80, VBE, VGA, Mode
+from tests.guest.screen_script import CIRRUS, FAST, GRAPHIC_MODES, TEXT_80, TEXT_MODES, VBE, Mode
 from tests.guest.screened import run
 from vmsnap_gui.guest.screen.result import NoScreen, Screen
 
@@ -51,8 +51,9 @@ def test_text_256_colours_and_true_colours() -> None:
 
 
 @pytest.mark.verify
-def test_modes_of_vga() -> None:
-    _compare(VGA, "-device", "VGA")
+@pytest.mark.parametrize("modes", [TEXT_MODES, GRAPHIC_MODES], ids=["text", "graphics"])
+def test_modes_of_vga(modes: tuple[Mode, ...]) -> None:
+    _compare(modes, "-device", "VGA")
 
 
 @pytest.mark.verify

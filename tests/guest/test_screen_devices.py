@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,3 +107,20 @@ def test_two_outputs_show_parts_of_two_pictures(tmp_path: Path, device: str) -> 
         assert len(results) == 2
         for head, result in enumerate(results):
             same(result, picture(machine, tmp_path, "d", head))
+
+
+@pytest.mark.parametrize(("fourcc", "size"), [(b"XR24", 4), (b"RG24", 3)])
+def test_ramfb(tmp_path: Path, fourcc: bytes, size: int) -> None:
+    with DrivenMachine([*_PC, "-device", "ramfb"]) as driven:
+        stride = 320 * size + 40
+        driven.fill(0x200000, _noise(stride * 240))
+        driven.configure_firmware("etc/ramfb", struct.pack(">Q4sIIII", 0x200000, fourcc[::-1], 0, 320, 240, stride))
+        shown = picture(driven.machine, tmp_path)
+        assert shown.shape == (240, 320, 3)
+        version = driven.machine.qmp("query-version")["qemu"]
+        (result,) = rendered(driven.machine, tmp_path)
+        if (version["major"], version["minor"]) < (8, 2):  # it saves nothing of a ramfb
+            assert isinstance(result, NoScreen)
+            assert "no display" in result.reason
+        else:
+            same(result, shown)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,6 +24,8 @@ _MEMORY_AND_MASTER = 6
 _WINDOW = 0xE0000000
 _BAR_SIZE = 0x4000000
 _CHUNK = 64 << 10
+_FW_SELECTOR, _FW_DMA, _FW_DIRECTORY, _FW_SELECT_AND_WRITE = 0x510, 0x514, 0x19, 0x18
+_SCRATCH = 0x8000
 
 
 class DrivenMachine:
@@ -92,6 +95,22 @@ class DrivenMachine:
                 self.configure(slot, _BAR0 + 4 * number, places[-1])
         self.configure(slot, _COMMAND, _MEMORY_AND_MASTER)
         return places
+
+    def configure_firmware(self, name: str, data: bytes) -> None:
+        """Write a file of fw_cfg that the guest may write (QEMU's docs/specs/fw_cfg)."""
+        self._ask(f"outw {_FW_SELECTOR:#x} {_FW_DIRECTORY:#x}")
+        number = int.from_bytes(self._firmware_bytes(4), "big")
+        entries = [self._firmware_bytes(64) for _ in range(number)]
+        key = next(entry[4:6] for entry in entries if entry[8:].rstrip(b"\0") == name.encode())
+        control = int.from_bytes(key, "big") << 16 | _FW_SELECT_AND_WRITE
+        self.fill(_SCRATCH + 16, data)
+        self.fill(_SCRATCH, struct.pack(">IIQ", control, len(data), _SCRATCH + 16))
+        self._ask(f"outl {_FW_DMA:#x} 0")
+        self._ask(f"outl {_FW_DMA + 4:#x} {int.from_bytes(_SCRATCH.to_bytes(4, 'big'), 'little'):#x}")
+        assert self.read(4, _SCRATCH) == 0
+
+    def _firmware_bytes(self, count: int) -> bytes:
+        return bytes(int(self._ask(f"inb {_FW_SELECTOR + 1:#x}"), 16) for _ in range(count))
 
     def _ask(self, command: str) -> str:
         self._connection.sendall(command.encode() + b"\n")
