@@ -91,6 +91,8 @@ class Camera:
 
     def _is_map_missing(self) -> bool:
         window = self.parts.window
+        if window.views.timeline.isVisible() and window.views.timeline.plot is None:
+            return True
         return window.inspector.has("memory") and window.memory.map.isVisible() and window.memory.map.map is None
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -147,6 +149,7 @@ def take_views(camera: Camera) -> None:
     window.inspector.setCurrentWidget(window.memory)
     camera.take("memory")
     window.inspector.setCurrentWidget(window.overview)
+    take_demo_history(camera)
     take_comparisons(camera)
     window.verbs.show_jobs.setChecked(True)
     camera.take("jobs")
@@ -162,7 +165,61 @@ def take_views(camera: Camera) -> None:
         take_streams(camera, Path(scratch))
     session.close_all()
     with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
+        take_history(camera, Path(scratch))
+        session.close_all()
+    with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
         take_acting(camera, Path(scratch))
+
+
+def take_demo_history(camera: Camera) -> None:
+    """The timeline by the VM clock, and what the demo's snapshots occupy."""
+    window = camera.parts.window
+    window.views.show("timeline")
+    window.views.timeline.clocks.button(1).click()
+    camera.take("timeline-clock")
+    window.views.timeline.clocks.button(0).click()
+    window.views.show("table")
+    window.inspector.setCurrentWidget(window.disk)
+    camera.take("disk")
+    window.inspector.setCurrentWidget(window.overview)
+
+
+def take_history(camera: Camera, scratch: Path) -> None:
+    """A history with branches: timeline, tree, usage, the menu, and the pages while nothing is known."""
+    window, session = camera.parts.window, camera.parts.session
+    lab = scratch / "history.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", lab, "256M")
+    steps = ("installed", "configured", "before-update", "updated", "updated>infected", "before-update>other-kernel")
+    for number, step in enumerate((*steps, "tuned", "updated>cleaned", "verified")):
+        back, _, tag = step.rpartition(">")
+        if back:
+            qemu_img("snapshot", "-a", back, lab)
+        fill(lab, number + 1, number * 8, 2 + number * 3 % 7)
+        qemu_img("snapshot", "-c", tag, lab)
+    fill(lab, 99, 200, 1)
+    session.open_paths([lab])
+    camera.settle()
+    for name in ("timeline", "tree"):
+        window.views.show(name)
+        camera.take(name)
+    choose_rows(camera, 2, 4, 5)
+    camera.take("tree-selected")
+    window.views.show("timeline")
+    camera.take("timeline-selected")
+    window.inspector.setCurrentWidget(window.disk)
+    camera.take("disk-selected")
+    with lab.open("r+b") as file:  # the refcount table is beyond the end of the file
+        file.seek(48)
+        file.write((1 << 40).to_bytes(8, "big"))
+    session.reload(lab)
+    camera.take("disk-damaged")
+    stop = window.history.changed.connect(window.history.cancel)
+    shutil.copyfile(lab, scratch / "cancelled.qcow2")
+    session.open_paths([scratch / "cancelled.qcow2"])
+    camera.take("timeline-cancelled")
+    window.history.changed.disconnect(stop)
+    window.views.show("table")
+    window.inspector.setCurrentWidget(window.overview)
 
 
 def take_devices(camera: Camera) -> None:
@@ -417,9 +474,9 @@ def take_acting(camera: Camera, scratch: Path) -> None:
     take_machines(camera, scratch)
 
 
-def fill(image: Path, byte: int) -> None:
-    """Write to an image's disk."""
-    command = ["qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 0 4M", str(image)]
+def fill(image: Path, byte: int, start: int = 0, size: int = 4) -> None:
+    """Write to an image's disk; `start` and `size` are MiB."""
+    command = ["qemu-io", "-f", "qcow2", "-c", f"write -P {byte} {start}M {size}M", str(image)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -551,6 +608,9 @@ def take_running(camera: Camera, pid: int, disks: list[Path]) -> None:
     session.machines.refresh()
     camera.take("act-running")
     window.verbs.show_jobs.setChecked(False)
+    window.inspector.setCurrentWidget(window.disk)
+    camera.take("disk-machine")
+    window.inspector.setCurrentWidget(window.overview)
     choose_rows(camera, 0)
     window.desk.actions.restore.trigger()
     take_and_close(camera, "act-restore-live", "restore_dialog")

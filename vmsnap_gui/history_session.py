@@ -36,7 +36,7 @@ class HistorySession(QObject):
         freed_changed: What deleting the chosen snapshots frees is known, or not any more.
 
     Attributes:
-        freed: Bytes that deleting the chosen snapshots together gives back, once it is known.
+        freed: Bytes that deleting the chosen snapshots together gives back, on all disks, once it is known.
     """
 
     changed = Signal()
@@ -111,7 +111,7 @@ class HistorySession(QObject):
 
     def choose(self, positions: Sequence[int]) -> None:
         """Say what deleting these snapshots together frees, soon: `freed_changed` follows."""
-        self._chosen = tuple(positions)
+        self._chosen = tuple(sorted(positions))
         self._add_up()
 
     def _info(self, path: Path | None) -> ImageInfo | None:
@@ -180,27 +180,44 @@ class HistorySession(QObject):
 
     def _settle(self, path: Path) -> None:
         self._follow()  # the image may have changed meanwhile
-        if path == self._session.image:
+        if path in self.disks():
             self._add_up()
 
     def _add_up(self) -> None:
         if self._adding is not None:
             self._adding.cancel()
             self._adding = None
-        found, chosen = self.history(), self._chosen
-        known = found is not None and found.usage is not None and all(one < len(found.frees) for one in chosen)
-        if not known or found is None or not chosen:
+        parts = self._parts()
+        if not parts:
             self._tell(None)
-        elif len(chosen) == 1:
-            self._tell(found.frees[chosen[0]])
+        elif all(len(positions) == 1 for _, positions in parts):
+            self._tell(sum(found.frees[positions[0]] for found, positions in parts))
         else:
             self._adding = self._jobs.run(
                 self.tr("Adding up"),
-                lambda _progress: found.freed_by(chosen),
+                lambda _progress: sum(found.freed_by(positions) for found, positions in parts),
                 lane=f"{_LANE}{PART}sum",
                 success=self._added_up,
                 quiet=True,
             )
+
+    def _parts(self) -> list[tuple[History, list[int]]]:
+        """Return the chosen snapshots on each disk that has them, by their tags; nothing if not all are counted."""
+        here, parts = self.history(), []
+        if here is None or not self._chosen or self._chosen[-1] >= len(here.snapshots):
+            return []
+        tags = {here.snapshots[position].tag for position in self._chosen}
+        for path in self.disks():
+            found = self.history(path)
+            info = self._info(path)
+            if found is None and info is not None and not info.snapshots:
+                continue  # it has none that could be deleted
+            if found is None or found.usage is None:
+                return []
+            on = [number for number, one in enumerate(found.snapshots) if one.tag in tags]
+            on = list(self._chosen) if found is here else on
+            parts += [(found, on)] if on else []
+        return parts
 
     def _added_up(self, freed: int) -> None:
         self._adding = None

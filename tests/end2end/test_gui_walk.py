@@ -151,8 +151,9 @@ def test_everything_has_a_name_and_is_reached_by_keyboard(qtbot: QtBot, tmp_path
         parts.session.open_paths([image])
         loaded(qtbot, parts)
         window = parts.window
-        for tab in ("overview", "devices", "memory"):
+        for tab, view in (("overview", 0), ("devices", 1), ("memory", 2), ("disk", 0)):
             window.inspector.show_tab(tab)
+            window.views.actions[view].trigger()
             qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=WAIT)
             views = [w for w in window.findChildren(QWidget) if w.isVisible() and isinstance(w, _NAMED)]
             unnamed = [v.objectName() or repr(v) for v in views if not _name(v)]

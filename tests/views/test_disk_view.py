@@ -146,7 +146,8 @@ def test_all_disks_of_a_machine(qtbot: QtBot, parts: Parts, tmp_path: Path) -> N
     assert view.matrix.isVisible()
     assert column(view.matrix_model, 0) == ["whole", "half"]
     assert column(view.matrix_model, 2)[1] == "missing"
-    assert column(view.matrix_model, 3) == ["whole", "lab1.qcow2 lacks it"]
+    assert column(view.matrix_model, 3) == ["whole", "incomplete"]
+    assert "lab1.qcow2 lacks it" in str(view.matrix_model.index(1, 3).data(Qt.ItemDataRole.ToolTipRole))
     assert view.matrix_model.index(1, 2).data(WRONG_ROLE)
     assert not view.matrix_model.index(0, 2).data(WRONG_ROLE)
     assert [title.text().partition(":")[0] for title in view.bars.titles] == ["lab0.qcow2", "lab1.qcow2"]
@@ -158,4 +159,10 @@ def test_all_disks_of_a_machine(qtbot: QtBot, parts: Parts, tmp_path: Path) -> N
         view.matrix.selectionModel().SelectionFlag.ClearAndSelect | view.matrix.selectionModel().SelectionFlag.Rows,
     )
     assert parts.window.snapshots.selected() == [1]
+    assert view.summary.text().endswith("inside the machine's 2 images.")
+    parts.window.snapshots.select([0])
+    assert [index.row() for index in view.matrix.selectionModel().selectedRows()] == [0]
+    here = parts.window.history.history(first)
+    assert here is not None
+    assert parts.window.history.freed == here.frees[0] + found.frees[0]
     ProfileStore().remove("lab")

@@ -198,9 +198,12 @@ def test_no_qt_object_is_left_to_the_garbage_collector(qtbot: QtBot, parts: Part
     try:
         parts.session.open_paths([sample(Q35)])
         loaded(qtbot, parts)
-        for tab in ("devices", "memory", "overview"):
+        for tab in ("devices", "memory", "disk", "overview"):
             window.inspector.show_tab(tab)
             qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=20_000)
+        for action in window.views.actions:
+            action.trigger()
+        qtbot.waitUntil(lambda: window.views.timeline.plot is not None, timeout=20_000)
         window.filter_box.set_filter("device ~ cpu")
         qtbot.waitUntil(lambda: bool(window.devices.filter_result()), timeout=20_000)
         window.verbs.about.trigger()

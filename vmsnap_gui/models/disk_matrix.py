@@ -9,10 +9,10 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from vmsnap_gui.control.planning_common import are_apart
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.tables import Headed, Index
+from vmsnap_gui.models.tables import LEFT, RIGHT, Headed, Index
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from vmsnap_gui.history import History
     from vmsnap_gui.image.snapshot import Snapshot
@@ -43,6 +43,7 @@ class _Row:
     tag: str | None
     on: tuple[tuple[int, ...], ...]
     verdict: str
+    why: str
     wrong: bool
 
 
@@ -67,6 +68,10 @@ class MatrixModel(Headed, QAbstractTableModel):
         self._rows = [self._row(tag, tuple(map(tuple, there))) for tag, there in on.items()]
         self.endResetModel()
 
+    def rows_of(self, tags: Collection[str | None]) -> list[int]:
+        """Return the rows of these tags."""
+        return [number for number, row in enumerate(self._rows) if row.tag in tags]
+
     def tag(self, index: Index) -> str | None:
         """Return the tag of a row."""
         return self._rows[index.row()].tag if index.isValid() else None
@@ -88,7 +93,7 @@ class MatrixModel(Headed, QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return words.plain_tip(self._tip(row, column) if is_disk else [row.verdict])
+            return words.plain_tip(self._tip(row, column) if is_disk else [row.why])
         if role == WRONG_ROLE:
             return not row.on[column - 1] if is_disk else column > 0 and row.wrong
         return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
@@ -108,14 +113,18 @@ class MatrixModel(Headed, QAbstractTableModel):
         lacking = [disk.name for disk, there in zip(self._disks, on, strict=True) if not there]
         first = next(disk.snapshots[there[0]] for disk, there in zip(self._disks, on, strict=True) if there)
         if lacking:
-            text = self.tr("%1 lacks it").replace("%1", words.visible(", ".join(lacking)))
-            return _Row(tag, on, text, wrong=True)
+            why = self.tr("%1 lacks it").replace("%1", ", ".join(lacking))
+            return _Row(tag, on, self.tr("incomplete"), why, wrong=True)
         if any(len(there) > 1 for there in on):
-            return _Row(tag, on, self.tr("the tag is there twice"), wrong=True)
+            return _Row(tag, on, self.tr("ambiguous"), self.tr("A disk has the tag twice"), wrong=True)
         others = [disk.snapshots[there[0]] for disk, there in zip(self._disks, on, strict=True)]
         if any(are_apart(first, one) for one in others):
-            return _Row(tag, on, self.tr("taken at different times"), wrong=True)
-        return _Row(tag, on, self.tr("whole"), wrong=False)
+            why = self.tr("They were taken at different times: the disks may not fit together")
+            return _Row(tag, on, self.tr("inconsistent"), why, wrong=True)
+        return _Row(tag, on, self.tr("whole"), self.tr("All disks have it, of about the same time"), wrong=False)
+
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        return RIGHT if 0 < column <= len(self._disks) else LEFT
 
     def _text(self, row: _Row, column: int) -> str:
         if column == 0:

@@ -54,7 +54,7 @@ def places_of(
         fit: list[tuple[bool, int, set[tuple[int, int]], tuple[float, float]]] = []
         for x, y in _candidates(spot):
             if x >= 0 and y >= 0 and x + spot.width <= room[0] and y + spot.height <= room[1]:
-                cells = set(_cells(x, y, spot.width, spot.height))
+                cells = set(_cells(x - _GAP, y, spot.width + 2 * _GAP, spot.height))
                 if cells.isdisjoint(taken):
                     fit.append((len(cells & crossed) > 0, len(fit), cells, (x, y)))
         if fit:

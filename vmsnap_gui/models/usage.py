@@ -57,8 +57,8 @@ def use_name(use: Use) -> str:
     """Name a use."""
     return {
         Use.NOW: _tr("Only the disk now"),
-        Use.DISK: _tr("Disk of one snapshot"),
-        Use.STATE: _tr("VM states"),
+        Use.DISK: _tr("Disk of single snapshots"),
+        Use.STATE: _tr("VM state of single snapshots"),
         Use.SHARED: _tr("Shared"),
         Use.METADATA: _tr("Tables"),
         Use.LEAKED: _tr("Leaked"),

@@ -137,6 +137,16 @@ class DiskView(HistoryView):
             model.select(wanted, flags.ClearAndSelect | flags.Rows)
             if not wanted.isEmpty():
                 self.table.scrollTo(self.model.index_of(max(positions)))
+        self._select_in_matrix(positions)
+
+    def _select_in_matrix(self, positions: Collection[int]) -> None:
+        if self._shown is None or self.matrix.isHidden():
+            return
+        there, flags = self._shown.snapshots, QItemSelectionModel.SelectionFlag
+        wanted = QItemSelection()
+        for row in self.matrix_model.rows_of({there[one].tag for one in positions if one < len(there)}):
+            wanted.select(self.matrix_model.index(row, 0), self.matrix_model.index(row, 0))
+        self.matrix.selectionModel().select(wanted, flags.ClearAndSelect | flags.Rows)
 
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: take up a new palette."""
@@ -157,6 +167,7 @@ class DiskView(HistoryView):
         self.bars.show_disks(disks)
         self.matrix_model.show(disks)
         self.matrix.setVisible(len(disks) > 1)
+        self._follow_selection()
         self._warn(self._shown)
 
     def _warn(self, found: History) -> None:
@@ -185,7 +196,10 @@ class DiskView(HistoryView):
         else:
             names = [f"'{words.snapshot_name(found.snapshots[one])}'" for one in chosen if one < len(found.snapshots)]
             what = names[0] if len(names) == 1 else words.snapshots(len(names))
-            text = self.tr("Deleting %1 frees %2 inside the image.")
+            disks = len(self.history.disks())
+            of_all = self.tr("inside the machine's %1").replace("%1", words.images(disks))
+            within = of_all if disks > 1 else self.tr("inside the image")
+            text = self.tr("Deleting %1 frees %2 %3.").replace("%3", within)
             text = text.replace("%2", numbers.size(self.history.freed)).replace("%1", what)
         self.summary.setText(text)
         self.summary.setToolTip(numbers.exact_size(self.history.freed) if self.history.freed is not None else "")

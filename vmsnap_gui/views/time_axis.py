@@ -1,4 +1,4 @@
-"""The axes of the timeline: dates as the tables show them, and a VM's clock. Imports pyqtgraph."""
+"""The axis of the timeline: dates as the tables show them, or a VM's clock. Imports pyqtgraph."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import pyqtgraph
 from PySide6.QtCore import QDateTime
+from PySide6.QtGui import QFontMetrics
 
 from vmsnap_gui.models import numbers
 
@@ -18,55 +19,45 @@ _TICK = 1.7
 
 
 class TimeAxis(pyqtgraph.AxisItem):  # type: ignore[misc]  # untyped
-    """Seconds, with ticks at round times."""
+    """Seconds, with ticks at round times: dates in the time zone of this computer, or a VM's clock.
 
-    example = "0000-00-00"
+    One for both: one that is replaced would be left to Python's garbage collection, which may run in a worker.
 
-    def offset(self, _at: float) -> int:
-        """Return how far midnight is from a multiple of a day, in seconds."""
-        return 0
+    Attributes:
+        vm_clock: Whether it shows seconds since a machine was started, not since 1970.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("bottom")
+        self.vm_clock = False
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         """Override AxisItem.tickValues."""
-        wide = self.fontMetrics().horizontalAdvance(self.example) * _TICK
+        metrics = QFontMetrics(self.style["tickFont"] or self.font())
+        wide = metrics.horizontalAdvance("00:00:00.000" if self.vm_clock else "0000-00-00") * _TICK
         wanted = max((high - low) * wide / max(1.0, size), _STEPS[0])
         steps = (*_STEPS, *(days * _DAY for days in _DAYS))
         year = _DAYS[-1] * _DAY
         step = next((one for one in steps if one >= wanted), math.ceil(wanted / year) * year)
-        away = self.offset(low)
-        first = math.ceil((low + away) / step)
-        last = math.floor((high + away) / step)
+        # How far the zone's midnight is from a multiple of a day.
+        away = 0 if self.vm_clock else QDateTime.fromSecsSinceEpoch(int(low)).offsetFromUtc()
+        first, last = math.ceil((low + away) / step), math.floor((high + away) / step)
         return [(step, [number * step - away for number in range(first, last + 1)])]
 
-    def fontMetrics(self) -> pyqtgraph.QtGui.QFontMetrics:
-        """Return how wide texts are."""
-        return pyqtgraph.QtGui.QFontMetrics(self.style["tickFont"] or self.font())
-
-
-class DateAxis(TimeAxis):
-    """Dates and times in the time zone of this computer."""
-
-    def offset(self, at: float) -> int:
-        """Override TimeAxis.offset."""
-        return QDateTime.fromSecsSinceEpoch(int(at)).offsetFromUtc()
-
     def tickStrings(self, values: list[float], _scale: float, spacing: float) -> list[str]:
-        """Override AxisItem.tickStrings: the time of day, at midnight the date."""
-        return [self._text(value, spacing) for value in values]
-
-    def _text(self, value: float, spacing: float) -> str:
-        moment = QDateTime.fromMSecsSinceEpoch(round(value * 1000))
-        if moment.time().msecsSinceStartOfDay() == 0 or spacing >= _DAY:
-            return moment.toString("yyyy-MM-dd")
-        return moment.toString("HH:mm" if spacing >= 60 else "HH:mm:ss" if spacing >= 1 else "ss.zzz")
+        """Override AxisItem.tickStrings."""
+        return [_clock(value, spacing) if self.vm_clock else _date(value, spacing) for value in values]
 
 
-class ClockAxis(TimeAxis):
-    """Seconds since a machine was started, as h:m:s."""
+def _clock(value: float, spacing: float) -> str:
+    """Return h:m:s; before a machine's start there is no time."""
+    text = numbers.clock(round(value * 1e9)) if value > -1e-6 else ""
+    return text.removesuffix(".000") if spacing >= 1 else text
 
-    example = "00:00:00.000"
 
-    def tickStrings(self, values: list[float], _scale: float, spacing: float) -> list[str]:
-        """Override AxisItem.tickStrings; before the start there is no time."""
-        texts = [numbers.clock(round(value * 1e9)) if value > -1e-6 else "" for value in values]
-        return [text.removesuffix(".000") for text in texts] if spacing >= 1 else texts
+def _date(value: float, spacing: float) -> str:
+    """Return the time of day, at midnight the date."""
+    moment = QDateTime.fromMSecsSinceEpoch(round(value * 1000))
+    if moment.time().msecsSinceStartOfDay() == 0 or spacing >= _DAY:
+        return moment.toString("yyyy-MM-dd")
+    return moment.toString("HH:mm" if spacing >= 60 else "HH:mm:ss" if spacing >= 1 else "ss.zzz")

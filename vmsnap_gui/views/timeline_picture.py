@@ -16,7 +16,7 @@ from vmsnap_gui.models.label_places import Spot, places_of
 from vmsnap_gui.models.timeline import Marks
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.graph_delegate import line_pen
-from vmsnap_gui.views.time_axis import ClockAxis, DateAxis
+from vmsnap_gui.views.time_axis import TimeAxis
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +55,8 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         self.marks = Marks()
         self.selected: list[int] = []
         self._labels: dict[int, tuple[float, float]] | None = None
-        self._plot = pyqtgraph.PlotItem(enableMenu=False)
+        self._axis = TimeAxis()
+        self._plot = pyqtgraph.PlotItem(enableMenu=False, axisItems={"bottom": self._axis})
         self._plot.hideButtons()
         self._plot.hideAxis("left")
         self._box = self._plot.getViewBox()
@@ -76,8 +77,7 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
     def show_marks(self, marks: Marks, *, vm_clock: bool) -> None:
         """Show these marks, all of them, on the axis of the VM clock or of dates."""
         self.marks = marks
-        axis = ClockAxis("bottom") if vm_clock else DateAxis("bottom")
-        self._plot.setAxisItems({"bottom": axis})
+        self._axis.vm_clock = vm_clock
         self.show_all()
         self.recolour()
 
@@ -142,7 +142,7 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         palette = self.palette()
         self.setBackground(palette.color(QPalette.ColorRole.Base))
         quiet = theme.muted(palette)
-        axis = self._plot.getAxis("bottom")
+        axis = self._axis
         axis.setPen(theme.blend(palette.color(QPalette.ColorRole.Base), quiet, 0.5))
         axis.setTextPen(quiet)
         axis.setStyle(tickFont=self.font(), tickLength=-5)
@@ -171,7 +171,7 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         accent, base = theme.accent(palette), palette.color(QPalette.ColorRole.Base)
         text = palette.color(QPalette.ColorRole.Text)
         dots, chosen = [], set(self.selected)
-        for mark in self.marks.all:
+        for mark in sorted(self.marks.all, key=lambda one: -one.size):  # so that large ones hide none
             if mark.here:
                 continue
             selected = mark.node in chosen
@@ -240,7 +240,7 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
             away = self._place(mark.at, mark.lane) - place
             distance = math.hypot(away.x(), away.y())
             if distance <= mark.size / 2 + _NEAR:
-                near.append((distance - mark.size / 2, mark.node))
+                near.append((distance, mark.node))
         return min(near)[1] if near else None
 
     def _show_lanes(self, top: float) -> None:

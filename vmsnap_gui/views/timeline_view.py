@@ -40,6 +40,7 @@ class TimelineView(HistoryView):
 
     Attributes:
         plot: The picture, once pyqtgraph is there.
+        clocks: The buttons for the axis: 0 for dates, 1 for the VM clock.
         about: What lines and areas mean, and what is not shown.
         range: From when to when is shown.
     """
@@ -58,7 +59,7 @@ class TimelineView(HistoryView):
         self.plot: TimelinePlot | None = None
         self.about = QLabel()
         self.range = QLabel()
-        self._clocks = QButtonGroup(self)
+        self.clocks = QButtonGroup(self)
         self._waiting = QLabel(self.tr("Preparing the timeline"), alignment=Qt.AlignmentFlag.AlignCenter)
         self._picture = QStackedWidget()
         self._picture.addWidget(self._waiting)
@@ -84,9 +85,9 @@ class TimelineView(HistoryView):
             button.setCheckable(True)
             button.setAutoRaise(True)
             button.setChecked(vm_clock is self._settings.vm_clock)
-            self._clocks.addButton(button, int(vm_clock))
+            self.clocks.addButton(button, int(vm_clock))
             line.addWidget(button)
-        self._clocks.idClicked.connect(self._choose_clock)
+        self.clocks.idClicked.connect(self._choose_clock)
         self.about.setObjectName("timeline_about")
         self.about.setTextFormat(Qt.TextFormat.PlainText)
         self.about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
