@@ -85,7 +85,7 @@ def test_a_second_start_shows_what_is_known_before_it_reads(
     qtbot: QtBot, tmp_path: Path, after_a_run: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = after_a_run
-    monkeypatch.setattr(scanning, "KNOWN_AT_ONCE", 3)
+    monkeypatch.setattr(scanning, "AT_ONCE", 3)
     take(lab / "a" / "two.qcow2", "later")
     (lab / "b" / "two.qcow2").unlink()
     create(lab / "a" / "three.qcow2")
@@ -154,4 +154,4 @@ def test_unreadable_files_are_listed_with_their_reason_at_once(
             assert entry is not None
             assert "version 0 is not supported" in str(entry.error)
             qtbot.waitUntil(lambda: _state(here, lab) is EntryState.READY, timeout=WAIT)
-        monkeypatch.setattr(scanning, "KNOWN_AT_ONCE", 1)
+        monkeypatch.setattr(scanning, "AT_ONCE", 1)

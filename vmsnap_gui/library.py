@@ -170,10 +170,7 @@ class Library(QObject):
         if old is None or found.began < self._newest.get(path, 0):
             return
         self._newest[path] = found.began
-        if found.is_folder or (found.cached and found.info is not None):
-            state = EntryState.READING  # until it has been looked through, or at
-        else:
-            state = EntryState.READY if found.info is not None else EntryState.FAILED
+        state = _state(found)
         info = _with_machines_of(old.info, found.info)
         changed = self.entries.update(
             path, state=state, is_folder=found.is_folder, info=info, error=found.error, stamp=found.stamp
@@ -200,18 +197,26 @@ class Library(QObject):
             scan.stop()
 
     def _found_in(self, folder: Path, several: list[Found]) -> None:
-        ours, new = [], []
+        ours, new, lines = [], [], []
         for found in several:
             old = self.entries.get(found.path)
-            if old is not None and not old.attached and (old.parent != folder or found.cached):
-                continue  # it was opened itself, too, or was read already
-            if old is None or old.attached:
-                here = old if old is not None else Entry(found.path)
-                self.entries.add(replace(here, parent=folder, attached=False))
-                new.append(found.path)
-            ours.append(found)
-        if new:
-            self.entries_added.emit(new)
+            if old is None:  # with all that is known of it: there may be thousands, and each change is told
+                self.entries.add(_entry(found, folder))
+                self._newest[found.path] = found.began
+                new.append(found)
+            elif old.attached:
+                self.entries.add(replace(old, parent=folder, attached=False))
+                ours.append(found)
+            elif old.parent == folder and not found.cached:  # else it was opened itself, too, or was read already
+                ours.append(found)
+                continue
+            else:
+                continue
+            lines.append(found.path)
+        if lines:
+            self.entries_added.emit(lines)
+        for found in new:
+            self.was_read.emit(found.path, None, found.info)
         for found in ours:
             self._found(found)
 
@@ -235,6 +240,18 @@ class Library(QObject):
         if self._attention is not None:
             paths.add(self._attention)
         self._watcher.watch(paths)
+
+
+def _state(found: Found) -> EntryState:
+    if found.is_folder or (found.cached and found.info is not None):
+        return EntryState.READING  # until it has been looked through, or at
+    return EntryState.READY if found.info is not None else EntryState.FAILED
+
+
+def _entry(found: Found, folder: Path) -> Entry:
+    """Return the line of an image that was found in a folder."""
+    state = _state(found)
+    return Entry(found.path, folder, state, info=found.info, error=found.error, stamp=found.stamp)
 
 
 def _with_machines_of(old: ImageInfo | None, new: ImageInfo | None) -> ImageInfo | None:

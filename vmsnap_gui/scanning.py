@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 SLICE = 0.1
 """Seconds of scanning before what was found is shown."""
-KNOWN_AT_ONCE = 300
-"""Images that the cache knows are shown so many at a time: the Qt thread has other things to do in between."""
+AT_ONCE = 200
+"""The most images that are shown at a time: the Qt thread has other things to do in between."""
 
 _Slice = tuple["list[Found]", bool, Exception | None]
 
@@ -85,8 +85,8 @@ class FolderScan(QObject):
 
     def _next_known(self) -> list[Found]:
         """Return more of what the cache knows."""
-        more = self._cache.below(self._folder, KNOWN_AT_ONCE, next(reversed(self._known), None))
-        self._knows_all = len(more) < KNOWN_AT_ONCE
+        more = self._cache.below(self._folder, AT_ONCE, next(reversed(self._known), None))
+        self._knows_all = len(more) < AT_ONCE
         self._known |= {found.path: found for found in more}
         return more
 
@@ -99,7 +99,7 @@ class FolderScan(QObject):
             for path in self._paths:
                 progress(0, 0)
                 results.append(look_at(path, known.get(path)))
-                if time.monotonic() > end:
+                if time.monotonic() > end or len(results) >= AT_ONCE:
                     return _MORE
         except (OSError, ImageError) as error:
             return error
