@@ -68,7 +68,7 @@ def test_all_marks_are_in_sight(plot: TimelinePlot, window: MainWindow) -> None:
         assert 0 <= place.x() <= plot.width()
         assert 0 <= place.y() <= plot.height()
         assert plot.node_at(place) is not None
-    assert len(plot.label_places()) >= 3
+    assert len(plot.layout_now().labels) >= 3
     assert "dashed: inferred" in window.views.timeline.about.text()
     assert window.views.timeline.range.text().startswith("20")
 

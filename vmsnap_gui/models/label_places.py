@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height, in pixels."""
 
 _CELL = 5.0
 """Pixels; what is taken is kept in cells of this size, so that a thousand labels cost no more than they must."""
@@ -30,11 +35,29 @@ class Spot:
     height: float
 
 
+class _Grid:
+    """Which cells of the picture are taken."""
+
+    def __init__(self, room: tuple[float, float]) -> None:
+        self._cells = np.zeros((int(room[0] // _CELL) + 2, int(room[1] // _CELL) + 2), np.bool_)
+
+    def take(self, box: Box) -> None:
+        self._cells[self._place(box)] = True
+
+    def is_taken(self, box: Box) -> bool:
+        return bool(self._cells[self._place(box)].any())
+
+    def _place(self, box: Box) -> tuple[slice, slice]:
+        left, top, width, height = box
+        return _slice(left, left + width), _slice(top, top + height)
+
+
+def _slice(low: float, high: float) -> slice:
+    return slice(max(0, int(low // _CELL)), max(0, int(high // _CELL) + 1))
+
+
 def places_of(
-    spots: Sequence[Spot],
-    order: Iterable[int],
-    room: tuple[float, float],
-    lines: Iterable[tuple[float, float, float, float]] = (),
+    spots: Sequence[Spot], order: Iterable[int], room: tuple[float, float], lines: Iterable[Box] = ()
 ) -> dict[int, tuple[float, float]]:
     """Return the upper left corner of the label of each spot that has room for one.
 
@@ -42,35 +65,31 @@ def places_of(
         spots: All marks, also those whose labels have no room.
         order: Which are tried, the most important first.
         room: Width and height of the picture; labels stay inside.
-        lines: Left, top, width and height of what a label covers only where nothing else is free.
+        lines: What a label covers only where nothing else is free.
     """
-    taken: set[tuple[int, int]] = set()
+    taken, crossed, places = _Grid(room), _Grid(room), {}
     for spot in spots:
-        taken.update(_cells(spot.x - spot.radius, spot.y - spot.radius, 2 * spot.radius, 2 * spot.radius))
-    crossed = {cell for line in lines for cell in _inside(line, room)}
-    places = {}
+        taken.take((spot.x - spot.radius, spot.y - spot.radius, 2 * spot.radius, 2 * spot.radius))
+    for line in lines:
+        crossed.take(line)
     for number in order:
         spot = spots[number]
-        fit: list[tuple[bool, int, set[tuple[int, int]], tuple[float, float]]] = []
-        for x, y in _candidates(spot):
-            if x >= 0 and y >= 0 and x + spot.width <= room[0] and y + spot.height <= room[1]:
-                cells = set(_cells(x - _GAP, y, spot.width + 2 * _GAP, spot.height))
-                if cells.isdisjoint(taken):
-                    fit.append((len(cells & crossed) > 0, len(fit), cells, (x, y)))
-        if fit:
-            _, _, cells, places[number] = min(fit, key=lambda one: one[:2])
-            taken |= cells
+        boxes = [(x - _GAP, y, spot.width + 2 * _GAP, spot.height) for x, y in _candidates(spot)]
+        free = [box for box in boxes if _is_inside(box, room) and not taken.is_taken(box)]
+        if free:
+            box = next((box for box in free if not crossed.is_taken(box)), free[0])
+            taken.take(box)
+            places[number] = (box[0] + _GAP, box[1])
     return places
 
 
-def _inside(line: tuple[float, float, float, float], room: tuple[float, float]) -> Iterator[tuple[int, int]]:
-    """Return the cells of the part of a line that is in the picture."""
-    left, top = max(0.0, line[0]), max(0.0, line[1])
-    right, bottom = min(room[0], line[0] + line[2]), min(room[1], line[1] + line[3])
-    return _cells(left, top, right - left, bottom - top)
+def _is_inside(box: Box, room: tuple[float, float]) -> bool:
+    left, top, width, height = box
+    return left >= 0 and top >= 0 and left + width <= room[0] and top + height <= room[1]
 
 
 def _candidates(spot: Spot) -> tuple[tuple[float, float], ...]:
+    """Return the corners that are tried: below, above, at the right, at the left."""
     away, middle = spot.radius + _CELL + 1, spot.x - spot.width / 2
     beside = spot.y - spot.height / 2
     return (
@@ -79,9 +98,3 @@ def _candidates(spot: Spot) -> tuple[tuple[float, float], ...]:
         (spot.x + away + _GAP, beside),
         (spot.x - away - _GAP - spot.width, beside),
     )
-
-
-def _cells(x: float, y: float, width: float, height: float) -> Iterator[tuple[int, int]]:
-    for column in range(int(x // _CELL), int((x + width) // _CELL) + 1):
-        for row in range(int(y // _CELL), int((y + height) // _CELL) + 1):
-            yield column, row

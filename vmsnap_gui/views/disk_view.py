@@ -127,6 +127,11 @@ class DiskView(HistoryView):
         self._say_freed()
         self._follow_disks()
 
+    def why_useless(self, found: History) -> str:
+        """Say why the snapshots of an image were not counted."""
+        why_not = self.tr("what the snapshots occupy cannot be counted: %1").replace("%1", found.why_not)
+        return why_not if found.usage is None else ""
+
     def show_selection(self, positions: Collection[int]) -> None:
         """Show that these snapshots are selected."""
         model, flags = self.table.selectionModel(), QItemSelectionModel.SelectionFlag
@@ -172,17 +177,13 @@ class DiskView(HistoryView):
 
     def _warn(self, found: History) -> None:
         problems = found.usage.problems if found.usage is not None else ()
-        if found.usage is None:
-            text = self.tr("What the snapshots occupy cannot be counted: %1").replace(
-                "%1", words.visible(found.why_not)
-            )
-        elif problems:
+        if problems:
             more = f" (+{numbers.count(len(problems) - 1)})" if len(problems) > 1 else ""
             text = words.sentence(str(problems[0])) + more
         else:
             outdated = self.history.is_outdated() and self.history.job() is None
             text = self.tr("The image was written to since this was counted.") if outdated else ""
-        self.notice.show_message("problem" if problems or found.usage is None else "in-use", text)
+        self.notice.show_message("problem" if problems else "in-use", text)
 
     def _say_freed(self) -> None:
         found, chosen = self._shown, self.snapshots.selected()

@@ -66,6 +66,10 @@ class HistoryView(QWidget):
         """Show that these snapshots are selected."""
         raise NotImplementedError
 
+    def why_useless(self, found: History) -> str:
+        """Return why a history does not tell what this view shows, a sentence; empty where it does."""
+        return ""
+
     # For them
 
     def set_content(self, content: QWidget) -> None:
@@ -93,7 +97,9 @@ class HistoryView(QWidget):
                 self._shown = found
                 self.show_history(found)
                 self._follow_selection()
-            self._stack.setCurrentIndex(1)
+            why_not = self.why_useless(found)
+            self.page.show_still("failed", self.tr("This cannot be told"), words.sentence(why_not), can_start=True)
+            self._stack.setCurrentIndex(0 if why_not else 1)
             return
         self._shown = None
         self._stack.setCurrentIndex(0)

@@ -5,15 +5,14 @@ Imports pyqtgraph; see gentle_import.py for when.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pyqtgraph
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPalette, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QPainter, QPalette, QPen, QResizeEvent
 
-from vmsnap_gui.models.label_places import Spot, places_of
 from vmsnap_gui.models.timeline import Marks
+from vmsnap_gui.models.timeline_layout import Layout, Scale, layout_of
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.graph_delegate import line_pen
 from vmsnap_gui.views.time_axis import TimeAxis
@@ -54,7 +53,8 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         self.setFont(theme.tabular(self.font()))
         self.marks = Marks()
         self.selected: list[int] = []
-        self._labels: dict[int, tuple[float, float]] | None = None
+        self._texts: list[tuple[float, float]] = []
+        self._layout: Layout | None = None
         self._axis = TimeAxis()
         self._plot = pyqtgraph.PlotItem(enableMenu=False, axisItems={"bottom": self._axis})
         self._plot.hideButtons()
@@ -63,20 +63,21 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         self._box.setMouseEnabled(False, False)
         self._box.invertY(True)
         self._box.setDefaultPadding(0)
-        self._lines = [pyqtgraph.PlotCurveItem(connect="pairs", antialias=True) for _ in range(2)]
-        self._dots = pyqtgraph.ScatterPlotItem(pxMode=True, antialias=True)
-        self._ring = pyqtgraph.ScatterPlotItem(pxMode=True, antialias=True)
-        for item in (*self._lines, self._dots, self._ring):
+        self._dots, self._chosen_dots, self._ring = (
+            pyqtgraph.ScatterPlotItem(pxMode=True, antialias=True) for _ in range(3)
+        )
+        for item in (self._dots, self._chosen_dots, self._ring):
             self._plot.addItem(item)
         self.setCentralItem(self._plot)
         self._box.sigRangeChanged.connect(self._moved)
         for signal in (self._box.sigTransformChanged, self._box.sigResized):
-            signal.connect(lambda *_: self._forget_labels())
+            signal.connect(lambda *_: self._forget_layout())
         self.show_marks(Marks(), vm_clock=False)
 
     def show_marks(self, marks: Marks, *, vm_clock: bool) -> None:
         """Show these marks, all of them, on the axis of the VM clock or of dates."""
-        self.marks = marks
+        self.marks, metrics = marks, self.fontMetrics()
+        self._texts = [(metrics.horizontalAdvance(_short(mark.name)), metrics.height()) for mark in marks.all]
         self._axis.vm_clock = vm_clock
         self.show_all()
         self.recolour()
@@ -84,14 +85,14 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
     def select(self, positions: Collection[int]) -> None:
         """Show that these snapshots are selected, and bring the last of them into sight."""
         self.selected = list(positions)
-        self._draw_dots()
+        self._draw_chosen()
         mark = next((one for one in self.marks.all if self.selected and one.node == self.selected[-1]), None)
         if mark is not None:
             (left, right), _ = self._box.viewRange()
             if not left <= mark.at <= right:
                 self._box.translateBy(x=mark.at - (left + right) / 2)
             self.setAccessibleDescription(mark.name)
-        self._forget_labels()
+        self._forget_layout()
 
     def show_all(self) -> None:
         """Show all marks."""
@@ -105,35 +106,23 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
 
     def place_of(self, position: int) -> QPointF:
         """Return the middle of a snapshot's mark in the widget."""
-        mark = next(one for one in self.marks.all if one.node == position)
-        return self._place(mark.at, mark.lane)
+        at = next(number for number, one in enumerate(self.marks.all) if one.node == position)
+        return QPointF(*self.layout_now().places[at])
 
-    def label_places(self) -> dict[int, tuple[float, float]]:
-        """Return where the labels stand that have room, by the places of their marks."""
-        if self._labels is None:
-            metrics, spots = self.fontMetrics(), []
-            for mark in self.marks.all:
-                place = self._place(mark.at, mark.lane)
-                width = metrics.horizontalAdvance(_short(mark.name))
-                spots.append(Spot(place.x(), place.y(), mark.size / 2, width, metrics.height()))
-            important = set(self.selected)
-            order = sorted(
-                range(len(spots)),
-                key=lambda at: (self.marks.all[at].node not in important, not self.marks.all[at].here, -at),
-            )
+    def node_at(self, place: QPointF) -> int | None:
+        """Return the node whose mark is at a place of the widget."""
+        return self.layout_now().nearest(self.marks, place.x(), place.y(), _NEAR)
+
+    def layout_now(self) -> Layout:
+        """Return where everything is; it is made anew when something moved."""
+        if self._layout is None:
             area = self._area()
-            self._labels = places_of(spots, order, (area.right(), area.bottom()), self._line_places())
-        return self._labels
-
-    def _line_places(self) -> list[tuple[float, float, float, float]]:
-        """Return the lines to parents as rectangles without a width, in the widget."""
-        lines = []
-        for start, end, _ in self.marks.links:
-            a, b = self.marks.all[start], self.marks.all[end]
-            first, last = self._place(a.at, a.lane), self._place(b.at, b.lane)
-            lines.append((first.x(), min(first.y(), last.y()), 0.0, abs(last.y() - first.y())))
-            lines.append((min(first.x(), last.x()), last.y(), abs(last.x() - first.x()), 0.0))
-        return lines
+            (left, right), (top, bottom) = self._box.viewRange()
+            per_second, per_lane = area.width() / (right - left), area.height() / (bottom - top)
+            scale = Scale(left, area.left(), per_second, area.top() - top * per_lane, per_lane)
+            room = (area.right(), area.bottom())
+            self._layout = layout_of(self.marks, scale, room, self._texts, self.selected)
+        return self._layout
 
     # Drawing
 
@@ -146,53 +135,43 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         axis.setPen(theme.blend(palette.color(QPalette.ColorRole.Base), quiet, 0.5))
         axis.setTextPen(quiet)
         axis.setStyle(tickFont=self.font(), tickLength=-5)
-        for line, solid in zip(self._lines, (True, False), strict=True):
-            pen = line_pen(quiet, solid=solid, width=1.5 * self.devicePixelRatioF())
-            pen.setCosmetic(True)
-            line.setPen(pen)
-        self._draw_lines()
         self._draw_dots()
-        self._forget_labels()
-
-    def _draw_lines(self) -> None:
-        """Draw each line to a parent: down or up from it, then along the lane of the child."""
-        for line, wanted in zip(self._lines, (True, False), strict=True):
-            x: list[float] = []
-            y: list[int] = []
-            for start, end, solid in self.marks.links:
-                if solid is wanted:
-                    a, b = self.marks.all[start], self.marks.all[end]
-                    x += [a.at, a.at, a.at, b.at]
-                    y += [a.lane, b.lane, b.lane, b.lane]
-            line.setData(x, y)
+        self._draw_chosen()
+        self._forget_layout()
 
     def _draw_dots(self) -> None:
         palette = self.palette()
         accent, base = theme.accent(palette), palette.color(QPalette.ColorRole.Base)
-        text = palette.color(QPalette.ColorRole.Text)
-        dots, chosen = [], set(self.selected)
-        for mark in sorted(self.marks.all, key=lambda one: -one.size):  # so that large ones hide none
-            if mark.here:
-                continue
-            selected = mark.node in chosen
-            fill = accent if selected else theme.blend(base, accent, 0.45)
-            dots.append(
-                {
-                    "pos": (mark.at, mark.lane),
-                    "size": mark.size + (4 if selected else 0),
-                    "brush": base if mark.open and not selected else fill,
-                    "pen": self._outline(text if selected else accent, 2.0 if selected else 1.5),
-                }
-            )
-        self._dots.setData(dots)
-        here = [mark for mark in self.marks.all if mark.here]
-        rings = [
-            {"pos": (one.at, one.lane), "size": 17, "brush": base, "pen": self._outline(accent, 2)} for one in here
-        ]
-        rings += [
-            {"pos": (one.at, one.lane), "size": 8, "brush": accent, "pen": self._outline(accent, 1)} for one in here
-        ]
-        self._ring.setData(rings)
+        # Few sizes, and few brushes: each kind of mark is drawn once, and then copied.
+        outline, hollow, full = self._outline(accent, 1.5), QBrush(base), QBrush(theme.blend(base, accent, 0.45))
+        # Large ones first, so that they hide none.
+        marks = sorted((one for one in self.marks.all if not one.here), key=lambda one: -one.size)
+        self._dots.setData(
+            x=[one.at for one in marks],
+            y=[one.lane for one in marks],
+            size=[round(one.size) for one in marks],
+            brush=[hollow if one.open else full for one in marks],
+            pen=outline,
+        )
+        here = [one for one in self.marks.all if one.here for _ in range(2)]
+        self._ring.setData(
+            x=[one.at for one in here],
+            y=[one.lane for one in here],
+            size=[17, 8][: len(here)],
+            brush=[QBrush(base), QBrush(accent)][: len(here)],
+            pen=self._outline(accent, 2),
+        )
+
+    def _draw_chosen(self) -> None:
+        palette, chosen = self.palette(), set(self.selected)
+        marks = [one for one in self.marks.all if one.node in chosen]
+        self._chosen_dots.setData(
+            x=[one.at for one in marks],
+            y=[one.lane for one in marks],
+            size=[round(one.size) + 4 for one in marks],
+            brush=QBrush(theme.accent(palette)),
+            pen=self._outline(palette.color(QPalette.ColorRole.Text), 2),
+        )
 
     def _outline(self, colour: QColor, width: float) -> QPen:
         """Return a pen that does not grow with what it is drawn around."""
@@ -200,20 +179,32 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
         pen.setCosmetic(True)
         return pen
 
+    def drawBackground(self, painter: QPainter, rect: QRectF) -> None:
+        """Override QGraphicsView::drawBackground: the lines to parents, in pixels of the widget."""
+        super().drawBackground(painter, rect)
+        layout, quiet = self.layout_now(), theme.muted(self.palette())
+        painter.save()
+        painter.resetTransform()
+        painter.setClipRect(self._area())
+        for lines, solid in ((layout.solid, True), (layout.dashed, False)):
+            painter.setPen(line_pen(quiet, solid=solid))
+            painter.drawLines([QLineF(*line) for line in lines])
+        painter.restore()
+
     def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
         """Override QGraphicsView::drawForeground: the labels, in pixels of the widget."""
         super().drawForeground(painter, rect)
-        palette, metrics, chosen = self.palette(), self.fontMetrics(), set(self.selected)
+        palette, ascent, chosen = self.palette(), self.fontMetrics().ascent(), set(self.selected)
         quiet, strong = theme.muted(palette), palette.color(QPalette.ColorRole.Text)
         painter.save()
         painter.resetTransform()
         painter.setFont(self.font())
-        for at, (x, y) in self.label_places().items():
-            mark = self.marks.all[at]
-            room = QRectF(x - 2, y, metrics.horizontalAdvance(_short(mark.name)) + 4, metrics.height())
-            painter.fillRect(room, palette.color(QPalette.ColorRole.Base))  # lines end where a label is
+        for at, (x, y) in self.layout_now().labels.items():
+            mark, (width, height) = self.marks.all[at], self._texts[at]
+            # Lines end where a label is.
+            painter.fillRect(QRectF(x - 2, y, width + 4, height), palette.color(QPalette.ColorRole.Base))
             painter.setPen(self._label_colour(mark.node in chosen, mark.here, strong, quiet))
-            painter.drawText(QPointF(x, y + metrics.ascent()), _short(mark.name))
+            painter.drawText(QPointF(x, y + ascent), _short(mark.name))
         painter.restore()
 
     def _label_colour(self, selected: bool, here: bool, strong: QColor, quiet: QColor) -> QColor:
@@ -223,25 +214,10 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
 
     # Places
 
-    def _place(self, at: float, lane: float) -> QPointF:
-        """Return the place in the widget of a time in a lane; exact, mapFromScene would round."""
-        place: QPointF = self.viewportTransform().map(self._box.mapViewToScene(QPointF(at, lane)))
-        return place
-
     def _area(self) -> QRectF:
         """Return where the marks are drawn in the widget."""
         area: QRectF = self.viewportTransform().mapRect(self._box.sceneBoundingRect())
         return area
-
-    def node_at(self, place: QPointF) -> int | None:
-        """Return the node whose mark is at a place of the widget."""
-        near = []
-        for mark in self.marks.all:
-            away = self._place(mark.at, mark.lane) - place
-            distance = math.hypot(away.x(), away.y())
-            if distance <= mark.size / 2 + _NEAR:
-                near.append((distance, mark.node))
-        return min(near)[1] if near else None
 
     def _show_lanes(self, top: float) -> None:
         """Show lanes from `top` on, as many as there are or fit."""
@@ -253,10 +229,10 @@ class TimelinePicture(pyqtgraph.GraphicsView):  # type: ignore[misc]  # untyped
     def _moved(self, *_: object) -> None:
         (left, right), _lanes = self._box.viewRange()
         self.range_changed.emit(left, right)
-        self._forget_labels()
+        self._forget_layout()
 
-    def _forget_labels(self) -> None:
-        self._labels = None
+    def _forget_layout(self) -> None:
+        self._layout = None
         self.viewport().update()
 
     # Qt's events
