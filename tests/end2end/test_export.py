@@ -164,3 +164,18 @@ def test_what_cannot_be_written_is_told() -> None:
         )
     assert refused("-o", "tcp:a..b:1").endswith("nothing can be sent there: 'a..b' is no name of a host\n")
     assert refused("-o", "unix:/nowhere/at/all").endswith("nothing can be sent there: No such file or directory\n")
+
+
+def test_what_is_refused_leaves_the_file_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    vmsnap("export", "--demo", "-s", "finished", "-o", whole)
+    cut = tmp_path / "cut"
+    cut.write_bytes(whole.read_bytes()[:300_000])
+    out.write_text("precious")
+    assert main(["export", str(cut), "-o", str(out)]) == 1
+    assert out.read_text() == "precious"
+    twice = ["--set", "cpu.env.eip=1", "--set", "cpu.env.eip=2"]
+    assert main(["export", str(whole), "-o", str(out), *twice]) == 1
+    assert "--set gives cpu.env.eip two values" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == [cut, out, whole]

@@ -63,7 +63,7 @@ def full(section_id: int, name: str, instance: int, version: int, payload: bytes
 GOOD = HEAD + MACHINE + full(0, "cpu", 0, 5, CPU_BYTES) + b"\0"
 REFUSED = [
     (b"RIFF" + u32(3), BadMagic, "this is no VM state: it does not start with QEVM (at stream offset 0x0)"),
-    (b"QEV", BadMagic, "this is no VM state: it does not start with QEVM (at stream offset 0x0)"),
+    (b"QEV", BadMagic, "this VM state is cut off within its first 8 bytes (at stream offset 0x3)"),
     (b"QEVM" + u32(2), ObsoleteVersion, "of savevm version 2, which QEMU gave up in 2009 (at stream offset 0x4)"),
     (b"QEVM" + u32(9), UnknownVersion, "of savevm version 9; only version 3 is known (at stream offset 0x4)"),
     (

@@ -63,6 +63,14 @@ def test_zeros_may_follow(footers: bool, padding: int) -> None:
     assert [(b.name, b.length) for b in tail.ram_blocks] == [("pc.ram", 8192)]
 
 
+def test_a_section_of_another_version_than_its_description_is_told() -> None:
+    stream = Stream().configuration().full(CPU, version=CPU.version + 1).full(SERIAL)
+    for state in open_both(stream.finish()):
+        (problem,) = state.problems
+        assert problem.message == f"cpu: it is of version {CPU.version + 1}, but described as of version {CPU.version}"
+        assert problem.offset == state.sections[0].offset
+
+
 def test_the_tail_reads_no_page() -> None:
     pages = b"".join(page(4096 * i, pattern(i), "pc.ram" if i == 0 else None) for i in range(1000))
     view = Memory(Stream().ram(table(("pc.ram", 4096 * 1000)), pages + END_MARK, END_MARK).full(CPU).finish())

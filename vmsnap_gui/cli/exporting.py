@@ -76,6 +76,7 @@ def _export(options: argparse.Namespace) -> int:
             progress = line.step("Opening the state")
             state = open_snapshot(image, snapshot, layouts=sources, progress=progress)
             edits = [edit_of(state, wish) for wish in options.edits]
+            _refuse_twice(edits)
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
         except EditError as error:
@@ -92,7 +93,9 @@ def _export(options: argparse.Namespace) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:  # closing a file tries once more to write what could not be written
-            raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
+            first = error.__context__
+            told = str(first) if isinstance(first, TransferError) else f"it cannot be written: {error.strerror}"
+            raise CommandError(f"{options.output}: {told}") from error
         if options.check:
             _check(Path(options.output), state, edits, line.step("Checking the stream"))
     for problem in state.problems:
@@ -106,6 +109,13 @@ def _export(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{edit.section}.{edit.path}: {edit.before.hex(' ')} -> {edit.after.hex(' ')}\n")
         sys.stdout.write(f"{options.output}: {size} bytes; QEMU loads them with -incoming\n")
     return 0
+
+
+def _refuse_twice(edits: list[Edit]) -> None:
+    """Raise CommandError where a field is given two values."""
+    for number, edit in enumerate(edits):
+        if any(edit.offset == other.offset for other in edits[:number]):
+            raise CommandError(f"--set gives {edit.section}.{edit.path} two values; say which one")
 
 
 def _rate(words: str) -> int:
@@ -137,7 +147,8 @@ def _check(path: Path, state: VMState, edits: list[Edit], progress: Progress) ->
         with closing(open_image(path)) as written:
             verify_stream(written.vm_state(written.snapshots[0]), state, edits, progress)
     except StreamError as error:
-        raise CommandError(f"{path}: what was written is not the state: {error}") from error
+        path.unlink()  # or the next try would be refused: it looks like a state
+        raise CommandError(f"{path}: removed again, since what was written is not the state: {error}") from error
 
 
 def _json(edit: Edit) -> dict[str, Any]:

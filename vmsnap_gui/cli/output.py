@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
@@ -14,6 +14,7 @@ from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Problem
@@ -170,8 +171,8 @@ def only_state(image: Image, selector: str | None) -> Snapshot:
     return found[0]
 
 
-def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[BinaryIO]:
-    """Open what is written to ("-": standard output).
+def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """Open what is written to ("-": standard output); a file is as it was until all is written.
 
     Raises:
         CommandError: it cannot be written.
@@ -183,6 +184,22 @@ def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[
 
     try:
         refuse_image(path, *images)
-        return path.open("wb")
+        if path.exists() and not path.is_file():  # a device or a pipe
+            return path.open("wb")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    return _whole(path, *images)
+
+
+@contextlib.contextmanager
+def _whole(path: Path, *images: Path) -> Iterator[IO[bytes]]:
+    """Write a file beside `path` that takes its place when it is whole; raises like `open_output`."""
+    from vmsnap_gui.saved_files import replacing
+
+    try:
+        stack = contextlib.ExitStack()
+        file = stack.enter_context(replacing(path, *images))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    with stack:
+        yield file

@@ -141,7 +141,9 @@ def _sections(state: VMState, device: str | None) -> list[Section]:
         name, _, instance = device.rpartition(":")
         found = [s for s in state.sections if s.name == name and str(s.instance_id) == instance]
     if not found:
-        raise CommandError(f"there is no section {device!r}; there are: {', '.join(s.key for s in state.sections)}")
+        there = f"there are: {', '.join(s.key for s in state.sections)}" if state.sections else "there is none at all"
+        wrong = "; ".join(str(problem) for problem in state.problems if not problem.is_notice)
+        raise CommandError(f"there is no section {device!r}; {there}{f'; {wrong}' if wrong else ''}")
     return found
 
 

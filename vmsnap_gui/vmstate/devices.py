@@ -282,6 +282,7 @@ class VMState:
         if forward or not self._by_tail(problems):
             self._by_forward(problems, progress)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
+        problems += self._other_versions()
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
             raw = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
@@ -290,6 +291,16 @@ class VMState:
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
+
+    def _other_versions(self) -> Iterator[Problem]:
+        """Yield where a section is not of its description's version: QEMU writes one number in both places."""
+        told = {id(device) for device in self._tail.desc.devices} if self._tail is not None else set()
+        for section in self.sections:
+            device = self._descriptions.get(section.offset)
+            version = device.description.version_id if device is not None and id(device) in told else 0
+            if version not in (0, section.version):
+                text = f"{section.key}: it is of version {section.version}, but described as of version {version}"
+                yield Problem(text, section.offset)
 
     def _read_configuration(self, problems: list[Problem]) -> None:
         reader = Reader(self.view, 8)

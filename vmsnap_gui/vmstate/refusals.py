@@ -95,7 +95,9 @@ def check_start(head: bytes) -> None:
         ObsoleteVersion: its form is the one before 2009.
         UnknownVersion: its form is another one.
     """
-    if len(head) < 8 or head[:4] != MAGIC:
+    if len(head) < 8 and MAGIC.startswith(head[:4]) and head:
+        raise BadMagic("this VM state is cut off within its first 8 bytes", offset=len(head))
+    if head[:4] != MAGIC:
         raise BadMagic("this is no VM state: it does not start with QEVM", offset=0)
     version = int.from_bytes(head[4:8], "big")
     if version == _OBSOLETE:
