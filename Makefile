@@ -24,9 +24,9 @@ test: check               ## all of check, plus samples, a part of the fuzz, GUI
 	$(PY) -m pytest -q -n 2 -m "slow and not gui and not qemu and not verify"
 	$(PY) -m pytest -q -m "(gui or qemu) and not verify"
 
-# Work is stolen, since one test (the fault runs) takes half an hour. Long tests without faulthandler's dumps: taken while a thread runs, one of them crashed its worker (Python 3.11).
+# Work is stolen, since one test (the fault runs) takes half an hour; three workers, since that one mostly waits. Long tests without faulthandler's dumps: taken while a thread runs, one of them crashed its worker (Python 3.11).
 verify: test              ## device matrix, long fuzz, every sample: under 60 minutes
-	$(PY) -m pytest -q -n 2 --dist worksteal -m verify -o faulthandler_timeout=0
+	$(PY) -m pytest -q -n 3 --dist worksteal -m verify -o faulthandler_timeout=0
 
 bench: setup-test         ## side-by-side comparisons in one run; prints ratios
 	$(PY) -m tests.bench

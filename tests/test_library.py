@@ -33,8 +33,8 @@ class Held:
         self.has_read = threading.Event()
         self.go = threading.Event()
 
-    def look_at(self, path: Path) -> Found:
-        found = look_at(path)
+    def look_at(self, path: Path, known: Found | None = None) -> Found:
+        found = look_at(path, known)
         if path == self.path:
             self.path = None
             self.has_read.set()

@@ -285,6 +285,19 @@ def test_what_was_open_comes_back(qtbot: QtBot, tmp_path: Path, image: Path) -> 
         assert missing.state is EntryState.FAILED
 
 
+def test_what_is_not_there_is_shown_and_not_remembered(qtbot: QtBot, tmp_path: Path, image: Path) -> None:
+    mistyped = tmp_path / "nope"
+    with world(qtbot, tmp_path / "config") as first:
+        first.session.open_paths([mistyped, image])
+        ready(qtbot, first.session, mistyped)
+        entry = first.session.library.entries.get(mistyped)
+        assert entry is not None
+        assert "no such file" in str(entry.error)
+        ready(qtbot, first.session, image)
+    settings = Settings(tmp_path / "config" / "settings.ini")
+    assert (settings.opened, settings.recent) == ([image], [image])
+
+
 def test_the_demo_opens(qtbot: QtBot, here: World) -> None:
     here.session.open_demo()
     qtbot.waitUntil(lambda: here.session.loaded is not None, timeout=WAIT)

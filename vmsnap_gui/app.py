@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import vmsnap_gui
 import vmsnap_gui.entries
 import vmsnap_gui.reading
+from vmsnap_gui.display import why_no_window
 
 # isort: split
 from PySide6.QtCore import (
@@ -118,6 +119,10 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
         shown: Called once the window is shown, before the event loop starts (for measurements).
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
+    reason = why_no_window()
+    if reason is not None:
+        sys.stderr.write(f"vmsnap-gui: {reason}\n")
+        return 1
     faulthandler.enable()
     sys.setswitchinterval(_SWITCH_S)
     app = make_application()

@@ -66,6 +66,7 @@ class Entries:
 
     def __init__(self) -> None:
         self._entries: dict[Path, Entry] = {}
+        self._below: dict[Path | None, dict[Path, None]] = {}  # by folder; a folder may have thousands
 
     def __contains__(self, path: Path) -> bool:
         return path in self._entries
@@ -82,7 +83,11 @@ class Entries:
 
     def add(self, entry: Entry) -> None:
         """Add or replace an entry."""
-        self._entries[entry.path] = entry
+        old = self._entries.get(entry.path)
+        if old is not None:
+            self._below[old.parent].pop(entry.path)
+        self._entries[entry.path] = entry  # in the place of the old one
+        self._below.setdefault(entry.parent, {})[entry.path] = None
 
     def update(self, path: Path, **changes: object) -> bool:
         """Change attributes of an entry; False where it is not there or already like that."""
@@ -96,16 +101,22 @@ class Entries:
         return True
 
     def remove(self, path: Path) -> list[Path]:
-        """Remove an entry and what is below it; return what was removed, children first."""
-        gone = [entry.path for entry in self if entry.parent == path] + [path]
+        """Remove an entry and what is below it; return what was removed, the entry first."""
+        gone = [path, *self._below.get(path, ())]
         for one in gone:
-            self._entries.pop(one, None)
+            old = self._entries.pop(one, None)
+            if old is not None:
+                self._below[old.parent].pop(one)
         return gone
 
     def children(self, folder: Path) -> list[Entry]:
         """Return the images found in a folder."""
-        return [entry for entry in self if entry.parent == folder]
+        return [self._entries[path] for path in self._below.get(folder, ())]
+
+    def count(self, folder: Path) -> int:
+        """Return how many images were found in a folder."""
+        return len(self._below.get(folder, ()))
 
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
-        return [entry.path for entry in self if entry.parent is None and not entry.attached]
+        return [path for path in self._below.get(None, ()) if not self._entries[path].attached]

@@ -31,6 +31,6 @@ def export_stream(path: Path, state: VMState, edits: Sequence[Edit], image: Path
         with replacing(path, image) as output:
             return write_stream(state, edits, Writer(output), progress)
     except TransferError as error:
-        raise ImageError(error.message, path=path) from error
+        raise ImageError(str(error), path=path) from error
     except OSError as error:
         raise ImageError(f"it cannot be written: {error.strerror or error}", path=path) from error

@@ -11,6 +11,7 @@ from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.dumped import read_dump
 from vmsnap_gui.vmstate.siblings import layouts_of
 from vmsnap_gui.vmstate.vmdesc import MAX_JSON
+from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
@@ -24,8 +25,8 @@ def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
     """Return the layouts of `FILE` or, with one of an image's snapshots, `FILE@SNAPSHOT`.
 
     Raises:
-        ImageError: the file cannot be read, there is no such snapshot, or none that describes itself.
-        StreamError: it is JSON, but no dump of QEMU's.
+        ImageError: the file cannot be read, is no dump of QEMU's, or there is no such snapshot, or none that describes
+            itself.
         Cancelled: by the progress callback.
     """
     path, selector = Path(named), None
@@ -33,7 +34,10 @@ def read_layouts(named: str, progress: Progress | None = None) -> LayoutSource:
         before, _, selector = named.rpartition("@")
         path = Path(before)
     if selector is None and _starts_with(path, b"{"):
-        return read_dump(_read_bounded(path), str(path))
+        return _dump(_read_bounded(path), path)
+    if _starts_with(path, _ELF):
+        remedy = "if it is a QEMU, name the file that it writes for -M TYPE -dump-vmstate FILE"
+        raise ImageError(f"this is a program; {remedy}", path=path)
     with closing(open_image(path)) as image:
         snapshots = image.snapshots if selector is None else (select_snapshot(image, selector),)
         found = layouts_of(image, snapshots, progress=progress)
@@ -51,7 +55,7 @@ def layouts_from(path: Path, machine: str | None, progress: Progress) -> LayoutS
         progress: May raise Cancelled.
 
     Raises:
-        ImageError, StreamError: like `read_layouts`.
+        ImageError: like `read_layouts`.
         ControlError: it is a program, but no QEMU by its name, or does not tell its layouts.
         Cancelled: by `progress`.
     """
@@ -62,7 +66,14 @@ def layouts_from(path: Path, machine: str | None, progress: Progress) -> LayoutS
 
     if not path.name.startswith(_QEMUS):
         raise ControlError("it is a program, and is run only if it is called qemu-system-… or qemu-kvm", path=path)
-    return read_dump(dump_layouts(path, machine, progress), str(path))
+    return _dump(dump_layouts(path, machine, progress), path)
+
+
+def _dump(data: bytes, path: Path) -> LayoutSource:
+    try:
+        return read_dump(data, str(path))
+    except StreamError as error:
+        raise ImageError(error.message, path=path) from error
 
 
 def _starts_with(path: Path, start: bytes) -> bool:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from vmsnap_gui.entries import Entries, Entry, EntryState
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image_cache import ImageCache, cache_file
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.reading import Found, look_at
 from vmsnap_gui.scanning import FolderScan
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.jobs import Jobs
+    from vmsnap_gui.reading import ImageInfo
+
+
+MOST_FOLDERS = 500
+"""Folders within an opened one that are watched for files that come and go: the system has so many watches only."""
 
 
 class Library(QObject):
     """The open images and folders.
 
     Signals:
-        entry_added, entry_changed, entry_removed: (Path) A line came, changed or went.
+        entries_added: (list[Path]) Lines came, all in one folder or all without one.
+        entry_changed, entry_removed: (Path) A line changed or went.
         was_read: (Path, ImageInfo | None, ImageInfo | None) A line was read (again): what was known of it before,
             and what is known now.
 
     Attributes:
         entries: The lines; look at them, but change them only through this class.
+        cache: What was read of images in folders, kept for the next start; for workers.
     """
 
-    entry_added = Signal(object)
+    entries_added = Signal(object)
     entry_changed = Signal(object)
     entry_removed = Signal(object)
     was_read = Signal(object, object, object)
@@ -43,13 +51,15 @@ class Library(QObject):
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.entries = Entries()
+        self.cache = ImageCache(cache_file())
         self._jobs = jobs
         self._attention: Path | None = None
         self._scans: dict[Path, FolderScan] = {}
         self._newest: dict[Path, int] = {}
         self._attached: set[Path] = set()
+        self._folders: dict[Path, set[Path]] = {}
         self._watcher = Watcher(jobs, self.entries, self)
-        self._watcher.changed.connect(self.reload)
+        self._watcher.changed.connect(self._changed)
         self._watcher.in_use_changed.connect(self.reload)
 
     def open(self, path: Path) -> None:
@@ -58,13 +68,14 @@ class Library(QObject):
         if old is not None and not old.attached:
             return
         self.entries.add(Entry(path) if old is None else replace(old, attached=False))
-        self.entry_added.emit(path)
+        self.entries_added.emit([path])
         self._watch()
         self._look(path)
 
     def close(self, path: Path) -> list[Path]:
         """Take an image, or a folder with its images, out; return what went."""
         self._stop_scan(path)
+        self._folders.pop(path, None)
         gone = self.entries.remove(path)
         for one in gone:
             self._newest.pop(one, None)
@@ -98,6 +109,18 @@ class Library(QObject):
             self._watcher.forget(path)
             self._change(path, state=EntryState.READING)
             self._look(path)
+
+    def _changed(self, path: Path) -> None:
+        """Read again what changed; a folder that was found in another one: that one, since images came or went."""
+        if path not in self.entries:
+            path = next((one for one, below in self._folders.items() if path in below), path)
+        self.reload(path)
+
+    def note_machines(self, path: Path, machines: tuple[str, ...], info: ImageInfo) -> None:
+        """Keep the machine types that were read of an image, as long as it is as it was in `info`."""
+        entry = self.entries.get(path)
+        if entry is not None and entry.info is not None and entry.info.holds_still(info):
+            self._change(path, info=replace(entry.info, machines=machines))
 
     def check(self) -> None:
         """Look now for images that changed, or that somebody began or ended to use; it is done now and then anyway."""
@@ -147,24 +170,23 @@ class Library(QObject):
         if old is None or found.began < self._newest.get(path, 0):
             return
         self._newest[path] = found.began
-        if found.is_folder:
-            state = EntryState.READING  # until it has been looked through
-        else:
-            state = EntryState.READY if found.info is not None else EntryState.FAILED
+        state = _state(found)
+        info = _with_machines_of(old.info, found.info)
         changed = self.entries.update(
-            path, state=state, is_folder=found.is_folder, info=found.info, error=found.error, stamp=found.stamp
+            path, state=state, is_folder=found.is_folder, info=info, error=found.error, stamp=found.stamp
         )
-        self._watch()
+        if old.parent is None or path == self._attention:
+            self._watch()
         # First what decides, then what shows: the selection must fit before anybody looks at the new snapshots.
-        self.was_read.emit(path, old.info, found.info)
-        if changed:
+        self.was_read.emit(path, old.info, info)
+        if changed and not (old.state is EntryState.READING and state is EntryState.READY and info == old.info):
             self.entry_changed.emit(path)
         if found.is_folder:
             self._scan(path)
 
     def _scan(self, folder: Path) -> None:
         self._stop_scan(folder)
-        scan = self._scans[folder] = FolderScan(self._jobs, folder, self)
+        scan = self._scans[folder] = FolderScan(self._jobs, folder, self.cache, self)
         scan.found.connect(partial(self._found_in, folder))
         scan.ended.connect(partial(self._scanned, folder))
         scan.start()
@@ -174,18 +196,34 @@ class Library(QObject):
         if scan is not None:
             scan.stop()
 
-    def _found_in(self, folder: Path, found: Found) -> None:
-        old = self.entries.get(found.path)
-        if old is not None and old.parent != folder and not old.attached:
-            return  # it was opened itself, too
-        if old is None or old.attached:
-            here = old if old is not None else Entry(found.path)
-            self.entries.add(replace(here, parent=folder, attached=False))
-            self.entry_added.emit(found.path)
-        self._found(found)
+    def _found_in(self, folder: Path, several: list[Found]) -> None:
+        ours, new, lines = [], [], []
+        for found in several:
+            old = self.entries.get(found.path)
+            if old is None:  # with all that is known of it: there may be thousands, and each change is told
+                self.entries.add(_entry(found, folder))
+                self._newest[found.path] = found.began
+                new.append(found)
+            elif old.attached:
+                self.entries.add(replace(old, parent=folder, attached=False))
+                ours.append(found)
+            elif old.parent == folder and not found.cached:  # else it was opened itself, too, or was read already
+                ours.append(found)
+                continue
+            else:
+                continue
+            lines.append(found.path)
+        if lines:
+            self.entries_added.emit(lines)
+        for found in new:
+            self.was_read.emit(found.path, None, found.info)
+        for found in ours:
+            self._found(found)
 
     def _scanned(self, folder: Path, seen: set[Path], error: Exception | None) -> None:
         self._stop_scan(folder)
+        self._folders[folder] = set(sorted({path.parent for path in seen} - {folder})[:MOST_FOLDERS])
+        self._watch()
         for child in self.entries.children(folder):
             if child.path not in seen:
                 self.close(child.path)
@@ -198,7 +236,26 @@ class Library(QObject):
             self.entry_changed.emit(path)
 
     def _watch(self) -> None:
-        paths = set(self.entries.opened())
+        paths = set(self.entries.opened()).union(*self._folders.values())
         if self._attention is not None:
             paths.add(self._attention)
         self._watcher.watch(paths)
+
+
+def _state(found: Found) -> EntryState:
+    if found.is_folder or (found.cached and found.info is not None):
+        return EntryState.READING  # until it has been looked through, or at
+    return EntryState.READY if found.info is not None else EntryState.FAILED
+
+
+def _entry(found: Found, folder: Path) -> Entry:
+    """Return the line of an image that was found in a folder."""
+    state = _state(found)
+    return Entry(found.path, folder, state, info=found.info, error=found.error, stamp=found.stamp)
+
+
+def _with_machines_of(old: ImageInfo | None, new: ImageInfo | None) -> ImageInfo | None:
+    """Return what was read, with the machine types that are known of the same snapshots."""
+    if old is None or new is None or new.machines is not None or not new.holds_still(old):
+        return new
+    return replace(new, machines=old.machines)

@@ -10,7 +10,7 @@ import stat
 import threading
 import time
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.locks import in_use
@@ -68,6 +68,7 @@ class ImageInfo:
         path, format, virtual_size, cluster_size, snapshots, problems, facts: As in `image.snapshot.Image`.
         in_use: Whether a running VM holds it open for writing, so that it may be changing; asked for all formats.
         stamp: The file's stamp when it was read.
+        machines: The machine type that each snapshot's state names, "" where it names none; None: not read yet.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class ImageInfo:
     facts: tuple[tuple[str, str], ...]
     in_use: bool
     stamp: Stamp
+    machines: tuple[str, ...] | None = None
 
     def holds_still(self, other: ImageInfo) -> bool:
         """Whether what was loaded from the snapshots in `other`, an earlier reading, still is what is there.
@@ -100,6 +102,7 @@ class Found:
         info: What was read, if it is an image.
         error: Why nothing could be read, if it is neither.
         began: When the reading began, in nanoseconds of a clock that never goes back.
+        cached: Whether this is what was read in a former run, and nobody looked at the file since.
     """
 
     path: Path
@@ -108,6 +111,11 @@ class Found:
     info: ImageInfo | None = None
     error: ImageError | None = None
     began: int = 0
+    cached: bool = False
+
+    def still_holds(self, now: Stamp) -> bool:
+        """Whether the file is as it was when this was read; its device's number may be another after a restart."""
+        return self.stamp is not None and replace(self.stamp, device=now.device) == now
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +235,13 @@ def prepare() -> None:
     default_rules()
 
 
-def look_at(path: Path) -> Found:
-    """Find out what a path is and read what the library shows of it; what fails is in the result."""
+def look_at(path: Path, known: Found | None = None) -> Found:
+    """Find out what a path is and read what the library shows of it; what fails is in the result.
+
+    Args:
+        path: The file or folder.
+        known: What was read of it before; where the file is still the same, it is not read again.
+    """
     began, stamp = time.monotonic_ns(), None
     try:
         # Before the rest: if the file changes while it is read, its stamp differs later, and it is read again.
@@ -236,6 +249,9 @@ def look_at(path: Path) -> Found:
         stamp = Stamp.of(found)
         if stat.S_ISDIR(found.st_mode):
             return Found(path, stamp, is_folder=True, began=began)
+        if known is not None and known.info is not None and known.still_holds(stamp):
+            info = replace(known.info, stamp=stamp, in_use=in_use(path))
+            return Found(path, stamp, info=info, began=began)
         return Found(path, stamp, info=_read_info(path, stamp), began=began)
     except ImageError as error:
         return Found(path, stamp, error=error, began=began)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.errors import CompareError
+from vmsnap_gui.note_store import note_on
 from vmsnap_gui.saved_files import replacing
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _for_report(compared: Compared, memory: MemoryCompared | None, disk: DiskCom
     fields, since = compared.fields, compared.since
     states = [fields.a if fields else None, fields.b if fields else None, since.base if since else None]
     sides = [
-        Side.of(side.path, side.snapshot, state.machine if state else None)
+        Side.of(side.path, side.snapshot, state.machine if state else None, note_on(side.path, side.snapshot).line)
         for side, state in zip(compared.sides.all, states, strict=False)
     ]
     three = None

@@ -1,4 +1,7 @@
-"""Looking through a folder for images, a little at a time, so that the library fills while it goes on."""
+"""Looking through a folder for images, a little at a time, so that the library fills while it goes on.
+
+First comes what the cache knows of the folder, at once; then each file is looked at, and read if it is not as it was.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.image_cache import ImageCache
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.reading import Found
 
 SLICE = 0.1
 """Seconds of scanning before what was found is shown."""
+AT_ONCE = 200
+"""The most images that are shown at a time: the Qt thread has other things to do in between."""
 
 _Slice = tuple["list[Found]", bool, Exception | None]
 
@@ -30,18 +36,21 @@ class FolderScan(QObject):
     """One look through one folder.
 
     Signals:
-        found: (Found) An image, or a file that should be one but cannot be read.
+        found: (list[Found]) Images, and files that should be some but cannot be read; first what the cache knows.
         ended: (set[Path], Exception | None) It is over; all paths that were found, and what stopped it early.
     """
 
     found = Signal(object)
     ended = Signal(object, object)
 
-    def __init__(self, jobs: Jobs, folder: Path, parent: QObject) -> None:
+    def __init__(self, jobs: Jobs, folder: Path, cache: ImageCache, parent: QObject) -> None:
         super().__init__(parent)
         self._jobs = jobs
         self._folder = folder
+        self._cache = cache
         self._job: Job | None = None
+        self._known: dict[Path, Found] = {}
+        self._knows_all = False
         self._paths: Iterator[Path] | None = None
         self._seen: set[Path] = set()
 
@@ -63,26 +72,53 @@ class FolderScan(QObject):
 
     def _slice(self, progress: Progress) -> _Slice:
         """Look at images for a short time; in a worker, never two at once."""
+        if not self._knows_all:
+            return self._next_known(), False, None
         results: list[Found] = []
+        error = self._look(results, self._known, progress)
+        over = error is not _MORE
+        self._cache.keep(one for one in results if _is_news(one, self._known.get(one.path)))
+        self._seen.update(found.path for found in results)
+        if over and error is None:
+            self._cache.settle(self._folder, self._seen)
+        return results, over, error if over else None
+
+    def _next_known(self) -> list[Found]:
+        """Return more of what the cache knows."""
+        more = self._cache.below(self._folder, AT_ONCE, next(reversed(self._known), None))
+        self._knows_all = len(more) < AT_ONCE
+        self._known |= {found.path: found for found in more}
+        return more
+
+    def _look(self, results: list[Found], known: dict[Path, Found], progress: Progress) -> Exception | None:
+        """Look at images for a short time; returns what stopped it, or `_MORE` where there are more."""
         try:
             if self._paths is None:
                 self._paths = find_images(self._folder)
             end = time.monotonic() + SLICE
             for path in self._paths:
                 progress(0, 0)
-                results.append(look_at(path))
-                if time.monotonic() > end:
-                    return results, False, None
+                results.append(look_at(path, known.get(path)))
+                if time.monotonic() > end or len(results) >= AT_ONCE:
+                    return _MORE
         except (OSError, ImageError) as error:
-            return results, True, error
-        return results, True, None
+            return error
+        return None
 
     def _take(self, part: _Slice) -> None:
         results, over, error = part
-        for found in results:
-            self._seen.add(found.path)
-            self.found.emit(found)
-        if over:
-            self.ended.emit(self._seen, error)
-        else:
+        self.found.emit(results)
+        if not over:
             self.start()
+            return
+        self.ended.emit(self._seen, error)
+
+
+_MORE = Exception("there are more")
+
+
+def _is_news(found: Found, known: Found | None) -> bool:
+    """Whether a file is not as the cache has it."""
+    if known is None or found.stamp is None or known.info is None or found.info is None:
+        return True
+    return not known.still_holds(found.stamp)

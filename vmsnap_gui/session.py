@@ -14,7 +14,9 @@ from vmsnap_gui.edits import Edits
 from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.library import Library
+from vmsnap_gui.library_search import LibrarySearch
 from vmsnap_gui.machines import Machines
+from vmsnap_gui.notes import Notes
 from vmsnap_gui.settings import Choice
 from vmsnap_gui.state_loader import StateLoader
 from vmsnap_gui.telling import Report
@@ -51,6 +53,8 @@ class Session(QObject):
         library: What is open; it has signals of its own.
         machines: The virtual machines that are known; their images are in the library, too.
         edits: Other values for fields, until they are exported or given up.
+        notes: What the person wrote about snapshots.
+        search: What the person searches for in the library, and what was found.
         image: The selected image or folder.
         snapshot: The selected snapshot, as a position in its image's table.
     """
@@ -63,8 +67,10 @@ class Session(QObject):
         super().__init__(parent)
         self.setObjectName("session")
         self.library = Library(jobs, self)
-        self.machines = Machines(jobs, self.library, self)
         self.edits = Edits(jobs, self)
+        self.notes = Notes(jobs, self.edits.stack, self)
+        self.search = LibrarySearch(jobs, self.library, self.notes, self)
+        self.machines = Machines(jobs, self.library, self)
         self._state = StateLoader(jobs, self)
         self.image: Path | None = None
         self.snapshot: int | None = None
@@ -72,6 +78,8 @@ class Session(QObject):
         self._settings = settings
         self._wanted: Choice | None = None
         self._stale: set[Path] = set()
+        self._unseen: set[Path] = set()  # opened in this run, and not found so far
+        self._mistyped: set[Path] = set()  # of these, what is not there
         self._expected: Path | None = None
         self.state_loading = self._state.state_loading
         self.state_loaded = self._state.state_loaded
@@ -80,6 +88,7 @@ class Session(QObject):
         self.ram_indexed = self._state.ram_indexed
         self.ram_failed = self._state.ram_failed
         self._state.overtaken.connect(self._overtaken)
+        self.notes.problem.connect(self.problem)
         self.library.was_read.connect(self._was_read)
         self.library.entry_removed.connect(self._removed)
         self.machines.changed.connect(self._turn_to_expected)
@@ -131,6 +140,7 @@ class Session(QObject):
             if entry is not None and not entry.attached:
                 self.library.reload(path)
             else:
+                self._unseen.add(path)
                 self.library.open(path)
             self._settings.add_recent(path)
         if opened:
@@ -249,6 +259,7 @@ class Session(QObject):
     def shutdown(self) -> None:
         """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""
         self._remember()
+        self.search.stop()
         self.machines.stop()
         self.library.stop()
         self._drop_state(close=True)
@@ -258,10 +269,21 @@ class Session(QObject):
     def _was_read(self, path: Path, old: ImageInfo | None, new: ImageInfo | None) -> None:
         stale = path in self._stale
         self._stale.discard(path)
+        self._see(path)
         if path == self.image:
             self._selected_was_read(old, new, stale=stale)
         elif self.image is None and self._wanted is not None and path == self._wanted.path:
             self.select_image(path)
+
+    def _see(self, path: Path) -> None:
+        """Find out whether what was opened is there at all; a mistyped name is none to remember."""
+        entry = self.library.entries.get(path)
+        if entry is not None and entry.stamp is not None:
+            self._unseen.discard(path)
+            self._mistyped.discard(path)
+        elif path in self._unseen:
+            self._mistyped.add(path)
+            self._settings.forget_recent(path)
 
     def _selected_was_read(self, old: ImageInfo | None, new: ImageInfo | None, *, stale: bool) -> None:
         """Keep what is loaded of the selected image where it still holds; else load it again."""
@@ -354,7 +376,7 @@ class Session(QObject):
 
     def _remember(self) -> None:
         entry = self.entry()
-        self._settings.opened = self.library.entries.opened()
+        self._settings.opened = [path for path in self.library.entries.opened() if path not in self._mistyped]
         if self._wanted is None:
             self._settings.choice = self._choice(entry.info if entry is not None else None)
 

@@ -95,10 +95,11 @@ class Sides:
         return ((0, 1),) if self.base is None else ((0, 1), (2, 0), (2, 1))
 
     def state(self, side: Side, progress: Progress) -> VMState:
-        """Open the state of a side; raises ImageError, StreamError or CompareError."""
+        """Open the state of a side, which may borrow layouts; raises ImageError, StreamError or CompareError."""
         from vmsnap_gui.vmstate.snapshots import open_snapshot
 
-        return open_snapshot(self.image(side), side.snapshot, progress=progress)
+        others = [(self.image(other), other.snapshot) for other in self.all if other is not side]
+        return open_snapshot(self.image(side), side.snapshot, others=others, progress=progress)
 
     def close(self) -> None:
         """Close the files; later reads raise ImageError."""

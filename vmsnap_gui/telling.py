@@ -24,4 +24,6 @@ def sentence(error: Exception) -> str:
     """Return what went wrong as a sentence for people, without the path that stands beside it anyway."""
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     offset = getattr(error, "offset", None)
-    return message if offset is None else f"{message} (at offset {offset:#x})"
+    remedy = getattr(error, "remedy", "")
+    where = "" if offset is None else f" (at offset {offset:#x})"
+    return f"{message}{where}{f'; {remedy}' if remedy else ''}"

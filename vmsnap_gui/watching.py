@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 SETTLE_MS = 300
 """A changed file is looked at after this time, so that a burst of writes is one change."""
 POLL_MS = 4000
-"""How often all images are asked whether they changed and whether somebody uses them."""
+"""How often images are asked whether they changed and whether somebody uses them."""
+POLLED = 500
+"""Images of folders that are asked at once; of more, each time the next ones."""
 
 Seen = tuple[Stamp | None, bool]
 """Stamp of a file (None: it is not there) and whether it is in use."""
@@ -46,6 +48,7 @@ class Watcher(QObject):
         self._jobs = jobs
         self._entries = entries
         self._poll: Job | None = None
+        self._turn = 0
         self._pending: dict[Path, None] = {}
         self._held: frozenset[Path] = frozenset()
         self._wanted: set[Path] = set()
@@ -99,10 +102,10 @@ class Watcher(QObject):
             self._settle.start()
 
     def poll(self) -> None:
-        """Look at all known images now, in a worker."""
+        """Look at the known images now, in a worker: at those that are watched, and in turn at the others."""
         if self._poll is not None and not self._poll.state.is_over:
             return
-        entries = [entry for entry in self._entries if entry.state is not EntryState.READING]
+        entries = self._due()
 
         def work(progress: Progress) -> list[Seen]:
             return [_look(entry, progress) for entry in entries]
@@ -114,6 +117,14 @@ class Watcher(QObject):
             success=lambda seen: self._compare(entries, seen),
             quiet=True,
         )
+
+    def _due(self) -> list[Entry]:
+        ready = [entry for entry in self._entries if entry.state is not EntryState.READING]
+        watched = [entry for entry in ready if entry.path in self._wanted]
+        others = [entry for entry in ready if entry.path not in self._wanted]
+        start = self._turn if self._turn < len(others) else 0
+        self._turn = start + POLLED
+        return watched + others[start : start + POLLED]
 
     def _noticed(self, name: str) -> None:
         self.touch(Path(name))

@@ -214,7 +214,7 @@ def test_ctrl_c_while_a_tool_writes(image: Path, capsys: Capture) -> None:
 DYING = """
 import asyncio, os, pathlib, sys
 from vmsnap_gui.control.fingerprint import fingerprints
-from vmsnap_gui.control.journal import Operation
+from vmsnap_gui.control.journal_entry import Operation
 from vmsnap_gui.control.planning import plan_restore
 from vmsnap_gui.control.survey import survey_files
 

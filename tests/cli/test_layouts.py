@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from tests.cli.test_standard_input import show
 from tests.end2end.registers import assert_registers
 from tests.samples import sample, sample_json
 from tests.vmstate.test_siblings import undescribed
+from vmsnap_gui.cli import main
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.layout_files import read_layouts
@@ -29,6 +32,14 @@ def document(*arguments: str | Path) -> dict[str, Any]:
     assert (shown.returncode, shown.stderr) == (0, b"")
     (found,) = json.loads(shown.stdout)
     return dict(found)
+
+
+def vmsnap(*arguments: str) -> tuple[int, str, str]:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    return status, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -62,17 +73,41 @@ def test_a_machine_of_another_type_lends_what_it_has_in_common() -> None:
 
 
 def test_a_file_without_layouts_is_one_sentence(tmp_path: Path, bare: Path) -> None:
-    nothing = tmp_path / "nothing.json"
+    nothing, program = tmp_path / "nothing.json", tmp_path / "qemu-system-x86_64"
     nothing.write_text('{"a": 1}')
+    program.write_bytes(b"\x7fELF" + bytes(60))
     for named, reason in (
-        (nothing, b"no dump"),
-        (bare, b"nothing in it describes itself"),
-        (tmp_path / "x", b"no such file"),
+        (nothing, "this is no dump of QEMU's -dump-vmstate"),
+        (bare, "nothing in it describes itself, so there are no layouts to use"),
+        (tmp_path / "x", "there is no such file"),
+        (program, "this is a program; if it is a QEMU, name the file that it writes for -M TYPE -dump-vmstate FILE"),
     ):
-        shown = show(str(bare), "--layouts", str(named))
-        assert shown.returncode == 1
-        assert reason in shown.stderr
-        assert shown.stderr.count(b"\n") == 1
+        for command in (["show"], ["ram", "--json"], ["export", "-o", str(tmp_path / "out")], ["diff", str(bare)]):
+            ran = vmsnap(*command, str(bare), "--layouts", str(named))
+            assert ran == (2 if command[0] == "diff" else 1, "", f"vmsnap: --layouts: {named}: {reason}\n")
+
+
+@pytest.mark.slow
+def test_every_command_takes_layouts(bare: Path, tmp_path: Path) -> None:
+    named = ("--layouts", f"{sample(Q35)}@snap1")
+    assert "no field" in vmsnap("export", str(bare), "-o", str(tmp_path / "out"), "--set", "i8259.imr=1")[2]
+    status, out, err = vmsnap("export", str(bare), "-o", str(tmp_path / "out"), "--set", "i8259.imr=1", *named)
+    assert (status, out.splitlines()[0].split()[0], err) == (0, "i8259.imr:", "")  # layouts are no problem
+    status, out, _ = vmsnap("diff", str(bare), str(tmp_path / "out"), "--json", *named)
+    (changed,) = [one for one in json.loads(out)["devices"] if one["fields"]]
+    assert (status, changed["name"], [field["path"] for field in changed["fields"]]) == (1, "i8259", ["imr"])
+    status, out, _ = vmsnap("ram", str(bare), "--json", *named)
+    assert (status, bool(json.loads(out))) == (0, True)
+
+
+@pytest.mark.slow
+def test_a_side_that_describes_itself_lends_its_layouts_to_the_other(bare: Path) -> None:
+    for sides in ((str(bare), f"{sample(Q35)}@snap0"), (f"{sample(Q35)}@snap0", str(bare))):
+        status, out, _ = vmsnap("diff", *sides, "--json")
+        assert (status, [one for one in json.loads(out)["devices"] if one["fields"]]) == (0, [])
+    out = vmsnap("diff", f"{sample(Q35)}@snap1", str(bare))[1]
+    assert "B: the stream does not describe itself" in out
+    assert "env.regs[" in out
 
 
 def test_a_snapshot_that_is_not_there_is_refused() -> None:

@@ -37,10 +37,21 @@ def test_a_piped_stream_shows_the_fields_of_its_file(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_is_called_by_its_name() -> None:
+    path = sample(STREAM)
+    shown = show("-", data=path.read_bytes()).stdout
+    assert shown.startswith(b"standard input: pc-q35-10.0, ")
+    assert shown.partition(b":")[2] == show(str(path)).stdout.partition(b":")[2]
+    assert json.loads(show("--json", "-", data=path.read_bytes()).stdout)[0]["path"] == "standard input"
+    assert show("--device", "x", "-", data=path.read_bytes()).stderr.startswith(b"vmsnap: standard input: there is no")
+    assert show("-", data=b"QEVM\0\0\0\2").stderr.startswith(b"vmsnap: standard input: ")
+
+
 def test_nothing_on_standard_input_is_one_sentence() -> None:
     shown = show("-", data=b"")
     assert shown.returncode == 1
     assert shown.stderr.count(b"\n") == 1
+    assert shown.stderr.startswith(b"vmsnap: standard input: ")
     assert b"empty" in shown.stderr
 
 

@@ -33,7 +33,8 @@ from tests.image.tools import MIB, opened, run, take, write
 from tests.machines.machine import Machine
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.executing import execute
-from vmsnap_gui.control.journal import Mark, interrupted, operations, settle
+from vmsnap_gui.control.journal import interrupted, operations, settle
+from vmsnap_gui.control.journal_entry import Mark
 from vmsnap_gui.control.journal_place import folder
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.quarantine import judge, quarantine_of

@@ -15,7 +15,8 @@ from tests.image.tools import create, run
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints
-from vmsnap_gui.control.journal import Operation, operations
+from vmsnap_gui.control.journal import operations
+from vmsnap_gui.control.journal_entry import Operation
 from vmsnap_gui.control.tools import Ended, read_with, write_with
 from vmsnap_gui.control.work import Quiet, Run
 

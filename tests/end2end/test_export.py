@@ -128,17 +128,39 @@ def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
     assert (tmp_path / "open").read_bytes() == (tmp_path / "file").read_bytes()
 
 
+def test_what_was_written_is_checked(tmp_path: Path) -> None:
+    told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--check", "--set", "i8259.imr=0xa5")
+    assert told["bytes"] == (tmp_path / "file").stat().st_size
+    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
+        main(["export", "--demo", "-s", "finished", "-o", "exec:cat", "--check"])
+    assert err.getvalue().endswith("--check reads again what was written, so it needs a file\n")
+
+
 def test_a_rate_is_kept(tmp_path: Path) -> None:
     start = time.monotonic()
     told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--rate", "2")
     assert told["bytes"] / (time.monotonic() - start) < 4 << 20
-    with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
-        main(["export", "--demo", "-s", "finished", "-o", "-", "--rate", "-1"])
-    assert "--rate" in err.getvalue()
+    for rate in ("0", "-1", "fast", "nan"):
+        with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
+            main(["export", "--demo", "-s", "finished", "-o", "-", "--rate", rate])
+        assert err.getvalue().endswith(f"--rate: {rate!r} is no rate; write MiB a second, as in 100 or 0.5\n")
 
 
 def test_what_cannot_be_written_is_told() -> None:
-    assert refused("-o", "/dev/full") == "vmsnap: /dev/full: it cannot be written: No space left on device\n"
-    assert refused("-o", "exec:exec 0<&-").endswith("it cannot be written: Broken pipe\n")
-    assert refused("-o", "exec:cat > /dev/null; exit 7").endswith("exit 7' failed with status 7\n")
+    told = refused("-o", "/dev/full")
+    assert told.startswith("vmsnap: /dev/full: it cannot be written: No space left on device (at stream offset 0x")
+    assert told.endswith("); try again when that is mended\n")
+    early = "before it had read all of the stream\n"
+    assert refused("-o", "exec:exec 0<&-").endswith(f"the command 'exec 0<&-' ended with status 0 {early}")
+    assert refused("-o", "exec:false").endswith(f"exec:false: the command 'false' ended with status 1 {early}")
+    assert refused("-o", "exec:kill -9 $$").endswith(f"the command 'kill -9 $$' was ended by signal 9 {early}")
+    assert refused("-o", "exec:cat > /dev/null; exit 7").endswith("exit 7' ended with status 7\n")
+    for number in ("abc", "-1", "", "99999999999"):
+        sentence = f"nothing can be sent there: {number!r} is no number of an open file, as fd:3 has it\n"
+        assert refused("-o", f"fd:{number}") == f"vmsnap: fd:{number}: {sentence}"
+    for port in ("x", "70000"):
+        assert refused("-o", f"tcp:localhost:{port}").endswith(
+            f"{port!r} is no number of a port, as tcp:HOST:PORT has it\n"
+        )
+    assert refused("-o", "tcp:a..b:1").endswith("nothing can be sent there: 'a..b' is no name of a host\n")
     assert refused("-o", "unix:/nowhere/at/all").endswith("nothing can be sent there: No such file or directory\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from tests.image.tools import MIB, create, take
+from vmsnap_gui.display import why_no_window
 from vmsnap_gui.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,6 +59,34 @@ def test_a_picture_that_cannot_be_written(home: Mapping[str, str], tmp_path: Pat
     done = run(home, "--demo", "--screenshot", tmp_path / "none" / "demo.png")
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
+
+
+def test_without_a_display_it_says_so(home: Mapping[str, str], tmp_path: Path) -> None:
+    places = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    bare = {name: value for name, value in home.items() if name not in places}
+    none = "there is no display to show a window on (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    dead = {"WAYLAND_DISPLAY": "wayland-9", "DISPLAY": ":997", "XDG_RUNTIME_DIR": str(tmp_path)}
+    for more, sentence in (
+        ({}, none),
+        ({"DISPLAY": ":997"}, "the display cannot be reached (DISPLAY=:997)"),
+        (dead, "the display cannot be reached (WAYLAND_DISPLAY=wayland-9, DISPLAY=:997)"),
+    ):
+        done = run({**bare, **more}, "--demo")
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"vmsnap-gui: {sentence}\n")
+
+
+def test_a_display_that_answers_is_left_to_qt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the names of sockets are short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("wayland-9")
+        server.listen()
+        assert why_no_window({"WAYLAND_DISPLAY": "wayland-9", "XDG_RUNTIME_DIR": "."}) is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        display = f"127.0.0.1:{server.getsockname()[1] - 6000}.0"
+        assert why_no_window({"DISPLAY": display}) is None
+    assert why_no_window({"DISPLAY": display}) is not None
+    assert why_no_window({"DISPLAY": "of another form"}) is None
+    assert why_no_window({"QT_QPA_PLATFORM": "offscreen"}) is None
 
 
 def test_version_and_usage_need_no_window(home: Mapping[str, str]) -> None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from tests.faults.victim import VERBS
 from tests.faults.world import Row, World, copied, look
-from vmsnap_gui.control.journal import Operation, interrupted, operations
+from vmsnap_gui.control.journal import interrupted, operations
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
     from pathlib import Path
+
+    from vmsnap_gui.control.journal_entry import Operation
 
 _LONGEST = 0.15
 """Seconds after a tool's start up to which it is killed; most have ended by then."""

@@ -19,12 +19,14 @@ from tests.faults.world import SNAPSHOTS, Row, World, copied, digests, look
 from tests.image.tools import MIB, content, create, opened
 from tests.machines.guests import disk_options
 from tests.machines.machine import Machine
-from vmsnap_gui.control.journal import Operation, operations
+from vmsnap_gui.control.journal import operations
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from vmsnap_gui.control.journal_entry import Operation
 
 _RAM = 192
 _NOISE = 128 * MIB

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import select
 import shlex
 import shutil
 import socket
@@ -164,8 +166,17 @@ class Machine:
             capabilities: Migration capabilities to set first, underscores for dashes.
         """
         self._set_capabilities(capabilities)
-        self.qmp("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
-        self._wait_for_migration()
+        ended = Path(self._directory.name, f"ended{next(self._numbers)}")
+        os.mkfifo(ended)
+        reader = os.open(ended, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            self.qmp("migrate", uri=f"exec:cat > {shlex.quote(str(path))}; echo > {shlex.quote(str(ended))}")
+            self._wait_for_migration()
+            # QEMU tells the end as soon as it has written all, which is before `cat` has.
+            if not select.select([reader], [], [], PATIENCE)[0]:
+                raise MachineError(f"{path} does not become complete: {self._said()}")
+        finally:
+            os.close(reader)
 
     def migrate_from(self, path: Path, **capabilities: bool) -> None:
         """Load a plain stream file; the machine was started with `-incoming defer -S`."""

@@ -17,6 +17,7 @@ from vmsnap_gui.models.cells import Cell
 from vmsnap_gui.models.facts import Fact, snapshot_facts
 from vmsnap_gui.models.snapshot_values import snapshot_json
 from vmsnap_gui.models.snapshots import MUTED_ROLE, Column, SnapshotModel
+from vmsnap_gui.note_store import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ def test_odd_tags_are_shown_as_what_they_are(model: SnapshotModel) -> None:
 def test_what_a_stream_file_does_not_have(model: SnapshotModel) -> None:
     model.show([Snapshot(id=None, tag=None, vm_state_size=5 << 20)])
     texts = [model.index(0, c).data() for c in range(model.columnCount())]
-    assert texts == ["(saved state)", "–", "–", "–", "5.0 MiB", "–", "–", "–"]
+    assert texts == ["(saved state)", "–", "–", "–", "5.0 MiB", "–", "–", "–", ""]
 
 
 def test_instructions_only_where_they_were_counted(model: SnapshotModel) -> None:
@@ -140,7 +141,7 @@ def test_the_json_is_that_of_the_command_line(tmp_path: Path, capsys: pytest.Cap
     assert main(["list", "--json", str(path)]) == 0
     listed = json.loads(capsys.readouterr().out)[0]["snapshots"]
     image = open_image(path)
-    ours = [snapshot_json(one) for one in image.snapshots]
+    ours = [snapshot_json(one, Note()) for one in image.snapshots]
     image.close()
     assert ours == listed
 

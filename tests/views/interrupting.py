@@ -17,7 +17,7 @@ _CHILD = """
 import asyncio, os, sys
 from pathlib import Path
 from vmsnap_gui.control.fingerprint import fingerprints
-from vmsnap_gui.control.journal import Operation
+from vmsnap_gui.control.journal_entry import Operation
 from vmsnap_gui.control.planning import plan_take
 from vmsnap_gui.control.survey import survey_files
 path = Path(sys.argv[1])

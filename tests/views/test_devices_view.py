@@ -384,7 +384,7 @@ def test_a_state_that_cannot_be_read_is_explained(here: World, view: DevicesView
     title, text = view.page.message()
     assert title == "This saved state cannot be read"
     assert "savevm version 2" in text
-    assert "The image was not changed" in text
+    assert "The file was not changed." in text
     assert not view.bytes.hex.source.size
 
 

@@ -178,7 +178,13 @@ def test_copying(qtbot: QtBot, here: World, snapshots: SnapshotTable, images: li
     _ask_for_menu(snapshots.table.viewport(), snapshots.table.visualRect(snapshots.table.currentIndex()).center())
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["&Copy value", "Copy &row", "Copy as &JSON"]
+    assert [action.text() for action in menu.actions()] == [
+        "Edit &note…",
+        "",
+        "&Copy value",
+        "Copy &row",
+        "Copy as &JSON",
+    ]
     _close_menu()
 
 

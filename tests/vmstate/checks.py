@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.sections import Section
 
 
+def undescribed(what: str) -> str:
+    """What is told of so many sections that nothing describes: "4 sections"."""
+    return (
+        f"nothing describes {what}, shown as raw bytes; "
+        "layouts of its QEMU, or of another state of this machine type, would"
+    )
+
+
 def leaves(root: Field) -> list[Field]:
     """The leaves below a field, or the field itself if it is one."""
     return [field for _, field in walk(root) if not field.kind.is_container]

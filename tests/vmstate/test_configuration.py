@@ -88,7 +88,7 @@ def test_a_described_subsection_that_is_too_long() -> None:
     found = read(("news", b"abc"), known=VMStateDescription("configuration", 1, (), (news,)))
     assert found.problem == (
         "a subsection of the configuration cannot be read: "
-        "the stream ends within 4611686018427387904 bytes that should be here"
+        "the stream ends within 4,611,686,018,427,387,904 bytes that should be here"
     )
     assert found.field.size == 5 + len("virt-7.2")
 

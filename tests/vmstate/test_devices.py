@@ -30,19 +30,24 @@ def machine(*, footers: bool) -> bytes:
     return stream.full(CPU).full(SERIAL).finish(page_size=256)
 
 
+NO_STATE = "this is no VM state: it does not start with QEVM (at stream offset 0x0); look whether its file is damaged"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "this is no VM state: it does not start with QEVM (at stream offset 0x0)"),
-        (b"QEVM", "this is no VM state: it does not start with QEVM (at stream offset 0x0)"),
-        (b"QFI\xfb" + bytes(100), "this is no VM state: it does not start with QEVM (at stream offset 0x0)"),
+        (b"", NO_STATE),
+        (b"QEVM", NO_STATE),
+        (b"QFI\xfb" + bytes(100), NO_STATE),
         (
             b"QEVM" + u32(2) + bytes(9),
-            "this VM state is of savevm version 2, which QEMU gave up in 2009 (at stream offset 0x4)",
+            "this VM state is of savevm version 2, which QEMU gave up in 2009 (at stream offset 0x4)"
+            "; a QEMU of that time can load it and save it anew",
         ),
         (
             b"QEVM" + u32(4) + bytes(9),
-            "this VM state is of savevm version 4; only version 3 is known (at stream offset 0x4)",
+            "this VM state is of savevm version 4; only version 3 is known (at stream offset 0x4)"
+            "; a newer vmsnap may know it",
         ),
     ],
 )

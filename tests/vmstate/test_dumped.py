@@ -16,9 +16,10 @@ from tests.vmstate.test_siblings import leaves, undescribed
 from vmsnap_gui.control.dumping import dump_layouts
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.vmstate.description import Doubt
-from vmsnap_gui.vmstate.devices import open_state
+from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.dumped import read_dump
-from vmsnap_gui.vmstate.fields import to_json
+from vmsnap_gui.vmstate.editing import edit_of
+from vmsnap_gui.vmstate.fields import show, to_json, walk
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.wire import StreamError
 
@@ -52,12 +53,17 @@ def layout(*fields: dict[str, object], **more: Any) -> VMStateDescription:  # no
 
 def shown(data: bytes, *fields: dict[str, object], version: int = 2) -> object:
     """Return what a section of these bytes is decoded to."""
+    state = read(data, *fields, version=version)
+    return to_json(state.decode(state.sections[0]))
+
+
+def read(data: bytes, *fields: dict[str, object], version: int = 2) -> VMState:
+    """Open a state with a section of these bytes."""
     from tests.vmstate.layouts import body
 
     stream = Stream().configuration().full(body(), name="dev", payload=data, version=version, described=False)
     source = read_dump(described(*fields), "it")
-    state = open_state(Memory(stream.finish(vmdesc=False)), layouts=lambda _machine: [source])
-    return to_json(state.decode(state.sections[0]))
+    return open_state(Memory(stream.finish(vmdesc=False)), layouts=lambda _machine: [source])
 
 
 def test_fields_have_sizes_but_no_types() -> None:
@@ -94,6 +100,27 @@ def test_a_timer_is_shorter_than_in_memory() -> None:
         "timer": bytes(8).hex(),
         "b": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "value", "type_name", "text"),
+    [
+        ("rtc_timer", 8, "f" * 16, "timer", "off"),
+        ("ar.tmr.timer", 8, "00000000b2d05e00", "timer", "3.000000000 s"),
+        ("timer_expiry", 8, "f" * 16, "(uint64)", "0xffffffffffffffff"),
+        ("time", 8, "00" * 7 + "2a", "(uint64)", "0x000000000000002a"),
+        ("level", 4, "fffffffe", "(uint32)", "0xfffffffe"),
+        ("timer", 4, "00000007", "(uint32)", "0x00000007"),
+    ],
+)
+def test_what_has_no_type_is_shown_in_hexadecimal(name: str, size: int, value: str, type_name: str, text: str) -> None:
+    """Only what is called a timer certainly is one: whether another number can be negative is not told."""
+    state = read(bytes.fromhex(value), field(name, size))
+    number = state.decode(state.sections[0]).children[1]
+    assert (number.type, show(number)) == (type_name, text)
+    assert "; numbers whose type a dump does not tell are shown in hexadecimal" in state.problems[0].message
+    edited = edit_of(state, f"dev.{name}=-3")
+    assert edited.after == (-3).to_bytes(size, "big", signed=True)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +168,7 @@ def test_what_a_real_dump_describes_has_the_borders_that_the_state_itself_descri
         truth = open_state(image.vm_state(image.snapshots[0]))
         source = read_dump(dump(), "qemu")
         state = open_state(undescribed(truth.view), layouts=lambda _machine: [source])
-        whole = 0
+        whole = timers = 0
         for section, own in zip(
             (s for s in state.sections if s.type is SectionType.FULL),
             (s for s in truth.sections if s.type is SectionType.FULL),
@@ -153,6 +180,11 @@ def test_what_a_real_dump_describes_has_the_borders_that_the_state_itself_descri
             beginning = [leaf for leaf in found if leaf[0] not in ("(raw)", "(footer)")]
             assert expected[: len(beginning)] == beginning, section.key
             whole += len(found) == len(expected)
+            numbers = {field.offset: field for _, field in walk(state.decode(section)) if field.type == "timer"}
+            types = {field.offset: field.type for _, field in walk(truth.decode(own)) if not field.kind.is_container}
+            assert {types[offset] for offset in numbers} <= {"timer"}
+            timers += len(numbers)
         # Without `num` (QEMU 7.2) arrays are in the way in a third of them.
         assert whole >= 12
+        assert timers
         assert "the stream does not describe itself" in state.problems[0].message

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from tests.vmstate.layouts import body, buffer, nested, scalar, scalars
+from tests.vmstate.layouts import body, buffer, counted, nested, scalar, scalars, structs
 from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.editing import EditError, edit_of
@@ -98,3 +98,51 @@ def test_what_cannot_be_set_is_refused(state: VMState, wish: str, words: str) ->
     with pytest.raises(EditError) as caught:
         edit_of(state, wish)
     assert words in str(caught.value)
+
+
+def twice() -> VMState:
+    """As QEMU's i8254: an element's field, and one with a name that spells the same path."""
+    channel = body(scalar("next", "int64", 5))
+    pit = body(structs("channels", [channel]), scalar("channels[0].next", "int64", -1), name="i8254")
+    return open_state(Memory(Stream().full(pit).full(DEVICE).full(DEVICE).finish()))
+
+
+def test_a_path_that_occurs_twice_is_ambiguous() -> None:
+    state = twice()
+    first, second = (edit_of(state, f"i8254.channels[0].next#{n}=9") for n in (1, 2))
+    assert (first.before, second.before) == (bytes(7) + b"\x05", b"\xff" * 8)
+    assert second.offset == first.offset + 8
+    with pytest.raises(EditError) as caught:
+        edit_of(state, "i8254.channels[0].next=9")
+    assert str(caught.value) == (
+        "2 fields of the state are called 'i8254.channels[0].next'; choose one: "
+        f"i8254.channels[0].next#1 (now 5, at {first.offset:#x}), "
+        f"i8254.channels[0].next#2 (now -1, at {second.offset:#x})"
+    )
+    before, now = state.view.read(0, state.end), exported(state, "i8254.channels[0].next#2=9")
+    assert now == before[: second.offset] + second.after + before[second.offset + 8 :]
+
+
+def test_sections_of_one_name_are_told_apart_likewise() -> None:
+    state = twice()
+    sections = [section for section in state.sections if section.key == "cpu"]
+    for number, section in enumerate(sections, 1):
+        assert section.offset < edit_of(state, f"cpu.env.eip#{number}=9").offset < section.end
+    with pytest.raises(EditError, match=r"choose one: cpu\.env\.eip#1 \(now 1, at "):
+        edit_of(state, "cpu.env.eip=9")
+
+
+@pytest.mark.parametrize("wish", ["cpu.env.eip#3=1", "cpu.env.eip#0=1", "cpu.env.eip#x=1", "i8254.channels#1=1"])
+def test_a_number_that_no_field_has(wish: str) -> None:
+    with pytest.raises(EditError, match="no field"):
+        edit_of(twice(), wish)
+
+
+def test_every_other_byte_of_an_edited_section_stays_as_it_was() -> None:
+    """Also where it is none that QEMU writes: a truth value of 2, a text that is no UTF-8."""
+    odd = body(scalar("on", "bool", 0), counted("s", "a\\xffb"), scalar("x", "uint8", 1), name="odd")
+    payload = b"\2" + odd.data[1:].replace(b"\\xffb", b"\\xff\xff")
+    state = open_state(Memory(Stream().full(odd, payload=payload).finish()))
+    edit = edit_of(state, "odd.x=9")
+    before, now = state.view.read(0, state.end), exported(state, "odd.x=9")
+    assert now == before[: edit.offset] + b"\x09" + before[edit.offset + 1 :]

@@ -10,6 +10,7 @@ from tests.vmstate.checks import check_state
 from tests.vmstate.layouts import body, scalar
 from tests.vmstate.rams import Guest, content, state_of
 from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table, u64
+from tests.vmstate.test_ram_table import mapped
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate import ram_saving
 from vmsnap_gui.vmstate.devices import VMState, open_state
@@ -100,7 +101,7 @@ def test_a_section_without_its_footer_is_refused() -> None:
     ("data", "sentence"),
     [
         (Stream().ram(RAM, pages(0) + END_MARK).raw(b"\x99\x99").full(CPU).full(RTC).finish(),
-         "2 bytes here belong to no section: QEMU could not load them"),
+         "here are 2 bytes that belong to no section: QEMU could not load this state"),
         (bytes(alternating(footers=True).full(CPU).out),
          "the state ends here without its end mark: QEMU could not load it"),
         (Stream().ram(RAM, pages(0) + END_MARK, section_id=2).full(CPU, section_id=2).finish(),
@@ -184,6 +185,28 @@ def test_ram_is_written_anew(page_size: int, seed: int, monkeypatch: pytest.Monk
         assert (found.blocks[2].states() == PageState.MISSING).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"pc\xff.ram", "pc\\\\xff.ram"), (b"\xff" * 200, "\\\\xff" * 200), ("\u00ef" * 127, None)]
+)
+def test_a_block_whose_name_cannot_be_written_again_is_refused(name: str | bytes, shown: str | None) -> None:
+    data, _ = mapped(names=(name, "vga.vram"))
+    state = open_state(Memory(data))
+    if shown is None:
+        assert open_state(Memory(exported(state))).ram_blocks[0].name == name
+        return
+    with pytest.raises(StreamError) as caught:
+        exported(state)
+    why = "is longer than 255 bytes or no UTF-8, so that it cannot be written as it was"
+    assert str(caught.value) == f"the name of RAM block '{shown}' {why}"
+
+
+def test_a_section_whose_name_cannot_be_written_again_is_refused() -> None:
+    data = alternating(footers=True).full(RTC, name="rtcx").finish().replace(b"\x04rtcx", b"\x04rt\xffx")
+    state = open_state(Memory(data), forward=True)
+    with pytest.raises(StreamError, match=r"the name of section .* is no UTF-8, so that it cannot be written as it is"):
+        exported(state)
+
+
 def test_ram_that_is_not_whole_is_not_written_anew() -> None:
     broken = pages(0, 4) + b"\xff" * 8
     state = state_of(Stream().configuration().ram(RAM, broken + END_MARK).full(CPU).finish())
@@ -197,6 +220,7 @@ def test_a_part_ends_when_the_rate_is_reached() -> None:
     write_stream(state, [], Writer(sink, rate=2 << 20), ram=RamHandler.of(state.index_ram()))
     again = open_state(Memory(sink.getvalue()), forward=True)
     sizes = [section.size for section in again.sections if section.type is SectionType.PART]
-    assert len(sizes) == 16 // 2 + 1  # one for each batch of 2 MiB, and one that finds nothing left
+    # One for each batch of 2 MiB, and one that finds nothing left; fewer where an interval ended within a batch.
+    assert 16 // 4 < len(sizes) <= 16 // 2 + 1
     before, after = state.index_ram(), again.index_ram()
     assert content(after, after.blocks[0]) == content(before, before.blocks[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vmstate.checks import check_state, leaves, open_both
+from tests.vmstate.checks import check_state, leaves, open_both, undescribed
 from tests.vmstate.layouts import body, buffer, scalar, scalars
 from tests.vmstate.streams import END_MARK, Memory, Stream, header, page, pattern, table, u16, u32, u64, zero
 from vmsnap_gui.image.errors import Cancelled
@@ -81,10 +81,10 @@ def test_sections_that_nothing_describes(footers: bool, described: str) -> None:
     bounded = [s.bounded_by for s in state.sections if s.type is SectionType.FULL]
     if described == "vmdesc of others":
         assert bounded == [by, None, "footer" if footers else "end"]
-        assert messages(state) == ["nothing describes 2 sections; they are shown as raw bytes"]
+        assert messages(state) == [undescribed("2 sections")]
     else:
         assert bounded == [by, by, "footer" if footers else "end"]
-        assert messages(state) == ["nothing describes 3 sections; they are shown as raw bytes"]
+        assert messages(state) == [undescribed("3 sections")]
     assert state.problems[0].offset == state.sections[3].offset
     root = state.decode(state.sections[3])
     assert to_json(root) == {"(raw)": CPU.data.hex()}
@@ -193,7 +193,7 @@ def test_the_end_mark_is_missing() -> None:
     assert keys(state) == ["cpu"]
     assert messages(state) == [
         "the walk stopped: the stream ends without its end mark",
-        "nothing describes 1 sections; they are shown as raw bytes",
+        undescribed("1 section"),
     ]
 
 
@@ -204,7 +204,7 @@ def test_the_stream_ends_within_a_section() -> None:
     assert messages(state) == [
         "the walk stopped: the stream ends without its end mark",
         "serial: the stream ends within this section",
-        "nothing describes 1 sections; they are shown as raw bytes",
+        undescribed("1 section"),
     ]
     assert to_json(state.decode(state.sections[-1])) == {"(raw)": SERIAL.data[:-7].hex()}
 
@@ -236,7 +236,7 @@ def test_more_commands_than_any_machine_sends() -> None:
     walked = forward(stream.finish())
     assert len(walked.commands) == 1024
     assert messages(walked) == [
-        "9880 bytes here cannot be read as a section: the stream has more commands than any machine sends"
+        "9,880 bytes here cannot be read as a section: the stream has more commands than any machine sends"
     ]
     assert keys(walked) == keys(open_state(Memory(stream.finish()))) == ["cpu"]
 

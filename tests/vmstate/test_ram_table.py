@@ -89,7 +89,7 @@ def test_addresses_with_x_ignore_shared() -> None:
             "the table of RAM blocks does not add up",
         ),
         (u64(8192 | MEM_SIZE) + (counted("ram") + u64(4096)) * 2, "the table of RAM blocks has 'ram' twice"),
-        (u64(65536 | MEM_SIZE) + counted("ram") + u64(4096), "the stream ends within 1 bytes that should be here"),
+        (u64(65536 | MEM_SIZE) + counted("ram") + u64(4096), "the stream ends within 1 byte that should be here"),
         (u64((1 << 64) - 1) + counted("ram"), "the stream ends within 8 bytes that should be here"),
         (b"\0\0\0", "the stream ends within 8 bytes that should be here"),
     ],
@@ -120,13 +120,13 @@ def test_the_plain_table_follows_no_pages() -> None:
 
 def mapped(
     *, file_offset: int = 0, page_size: int = 4096, machine: tuple[str, bytes] | None = MAPPED,
-    wrong: dict[str, int] | None = None,
+    wrong: dict[str, int] | None = None, names: tuple[str | bytes, str] = ("pc.ram", "vga.vram"),
 ) -> tuple[bytes, dict[str, bytes]]:  # fmt: skip
     """A stream with two mapped-ram blocks that starts at `file_offset` of its file, and their memory."""
-    memory = {}
+    memory: dict[str, bytes] = {}
     stream = Stream().configuration("pc", *([machine] if machine is not None else []))
     stream.out += b"\x01" + u32(1) + counted("ram") + u32(0) + u32(4)
-    lengths = {"pc.ram": 70 * page_size, "vga.vram": 3 * page_size}
+    lengths = {names[0]: 70 * page_size, names[1]: 3 * page_size}
     stream.out += u64(sum(lengths.values()) | MEM_SIZE)
     for name, length in lengths.items():
         count = length // page_size
@@ -144,7 +144,7 @@ def mapped(
         content = b"".join(pattern(i, page_size) if i in present else bytes(page_size) for i in range(count))
         # What a clear bit stands for is not read: there may be anything.
         stream.out += b"".join(pattern(i, page_size) if i in present else b"?" * page_size for i in range(count))
-        memory[name] = content
+        memory[name if isinstance(name, str) else repr(name)] = content
     stream.out += END_MARK + b"\x7e" + u32(1)
     stream.section(3, END_MARK, section_id=1)
     return stream.finish(), memory

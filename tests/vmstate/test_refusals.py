@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.vmstate.layouts import body, scalar
-from tests.vmstate.streams import Memory, Stream, footer, header, u32
+from tests.vmstate.streams import END_MARK, Memory, Stream, footer, header, page, pattern, table, u32
 from tests.vmstate.test_registry import MACHINE, Plain, Rounds
+from vmsnap_gui.cli import main
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.telling import sentence as in_words
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described
@@ -32,8 +35,11 @@ from vmsnap_gui.vmstate.registry import Registry
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmsnap_gui.vmstate.wire import Input
 
+DEVICE = body(scalar("x", "uint32", 1), name="dev")
 HEAD = b"QEVM" + u32(3)
 CPU = VMStateDescription(
     "cpu", 5, (VMStateField("id", "uint32 equal", 4, expected=7), VMStateField("x", "uint8", 1)), minimum_version_id=3
@@ -81,7 +87,7 @@ REFUSED = [
         "a section part is for section id 9, which nothing started (at stream offset 0x8)",
     ),
     (HEAD + b"\x33", UnknownSectionType, "no section starts here: 0x33 is the type of none (at stream offset 0x8)"),
-    (HEAD, ShortRead, "the stream ends within 1 bytes that should be here (at stream offset 0x8)"),
+    (HEAD, ShortRead, "the stream ends within 1 byte that should be here (at stream offset 0x8)"),
     (
         HEAD + full(0, "slirp", 3, 4, u32(500)), ShortRead,
         "section 'slirp:3': the stream ends within 500 bytes that should be here (at stream offset 0x1f)",
@@ -103,6 +109,17 @@ REFUSED = [
         "section 'cpu' has number 0, but its footer is that of 1 (at stream offset 0x1e)",
     ),
 ]  # fmt: skip
+REMEDIES: dict[type[StreamError], str] = {
+    BadMagic: "look whether its file is damaged",
+    ObsoleteVersion: "a QEMU of that time can load it and save it anew",
+    UnknownVersion: "a newer vmsnap may know it",
+    UnknownSection: "load it into a machine that has this device",
+    UnsupportedVersion: "another version of QEMU or vmsnap may know it",
+    UnknownSectionId: "the stream is damaged, so copy it again or use another state",
+    UnknownSectionType: "the stream is damaged, so copy it again or use another state",
+    ShortRead: "it was cut off, so copy it again or use another state",
+    ValueMismatch: "the stream is of another machine, or damaged",
+}
 
 
 @pytest.mark.parametrize("kind", [Reader, PipeReader])
@@ -112,7 +129,32 @@ def test_loading_refuses(data: bytes, refusal: type[StreamError], sentence: str,
     with pytest.raises(StreamError) as caught:
         machine().load(stream, machine="pc-q35-7.2")
     assert type(caught.value) is refusal
-    assert str(caught.value).endswith(sentence)
+    assert str(caught.value).endswith(f"{sentence}; {REMEDIES[refusal]}")
+
+
+@pytest.mark.parametrize(("data", "refusal", "sentence"), REFUSED, ids=lambda value: getattr(value, "__name__", None))
+def test_the_window_says_the_same(data: bytes, refusal: type[StreamError], sentence: str) -> None:
+    """What, where, and what to do, for people: without "stream", since the page is about a state."""
+    with pytest.raises(refusal) as caught:
+        machine().load(Reader(Memory(data)), machine="pc-q35-7.2")
+    told = in_words(caught.value)
+    assert told.endswith(f"{sentence.replace('at stream offset', 'at offset')}; {REMEDIES[refusal]}")
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(("data", "refusal", "sentence"), REFUSED[:4])
+def test_the_command_line_says_the_same(
+    data: bytes, refusal: type[StreamError], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a save image, whose head promises a state; a file of its own is not taken for one by other magic numbers."""
+    path = tmp_path / "state.save"
+    xml = b"<domain/>\0"
+    path.write_bytes(b"LibvirtQemudSave" + struct.pack("<5I", 2, len(xml), 0, 0, 0) + bytes(56) + xml + data)
+    assert main(["show", str(path)]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"vmsnap: {path}: ")
+    assert err.endswith(f"{sentence}; {REMEDIES[refusal]}\n")
 
 
 @pytest.mark.parametrize("cut", range(1, len(GOOD)))
@@ -134,7 +176,7 @@ def test_what_cannot_be_read_is_told() -> None:
     with socket.socket() as alone, alone.makefile("rb") as source, pytest.raises(TransferError) as caught:
         machine().load(PipeReader(source))
     assert "it cannot be read: " in str(caught.value)
-    assert str(caught.value).endswith("(at stream offset 0x0)")
+    assert str(caught.value).endswith("(at stream offset 0x0); try again when that is mended")
 
 
 def test_what_is_only_saved_cannot_be_loaded() -> None:
@@ -142,17 +184,32 @@ def test_what_is_only_saved_cannot_be_loaded() -> None:
     registry.register("ram", RamHandler(), version=4)
     with pytest.raises(StreamError, match="section 'ram': RAM is read where it lies, so from a file only"):
         registry.load(PipeReader(io.BytesIO(HEAD + header(1, 0, "ram", 0, 4))))
-    with pytest.raises(UnsupportedVersion, match="section 'ram': it is of version 2; 3 and 4 are known"):
-        registry.load(Reader(Memory(HEAD + header(1, 0, "ram", 0, 2))))
+
+
+@pytest.mark.parametrize("version", [2, 5])
+@pytest.mark.parametrize("vmdesc", [True, False])
+def test_ram_of_an_unknown_version_is_no_ram(version: int, vmdesc: bool) -> None:
+    """One rule: what the registry refuses, opening a state refuses, too."""
+    stream = Stream().configuration().ram(table(("ram", 4096)), page(0, pattern(1), "ram") + END_MARK, version=version)
+    data = stream.full(DEVICE).finish(vmdesc=vmdesc)
+    registry = Registry()
+    registry.register("ram", RamHandler(), version=5)
+    sentence = f"RAM section of version {version} is not known; 3 and 4 are"
+    with pytest.raises(UnsupportedVersion) as caught:
+        registry.load(Reader(Memory(data)))
+    assert caught.value.message == f"section 'ram': {sentence}"
+    state = open_state(Memory(data))
+    (problem,) = [problem.message for problem in state.problems if sentence in problem.message]
+    assert problem.startswith("ram: ")
+    assert state.ram_blocks == ()
+    assert "dev" in [section.name for section in state.sections]
+    assert sentence in str(state.index_ram().problem)
 
 
 @pytest.mark.parametrize(("data", "refusal"), [case[:2] for case in REFUSED[:4]])
 def test_opening_a_state_refuses_with_the_same(data: bytes, refusal: type[StreamError]) -> None:
     with pytest.raises(refusal):
         open_state(Memory(data))
-
-
-DEVICE = body(scalar("x", "uint32", 1), name="dev")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tests.vmstate.checks import open_both
 from tests.vmstate.described import descriptions
 from tests.vmstate.rams import content, stream
 from tests.vmstate.streams import Memory, page, pattern, u32, zero
+from vmsnap_gui.vmstate.decoder import MARKED, Decoder
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
@@ -25,6 +26,7 @@ from vmsnap_gui.vmstate.incoming import PipeReader
 from vmsnap_gui.vmstate.ram_saving import RamHandler
 from vmsnap_gui.vmstate.refusals import TransferError
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
+from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import SaveError
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
@@ -391,3 +393,14 @@ def test_a_pipe_brings_a_section_in_pieces() -> None:
         assert pipe.read() == b""
     thread.join()
     assert loaded == values
+
+
+def test_the_markers_of_a_hand_written_list_come_back() -> None:
+    item = VMStateDescription("item", 0, (VMStateField("x", "uint8", 1),))
+    description = VMStateDescription("d", 1, (VMStateField("items", MARKED, 0, nested=(item,)),))
+    data = bytes([42, 5, 1, 6, 2, 7, 0])
+    concrete, size = resolve(description, data, 0, len(data), 1)
+    nodes, _ = Decoder(data, 0).description(concrete, 0, size)
+    values = values_of(nodes, description)
+    assert values == {"items": [{"(marker)": 42, "x": 5}, {"x": 6}, {"(marker)": 2, "x": 7}]}
+    assert save_values(description, values) == data

@@ -18,7 +18,7 @@ from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.fields import join_path, to_json
 from vmsnap_gui.vmstate.sections import SectionType
-from vmsnap_gui.vmstate.siblings import layouts_of, source_of
+from vmsnap_gui.vmstate.siblings import layouts_beside, layouts_of, source_of
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.tail import find_tail
 
@@ -73,10 +73,8 @@ def test_every_state_is_described_by_those_beside_it_as_by_itself(name: str) -> 
             assert trees(state) == expected
             count = len(expected)
             (notice,) = state.problems
-            assert (
-                notice.message
-                == f"the stream does not describe itself: {count} sections by layouts of another snapshot"
-            )
+            what = f"{count} section{'' if count == 1 else 's'} by layouts of another snapshot"
+            assert notice.message == f"the stream does not describe itself: {what}"
 
 
 @pytest.mark.slow
@@ -105,6 +103,16 @@ def test_a_damaged_snapshot_is_no_sibling_and_no_hindrance(tmp_path: Path) -> No
     with closing(open_image(path)) as image:
         state = open_snapshot(image, image.snapshots[0])
         assert len(state.sections) > 10
+
+
+def test_siblings_are_sought_once_for_an_open_image() -> None:
+    path = sample("riscv64-virt@10.0/disk0.qcow2")
+    with closing(open_image(path)) as image, closing(open_image(path)) as again:
+        found = layouts_beside(image, "virt")
+        assert found is not None
+        assert layouts_beside(image, "virt") is found
+        assert layouts_beside(image, "pc") is None
+        assert layouts_beside(again, "virt") is not found  # it may be another file by then
 
 
 def test_other_machine_types_are_no_siblings() -> None:
@@ -183,7 +191,7 @@ def test_pointers_that_were_all_null_stay_unknown() -> None:
     state, _ = described_by(
         body(null("p"), scalar("end", "uint8", 1)), target=body(nested("p", one), scalar("end", "uint8", 1))
     )
-    assert "nothing describes 1 sections" in state.problems[-1].message
+    assert "nothing describes 1 section" in state.problems[-1].message
 
 
 def test_hand_written_state_of_another_length_stays_bytes() -> None:

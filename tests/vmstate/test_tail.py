@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.vmstate.checks import check_state, open_both, problems
+from tests.vmstate.checks import check_state, open_both, problems, undescribed
 from tests.vmstate.layouts import Body, Item, body, buffer, entry, nested, null, pointers, scalar, scalars
 from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table, u32, zero
 from vmsnap_gui.image.errors import Cancelled
@@ -116,7 +116,7 @@ def test_a_description_that_is_no_json_is_told_and_the_sections_are_found_forwar
     check_state(state)
     assert state.located is Located.FORWARD
     assert state.problems[0].message.startswith("the description is no JSON that can be read: ")
-    assert [p.message for p in state.problems[1:]] == ["nothing describes 4 sections; they are shown as raw bytes"]
+    assert [p.message for p in state.problems[1:]] == [undescribed("4 sections")]
     assert names(state) == ["cpu", "cpu:1", "serial", "0000:00:02.0/e1000"]
 
 
@@ -134,7 +134,7 @@ def test_a_description_cut_short() -> None:
             message = f"the description is cut short: of its {whole} bytes only {end - start} are here"
             assert [p.message for p in state.problems] == [
                 message,
-                "nothing describes 4 sections; they are shown as raw bytes",
+                undescribed("4 sections"),
             ]
 
 
@@ -145,7 +145,8 @@ def test_other_bytes_after_the_stream(junk: bytes, footers: bool, forward: bool)
     data = machine(footers=footers).finish()
     state = open_state(Memory(data + junk), forward=forward)
     check_state(state)
-    assert [(p.message, p.offset) for p in state.problems] == [(f"{len(junk)} bytes follow the stream", len(data))]
+    behind = "1 byte" if len(junk) == 1 else f"{len(junk):,} bytes"
+    assert [(p.message, p.offset) for p in state.problems] == [(f"the stream has {behind} behind it", len(data))]
     assert values(state) == values(open_state(Memory(data)))
 
 
@@ -183,7 +184,7 @@ def test_early_devices_that_are_not_described() -> None:
     check_state(state)
     assert names(state) == ["serial", "cpu"]
     assert values(state)["cpu"] == CPU.value
-    assert [p.message for p in state.problems] == ["nothing describes 1 sections; they are shown as raw bytes"]
+    assert [p.message for p in state.problems] == [undescribed("1 section")]
 
 
 @pytest.mark.parametrize("instance", [0x80000000, 0xFFFFFFFF, 0x71000003])
@@ -287,7 +288,7 @@ def test_a_description_of_other_devices_leads_forward() -> None:
     assert names(state) == ["cpu", "cpu:1", "serial", "0000:00:02.0/e1000"]
     assert [p.message for p in state.problems] == [
         "the description does not fit what stands before this; walked forward instead",
-        "nothing describes 1 sections; they are shown as raw bytes",
+        undescribed("1 section"),
     ]
     assert values(state)["cpu"] == CPU.value
 
@@ -310,7 +311,7 @@ def test_a_device_that_is_not_usable_leads_forward() -> None:
     assert state.located is Located.FORWARD
     assert [p.message for p in state.problems] == [
         "entry 1 of the description's devices is not usable: its 'size' is -1",
-        "nothing describes 1 sections; they are shown as raw bytes",
+        undescribed("1 section"),
     ]
     found = values(state)
     assert (found["cpu"], found["serial"]) == (CPU.value, SERIAL.value)

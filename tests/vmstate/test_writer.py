@@ -164,7 +164,7 @@ def test_the_first_error_sticks() -> None:
         out.put(BIG)
         first = out.error
         assert first is not None
-        assert str(first) == "it cannot be written: No space left on device (at stream offset 0x0)"
+        assert (first.message, first.offset) == ("it cannot be written: No space left on device", 0)
         written = out.tell()
         out.put(b"more")
         out.seek(0)
@@ -213,7 +213,7 @@ def test_reads_are_bounded(length: int) -> None:
 
 
 def test_a_command_that_fails() -> None:
-    with pytest.raises(TransferError, match="failed with status 3"), end("exec:cat > /dev/null; exit 3") as sink:
+    with pytest.raises(TransferError, match="ended with status 3"), end("exec:cat > /dev/null; exit 3") as sink:
         Writer(sink).finish()
 
 

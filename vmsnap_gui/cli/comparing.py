@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import CommandError, complain, complain_of_names, open_output, print_json
+from vmsnap_gui.cli.output import CommandError, complain, complain_of_names, layouts, open_output, print_json
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.compare.comparison import Comparison, Side, ThreeWay, comparison_json
 from vmsnap_gui.compare.errors import CompareError
@@ -17,6 +17,7 @@ from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.note_store import note_on
 from vmsnap_gui.vmstate.fields import Field, printable, show
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from vmsnap_gui.compare.ram import RamComparison
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.layouts import LayoutSource
+
+    _Found = tuple[Image, Snapshot]
 
 _TROUBLE = 2
 
@@ -37,20 +41,28 @@ _TROUBLE = 2
 class _Opened:
     """One side, opened."""
 
-    def __init__(self, image: Image, snapshot: Snapshot, line: ProgressLine, *, disk: bool) -> None:
-        self.image = image
-        self.snapshot = snapshot
+    def __init__(
+        self,
+        found: _Found,
+        all_found: Sequence[_Found],
+        sources: Sequence[LayoutSource],
+        line: ProgressLine,
+        *,
+        disk: bool,
+    ) -> None:
+        self.image, self.snapshot = image, snapshot = found
         self.state: VMState | None = None
         if snapshot.vm_state_size:
+            others = [other for other in all_found if other is not found]
             try:
                 progress = line.step("Opening the states")
-                self.state = open_snapshot(image, snapshot, progress=progress)
+                self.state = open_snapshot(image, snapshot, layouts=sources, others=others, progress=progress)
             except StreamError as error:
                 raise CommandError(f"{image.path}: {error}") from error
         elif not disk:
             raise CommandError(f"{image.path}: the snapshot with {describe(snapshot)} holds no VM state, only the disk")
         machine = self.state.machine if self.state is not None else None
-        self.side = Side.of(image.path, snapshot, machine)
+        self.side = Side.of(image.path, snapshot, machine, note_on(image.path, snapshot).line)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,8 +86,10 @@ def run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace, stack: ExitStack) -> int:
     images: dict[tuple[int, int], Image] = {}
     words = [options.a, options.b, *([options.base] if options.base is not None else [])]
+    sources = layouts(options)
+    found = [_find(word, images, stack, disk=options.disk) for word in words]
     with ProgressLine() as line:
-        sides = [_open(word, images, stack, line, disk=options.disk) for word in words]
+        sides = [_Opened(one, found, sources, line, disk=options.disk) for one in found]
     rules = default_noise()
     for problem in rules.problems:
         complain(CommandError(str(problem)))
@@ -106,21 +120,19 @@ def split_side(word: str) -> tuple[Path, str | None]:
     return Path(word), None
 
 
-def _open(
-    word: str, images: dict[tuple[int, int], Image], stack: ExitStack, line: ProgressLine, *, disk: bool
-) -> _Opened:
+def _find(word: str, images: dict[tuple[int, int], Image], stack: ExitStack, *, disk: bool) -> _Found:
     path, selector = split_side(word)
     image = open_image(path)
     stack.callback(image.close)
     found = path.stat()
     image = images.setdefault((found.st_dev, found.st_ino), image)
     if selector is not None:
-        return _Opened(image, select_snapshot(image, selector), line, disk=disk)
+        return image, select_snapshot(image, selector)
     candidates = [one for one in image.snapshots if one.vm_state_size]
     if not candidates and disk:
         candidates = list(image.snapshots)
     if len(candidates) == 1:
-        return _Opened(image, candidates[0], line, disk=disk)
+        return image, candidates[0]
     if not candidates:
         raise CommandError(f"{path}: no snapshot holds a VM state")
     names = ", ".join(f"{path}@id:{one.id} ({one.tag or ''})" for one in candidates)

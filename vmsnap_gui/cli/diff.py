@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.cli.output import add_layouts_option
+
 if TYPE_CHECKING:
     import argparse
 
@@ -22,6 +24,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--read-data", action="store_true", help="with --disk: read clusters that lie at different places"
     )
+    add_layouts_option(parser)
     parser.add_argument("--all", action="store_true", help="list the fields that are the same, too")
     parser.add_argument("--no-noise-rules", action="store_true", help="let clocks and timers count as differences")
     parser.add_argument("--report", metavar="FILE", type=Path, help="write a report: .html, .md or .json")

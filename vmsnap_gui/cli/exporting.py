@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
+    layouts,
     only_state,
     open_output,
     path_of,
@@ -28,9 +31,10 @@ from vmsnap_gui.vmstate.wire import StreamError
 from vmsnap_gui.vmstate.writer import INTERVAL, Writer
 
 if TYPE_CHECKING:
-    import argparse
     import contextlib
 
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.writer import Sink
 
 
@@ -39,6 +43,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("export", help="write a saved state as a stream that QEMU loads with -incoming")
     add_paths(parser, "an image or a VM-state file", many=False)
     add_snapshot_option(parser)
+    add_layouts_option(parser)
     parser.add_argument("--to", choices=["stream"], default="stream", help="what to write (default: stream)")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True,
@@ -52,6 +57,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--rate", metavar="MIB", type=_rate, help="write at most so many MiB a second (default: no limit)",
     )  # fmt: skip
+    parser.add_argument(
+        "--check", action="store_true", help="load the file that was written again, and compare it with the state",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was written and edited")
     parser.set_defaults(run=_export)
 
@@ -59,12 +67,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     if options.json and options.output == "-":
         options.parser.error("--json and the stream cannot both go to standard output")
-    path = path_of(options)
+    if options.check and (options.output == "-" or is_end(options.output)):
+        options.parser.error("--check reads again what was written, so it needs a file")
+    path, sources = path_of(options), layouts(options)
     with closing(open_image(path)) as image, ProgressLine() as line:
         snapshot = only_state(image, options.snapshot)
         try:
             progress = line.step("Opening the state")
-            state = open_snapshot(image, snapshot, progress=progress)
+            state = open_snapshot(image, snapshot, layouts=sources, progress=progress)
             edits = [edit_of(state, wish) for wish in options.edits]
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
@@ -77,12 +87,17 @@ def _export(options: argparse.Namespace) -> int:
         except TransferError as error:
             if isinstance(error.reason, BrokenPipeError) and options.output == "-":
                 raise error.reason from error  # nobody reads standard output any more
-            raise CommandError(f"{options.output}: {error.message}") from error
+            told = error.message if error.offset is None else str(error)
+            raise CommandError(f"{options.output}: {told}") from error
         except BrokenPipeError:
             raise
         except OSError as error:  # closing a file tries once more to write what could not be written
             raise CommandError(f"{options.output}: it cannot be written: {error.strerror}") from error
+        if options.check:
+            _check(Path(options.output), state, edits, line.step("Checking the stream"))
     for problem in state.problems:
+        if problem.is_notice:
+            continue  # it is written whatever its layouts are
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
         print_json({"path": str(path), "output": options.output, "bytes": size, "edits": [_json(e) for e in edits]})
@@ -95,9 +110,12 @@ def _export(options: argparse.Namespace) -> int:
 
 def _rate(words: str) -> int:
     """Return the bytes for each interval of the wire that a number of MiB a second comes to."""
-    rate = float(words)
+    try:
+        rate = float(words)
+    except ValueError:
+        rate = 0.0
     if not 0 < rate < 1 << 20:
-        raise ValueError(words)
+        raise argparse.ArgumentTypeError(f"{words!r} is no rate; write MiB a second, as in 100 or 0.5")
     return max(1, round(rate * (1 << 20) * INTERVAL))
 
 
@@ -109,6 +127,17 @@ def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:
         TransferError: nobody listens.
     """
     return end(where) if is_end(where) else open_output(Path(where), image)
+
+
+def _check(path: Path, state: VMState, edits: list[Edit], progress: Progress) -> None:
+    """Load what was written; raises CommandError where it is not the state's stream."""
+    from vmsnap_gui.vmstate.verifying import verify_stream  # seldom needed
+
+    try:
+        with closing(open_image(path)) as written:
+            verify_stream(written.vm_state(written.snapshots[0]), state, edits, progress)
+    except StreamError as error:
+        raise CommandError(f"{path}: what was written is not the state: {error}") from error
 
 
 def _json(edit: Edit) -> dict[str, Any]:

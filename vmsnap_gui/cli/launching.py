@@ -14,6 +14,7 @@ from vmsnap_gui.control.profile import LaunchProfile, checked_name, from_process
 from vmsnap_gui.control.profile_disks import machine_of
 from vmsnap_gui.control.profile_script import from_script
 from vmsnap_gui.control.profile_store import ProfileStore
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -177,8 +178,7 @@ def _lines(profile: LaunchProfile) -> list[str]:
     lines += [f"  in {profile.directory}", *(f"  with {name}={value}" for name, value in profile.environment)]
     lines += [f"  {line}" for line in _command_lines(profile.arguments)]
     for disk in machine_of(profile).disks:
-        count = len(disk.snapshots)
-        what = disk.unfit or f"{count} snapshot{'' if count == 1 else 's'}"
+        what = disk.unfit or counted(len(disk.snapshots), "snapshot")
         lines.append(f"  disk {disk.path or 'without a file'}: {what}")
     lines += [f"  ! {text}" for text in (*launch.obstacles, *launch.notes)]
     return [printable(line) for line in lines]

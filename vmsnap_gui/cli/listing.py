@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, print_problems, problems_json
 from vmsnap_gui.control import journal_place
 from vmsnap_gui.control.locks import in_use
+from vmsnap_gui.entries import normal
+from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.finding import find_images
-from vmsnap_gui.image.texts import clock_text, date_text, size_text
+from vmsnap_gui.image.texts import clock_text, counted, date_text, size_text
+from vmsnap_gui.note_store import KnownNotes, Note, NotesError, NoteStore, notes_file
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -37,12 +40,17 @@ def _list(options: argparse.Namespace) -> int:
     paths = paths_of(options)
     failed: list[ImageError] = []
     documents = []
+    known = KnownNotes()
+    try:
+        known = NoteStore(notes_file()).read()
+    except NotesError as error:
+        complain(error)
     for path in _images(paths, failed):
         try:
             with closing(open_image(path)) as image:
-                documents.append(_image_json(image))
+                documents.append(_image_json(image, known))
                 if not options.json:
-                    _print_image(image)
+                    _print_image(image, known)
         except ImageError as error:
             failed.append(error)
     if not documents and not failed:
@@ -66,7 +74,7 @@ def _images(paths: list[Path], failed: list[ImageError]) -> Iterator[Path]:
             failed.append(error)
 
 
-def _image_json(image: Image) -> dict[str, Any]:
+def _image_json(image: Image, known: KnownNotes) -> dict[str, Any]:
     return {
         "path": str(image.path),
         "format": image.format,
@@ -75,7 +83,10 @@ def _image_json(image: Image) -> dict[str, Any]:
         "in_use": in_use(image.path),
         "quarantine": _quarantine(image.path),
         "problems": problems_json(image.problems),
-        "snapshots": [snapshot_json(s) for s in image.snapshots],
+        "snapshots": [
+            snapshot_json(s) | {"label": note.label, "note": note.text}
+            for s, note in zip(image.snapshots, _notes_on(image, known), strict=True)
+        ],
     }
 
 
@@ -95,6 +106,12 @@ def _date(snapshot: Snapshot) -> datetime | None:
     return datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
 
 
+def _notes_on(image: Image, known: KnownNotes) -> tuple[Note, ...]:
+    """Return the note on each of an image's snapshots."""
+    stamp = Stamp.of(image.path.stat())
+    return known.of(normal(image.path), stamp, image.snapshots) or (Note(),) * len(image.snapshots)
+
+
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as JSON has it."""
     date = _date(snapshot)
@@ -111,11 +128,10 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _print_image(image: Image) -> None:
+def _print_image(image: Image, known: KnownNotes) -> None:
     used = ", in use, may be changing" if in_use(image.path) else ""
-    count = len(image.snapshots)
     disk = f", {size_text(image.virtual_size)} disk" if image.virtual_size else ""
-    what = f"{count} snapshot{'' if count == 1 else 's'}"
+    what = counted(len(image.snapshots), "snapshot")
     print(f"{printable(str(image.path))}: {image.format}{disk}, {what}{used}")
     print_problems(image.problems)
     held = _quarantine(image.path)
@@ -123,6 +139,7 @@ def _print_image(image: Image) -> None:
         command = shlex.join(["vmsnap", "check", str(image.path), "--repair"])
         print(f"  ! {printable(f'in quarantine: {held}; see {command}')}")
     rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
+    notes = _notes_on(image, known)
     for s in image.snapshots:
         rows.append(
             (
@@ -134,8 +151,9 @@ def _print_image(image: Image) -> None:
                 size_text(s.disk_size) if s.disk_size is not None else "-",
             )
         )
-    if count:
+    if image.snapshots:
         widths = [max(len(row[i]) for row in rows) for i in range(6)]
-        for row in rows:
+        for row, note in zip(rows, ["NOTE" if any(notes) else "", *(one.line for one in notes)], strict=True):
             left = f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}"
-            print(f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {row[5]:>{widths[5]}}")
+            right = f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {row[5]:>{widths[5]}}"
+            print(f"{left}  {right}  {printable(note)}".rstrip())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmsnap_gui.image.containers import open_image, select_snapshot
+from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Problem
     from vmsnap_gui.image.qcow2 import Qcow2Image
+    from vmsnap_gui.vmstate.layouts import LayoutSource
 
 
 class CommandError(Exception):
@@ -107,6 +109,31 @@ def print_problems(problems: tuple[Problem, ...]) -> None:
 def add_snapshot_option(parser: argparse.ArgumentParser) -> None:
     """Add -s, which `states` understands."""
     parser.add_argument("-s", "--snapshot", help="id:X, tag:X, or a word that is unambiguous among both")
+
+
+def add_layouts_option(parser: argparse.ArgumentParser) -> None:
+    """Add --layouts, which `layouts` reads."""
+    parser.add_argument(
+        "--layouts", metavar="FILE[@SNAPSHOT]", action="append", default=[],
+        help="layouts for states without a description: a file of QEMU's -dump-vmstate, or an image or stream "
+        "of the same machine type that describes itself (may be repeated; other snapshots of an image are used anyway)",
+    )  # fmt: skip
+
+
+def layouts(options: argparse.Namespace) -> list[LayoutSource]:
+    """Return what --layouts names.
+
+    Raises:
+        CommandError: there are no layouts in one of them.
+    """
+    if not options.layouts:
+        return []
+    from vmsnap_gui.layout_files import read_layouts  # seldom needed
+
+    try:
+        return [read_layouts(named) for named in options.layouts]
+    except ImageError as error:
+        raise CommandError(f"--layouts: {error}") from error
 
 
 def states(image: Image, selector: str | None) -> list[Snapshot]:

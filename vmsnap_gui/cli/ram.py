@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
+    layouts,
     only_state,
     open_output,
     path_of,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamBlock, RamIndex
 
 _UNITS = "KMGT"
@@ -39,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("ram", help="read the RAM of a saved state")
     add_paths(parser, "an image or a VM-state file", many=False)
     add_snapshot_option(parser)
+    add_layouts_option(parser)
     parser.add_argument("--block", metavar="NAME", help="the RAM block (default: the largest)")
     parser.add_argument("--offset", metavar="N", type=_number, default=0, help="first byte: 4096, 0x1000, 4K")
     parser.add_argument("--length", metavar="N", type=_number, help="how many bytes (default: to the end)")
@@ -65,11 +69,12 @@ def _number(text: str) -> int:
 def _ram(options: argparse.Namespace) -> int:
     if options.json and (options.output is not None or options.length is not None or options.offset):
         options.parser.error("--json describes whole blocks; leave --offset, --length and --output out")
+    sources = layouts(options)
     with closing(open_image(path_of(options))) as image:
         snapshot = only_state(image, options.snapshot)
         try:
             with ProgressLine() as line:
-                index = _index(image, snapshot, line)
+                index = _index(image, snapshot, sources, line)
             unread = _write_ram(options, image, index)
         except StreamError as error:
             raise CommandError(f"{image.path}: {error}") from error
@@ -79,9 +84,9 @@ def _ram(options: argparse.Namespace) -> int:
     return 0 if index.complete and not unread else 1
 
 
-def _index(image: Image, snapshot: Snapshot, line: ProgressLine) -> RamIndex:
+def _index(image: Image, snapshot: Snapshot, sources: list[LayoutSource], line: ProgressLine) -> RamIndex:
     progress = line.step("Opening the state")
-    state = open_snapshot(image, snapshot, progress=progress)
+    state = open_snapshot(image, snapshot, layouts=sources, progress=progress)
     return state.index_ram(line.step("Indexing memory"))
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
     complain_of_names,
+    layouts,
     paths_of,
     print_json,
     problems_json,
     states,
 )
-from vmsnap_gui.cli.standard_input import readable
+from vmsnap_gui.cli.standard_input import NAME, readable
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.image.texts import counted, size_text
 from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
 from vmsnap_gui.vmstate.snapshots import open_snapshot
@@ -46,14 +49,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_snapshot_option(parser)
     parser.add_argument("--device", metavar="NAME[:INSTANCE]", help="only this section")
     parser.add_argument("--forward", action="store_true", help="walk forward, even where the tail would do")
-    parser.add_argument(
-        "--layouts", metavar="FILE[@SNAPSHOT]", action="append", default=[],
-        help="layouts for states without a description: a file of QEMU's -dump-vmstate, or an image or stream "
-        "of the same machine type that describes itself (may be repeated; other snapshots of PATH are used anyway)",
-    )  # fmt: skip
+    add_layouts_option(parser)
     parser.add_argument("--spans", action="store_true", help="with --json: add type, offset and size of every leaf")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_show)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be shown of one image, and where JSON goes.
+
+    Attributes:
+        options: The command's.
+        sources: The layouts that the person named.
+        documents: Get a document for each state.
+        image: The image.
+        name: What it is called.
+    """
+
+    options: argparse.Namespace
+    sources: list[LayoutSource]
+    documents: list[dict[str, Any]]
+    image: Image
+    name: str
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -61,17 +79,14 @@ def _show(options: argparse.Namespace) -> int:
         options.parser.error("--spans needs --json")
     documents: list[dict[str, Any]] = []
     status = 0
-    layouts = _layouts(options.layouts)
+    sources = layouts(options)
     for path in paths_of(options):
+        name = NAME if str(path) == "-" else str(path)
         try:
             with readable(path) as file, closing(open_image(file)) as image:
-                found = states(image, options.snapshot)
-                if not found:
-                    _say_why_nothing(image)
-                    status = 1
-                status |= _show_states(options, image, found, layouts, documents)
+                status |= _show_image(_Work(options, sources, documents, image, name))
         except (ImageError, CommandError) as error:
-            complain(error if isinstance(error, ImageError) else CommandError(f"{path}: {error}"))
+            complain(error if isinstance(error, ImageError) else CommandError(f"{name}: {error}"))
             status = 1
     if options.json:
         print_json(documents)
@@ -80,60 +95,42 @@ def _show(options: argparse.Namespace) -> int:
     return status
 
 
-def _layouts(named: list[str]) -> list[LayoutSource]:
-    if not named:
-        return []
-    from vmsnap_gui.layout_files import read_layouts  # seldom needed
-
-    try:
-        return [read_layouts(one) for one in named]
-    except StreamError as error:
-        raise CommandError(f"--layouts: {error}") from error
-
-
-def _show_states(
-    options: argparse.Namespace,
-    image: Image,
-    found: list[Snapshot],
-    layouts: list[LayoutSource],
-    documents: list[dict[str, Any]],
-) -> int:
-    """Show these states; one that cannot be shown is told of, and the others are shown all the same."""
+def _show_image(work: _Work) -> int:
+    """Show the states; one that cannot be shown is told of, and the others are shown all the same."""
+    found = states(work.image, work.options.snapshot)
+    if not found:
+        _say_why_nothing(work)
+        return 1
     failed: dict[str, list[str]] = {}
     for snapshot in found:
         try:
-            _show_one(options, image, snapshot, layouts, documents)
+            _show_one(work, snapshot)
         except ImageError as error:
             failed.setdefault(str(ImageError(error.message, offset=error.offset)), []).append(describe(snapshot))
         except (StreamError, CommandError) as error:
             failed.setdefault(str(error), []).append(describe(snapshot))
     for message, which in failed.items():
         some = f"{', '.join(which)}: " if len(which) < len(found) else ""
-        complain(CommandError(f"{image.path}: {some}{message}"))
+        complain(CommandError(f"{work.name}: {some}{message}"))
     return 1 if failed else 0
 
 
-def _show_one(
-    options: argparse.Namespace,
-    image: Image,
-    snapshot: Snapshot,
-    layouts: list[LayoutSource],
-    documents: list[dict[str, Any]],
-) -> None:
-    state = open_snapshot(image, snapshot, forward=options.forward, layouts=layouts)
-    sections = _sections(state, options.device)
-    if options.json:
-        documents.append(_state_json(image, snapshot, state, sections, options.spans))
+def _show_one(work: _Work, snapshot: Snapshot) -> None:
+    state = open_snapshot(work.image, snapshot, forward=work.options.forward, layouts=work.sources)
+    sections = _sections(state, work.options.device)
+    if work.options.json:
+        work.documents.append(_state_json(work.name, snapshot, state, sections, work.options.spans))
     else:
-        _print_state(image, snapshot, state, sections)
+        _print_state(work.name, snapshot, state, sections)
 
 
-def _say_why_nothing(image: Image) -> None:
+def _say_why_nothing(work: _Work) -> None:
+    image = work.image
     for problem in image.problems:
-        complain(CommandError(f"{image.path}: {problem}"))
+        complain(CommandError(f"{work.name}: {problem}"))
     none = "no snapshots can be read" if image.problems else "there are no snapshots"
     what = "no snapshot holds a VM state" if image.snapshots else none
-    complain(CommandError(f"{image.path}: {what}"))
+    complain(CommandError(f"{work.name}: {what}"))
 
 
 def _sections(state: VMState, device: str | None) -> list[Section]:
@@ -148,11 +145,9 @@ def _sections(state: VMState, device: str | None) -> list[Section]:
     return found
 
 
-def _state_json(
-    image: Image, snapshot: Snapshot, state: VMState, sections: list[Section], spans: bool
-) -> dict[str, Any]:
+def _state_json(path: str, snapshot: Snapshot, state: VMState, sections: list[Section], spans: bool) -> dict[str, Any]:
     return {
-        "path": str(image.path),
+        "path": path,
         "snapshot": {"id": snapshot.id, "tag": snapshot.tag},
         "machine": state.machine,
         "page_size": state.page_size,
@@ -182,11 +177,12 @@ def _section_json(state: VMState, section: Section, spans: bool) -> dict[str, An
     return document
 
 
-def _print_state(image: Image, snapshot: Snapshot, state: VMState, sections: list[Section]) -> None:
+def _print_state(path: str, snapshot: Snapshot, state: VMState, sections: list[Section]) -> None:
     from vmsnap_gui.guest.names import annotate  # takes longer to import than all that --json needs
 
     name = f" {printable(snapshot.tag or snapshot.id or '')!r}" if snapshot.id is not None else ""
-    print(f"{printable(str(image.path))}{name}: {state.machine or 'unknown machine'}, {len(state.sections)} sections")
+    machine = state.machine or "unknown machine"
+    print(f"{printable(path)}{name}: {machine}, {counted(len(state.sections), 'section')}")
     for problem in state.problems:
         print(f"  ! {printable(str(problem))}")
     for block in state.ram_blocks:

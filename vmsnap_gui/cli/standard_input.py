@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.cli.output import CommandError
+from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.vmstate.incoming import PipeReader
+from vmsnap_gui.vmstate.refusals import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
 
-_STEP = 1 << 20
+    from vmsnap_gui.vmstate.incoming import Source
+
+NAME = "standard input"
+"""What it is called where a file's path would stand."""
+
 _SPARED = 256 << 20
 """Bytes of the temporary file system that are left to others."""
 
@@ -25,6 +32,7 @@ def readable(path: Path) -> Iterator[Path]:
 
     Raises:
         CommandError: standard input cannot be kept.
+        ImageError: what was raised within, about standard input instead of the temporary file.
     """
     if str(path) != "-":
         yield path
@@ -34,24 +42,32 @@ def readable(path: Path) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="vmsnap-") as folder:
         kept = Path(folder) / "standard-input"
-        keep(sys.stdin.buffer, kept, shutil.disk_usage(folder).free - _SPARED)
-        yield kept
+        with os.fdopen(sys.stdin.fileno(), "rb", closefd=False) as source:
+            keep(source, kept, shutil.disk_usage(folder).free - _SPARED)
+        try:
+            yield kept
+        except ImageError as error:
+            if error.path == kept:
+                error.path = Path(NAME)
+            raise
 
 
-def keep(source: BinaryIO, target: Path, most: int) -> None:
+def keep(source: Source, target: Path, most: int) -> None:
     """Write what `source` gives to the new file `target`, which nobody else may read.
 
     Raises:
         CommandError: it is longer than `most` bytes, or cannot be read or written.
     """
-    length = 0
+    reader = PipeReader(source)
     try:
         target.touch(mode=0o600, exist_ok=False)
         with target.open("wb") as file:
-            while data := source.read(_STEP):
-                length += len(data)
-                if length > most:
-                    raise CommandError(f"standard input is longer than the {size_text(max(most, 0))} there is room for")
+            while data := reader.ahead(1):
+                reader.skip(len(data))
+                if reader.position > most:
+                    raise CommandError(f"{NAME} is longer than the {size_text(max(most, 0))} there is room for")
                 file.write(data)
+    except TransferError as error:
+        raise CommandError(f"{NAME}: {error.message}") from error
     except OSError as error:
-        raise CommandError(f"standard input cannot be kept in a temporary file: {error.strerror}") from error
+        raise CommandError(f"{NAME} cannot be kept in a temporary file: {error.strerror}") from error

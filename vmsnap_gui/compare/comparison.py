@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.compare.terms import Outcome
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable, to_json
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Side:
         machine: The machine type, if the state tells it.
         date_sec: When it was taken, in seconds since 1970, if that is known.
         vm_clock_ns: The guest's clock, in ns since the machine was started, if that is known.
+        note: What the person wrote about it, in one line.
     """
 
     path: str
@@ -42,11 +44,12 @@ class Side:
     machine: str | None = None
     date_sec: int | None = None
     vm_clock_ns: int | None = None
+    note: str = ""
 
     @classmethod
-    def of(cls, path: Path, snapshot: Snapshot, machine: str | None) -> Side:
+    def of(cls, path: Path, snapshot: Snapshot, machine: str | None, note: str = "") -> Side:
         """Return what is compared as it is told to people."""
-        return cls(str(path), snapshot.id, snapshot.tag, machine, snapshot.date_sec, snapshot.vm_clock_ns)
+        return cls(str(path), snapshot.id, snapshot.tag, machine, snapshot.date_sec, snapshot.vm_clock_ns, note)
 
     @property
     def name(self) -> str:
@@ -118,11 +121,6 @@ class Comparison:
         return f"{', '.join(parts)} changed{more}"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return "1 page" or "1,000 pages"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def comparison_json(comparison: Comparison, *, unchanged: bool = False) -> dict[str, Any]:
     """Return a comparison as JSON has it; with the unchanged fields, too, where `unchanged` says so."""
     fields, three = comparison.fields, comparison.three
@@ -141,7 +139,8 @@ def comparison_json(comparison: Comparison, *, unchanged: bool = False) -> dict[
 
 
 def _side(side: Side) -> dict[str, Any]:
-    return {"path": side.path, "snapshot": {"id": side.id, "tag": side.tag}, "machine": side.machine}
+    named = {"path": side.path, "snapshot": {"id": side.id, "tag": side.tag}, "machine": side.machine}
+    return named | ({"note": side.note} if side.note else {})
 
 
 def _value(field: Field | None) -> object:

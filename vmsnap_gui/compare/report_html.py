@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import vmsnap_gui
-from vmsnap_gui.compare.comparison import counted
 from vmsnap_gui.compare.report_rows import OUTCOMES, SHORT, WORDS, device_rows, rules_applied
 from vmsnap_gui.compare.report_since import left_out, outcome_counts, outcome_rows
 from vmsnap_gui.compare.report_words import figures, heading
 from vmsnap_gui.compare.terms import Status
-from vmsnap_gui.image.texts import clock_text, date_text
+from vmsnap_gui.image.texts import clock_text, counted, date_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def _summary(comparison: Comparison) -> Iterator[str]:
     sides = [("A", comparison.a), ("B", comparison.b)]
     if comparison.three is not None:
         sides.append(("Base", comparison.three.base))
-    rows = []
+    rows, noted = [], any(side.note for _, side in sides)
     for what, side in sides:
         texts = (
             printable(side.tag or side.id or "the one state"),
@@ -76,9 +75,11 @@ def _summary(comparison: Comparison) -> Iterator[str]:
             date_text(side.date_sec),
             clock_text(side.vm_clock_ns),
             printable(side.machine or "unknown"),
+            *([printable(side.note)] if noted else []),
         )
         rows.append((what, *map(escape, texts)))
-    yield _table(("Side", "Snapshot", "File", "Taken (UTC)", "VM clock", "Machine"), rows, "stacked")
+    heads = ("Side", "Snapshot", "File", "Taken (UTC)", "VM clock", "Machine", *(["Note"] if noted else []))
+    yield _table(heads, rows, "stacked")
     yield _contents(comparison) + "</section>"
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare import report_map
 from vmsnap_gui.compare.change import Change
-from vmsnap_gui.compare.comparison import counted
 from vmsnap_gui.compare.report_planes import disk_facts, disk_plane, memory_planes, plane_line
 from vmsnap_gui.compare.report_rows import SHORT
-from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.image.texts import counted, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         sides.append(("Base", comparison.three.base))
     for what, side in sides:
         facts = (side.name, printable(side.machine or "unknown machine"), f"taken {date_text(side.date_sec)} UTC")
-        yield f"- {what}: {_plain(', '.join(facts))}, {_plain(f'VM clock {clock_text(side.vm_clock_ns)}')}"
+        note = f"; note: {_plain(printable(side.note))}" if side.note else ""
+        yield f"- {what}: {_plain(', '.join(facts))}, {_plain(f'VM clock {clock_text(side.vm_clock_ns)}')}{note}"
     yield from (f"- Problem: {_plain(printable(problem))}" for problem in comparison.problems)
     if comparison.three is not None:
         yield from _since(comparison)

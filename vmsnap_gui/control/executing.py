@@ -10,7 +10,8 @@ from vmsnap_gui.control import lineage, live, offline, starting
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints
 from vmsnap_gui.control.finishing import lost
-from vmsnap_gui.control.journal import Operation, under_way
+from vmsnap_gui.control.journal import under_way
+from vmsnap_gui.control.journal_entry import Operation
 from vmsnap_gui.control.locks import use_of
 from vmsnap_gui.control.outcomes import disk_results
 from vmsnap_gui.control.plan import Outcome, Plan, Step

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from vmsnap_gui.control.fingerprint import id_of, key_of, tag_of
-from vmsnap_gui.control.journal import write_whole
+from vmsnap_gui.control.journal_place import write_whole
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.image.ancestry import Records
 from vmsnap_gui.image.containers import open_image

@@ -35,6 +35,7 @@ OVER = ("shutdown", "internal-error", "suspended")
 """Run states that only a reset ends (runstate_needs_reset in QEMU's softmmu/runstate.c, and a guest that sleeps)."""
 
 _LOOK_EVERY = 0.2
+_TELL_EVERY = 0.1
 """Seconds between two looks at how much was written."""
 
 _RESETS = 25
@@ -311,7 +312,7 @@ async def _watched(step: Step, run: Run) -> AsyncIterator[None]:
         while True:
             done = max(0, _size(paths) - start[0], _given(pid) - start[1])
             run.observer.written(done, run.plan.cost.vm_state)
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_TELL_EVERY)
 
     task = asyncio.get_running_loop().create_task(report())
     try:

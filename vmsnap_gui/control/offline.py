@@ -8,7 +8,7 @@ from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import Fingerprints, fingerprints, id_of, name_of, tag_of
 from vmsnap_gui.control.finishing import fresh, lost
-from vmsnap_gui.control.journal import Mark
+from vmsnap_gui.control.journal_entry import Mark
 from vmsnap_gui.control.quarantine import UNPROVED, changed_from, examine, expect_writing, release, touched
 from vmsnap_gui.control.terms import StepKind
 from vmsnap_gui.control.tools import write_with

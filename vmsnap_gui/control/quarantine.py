@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.control import qemu_img
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import fingerprints, id_of, name_of, tag_of
-from vmsnap_gui.control.journal import ACTIVE, Mark, Operation, operations
+from vmsnap_gui.control.journal import operations
+from vmsnap_gui.control.journal_entry import ACTIVE, Mark, Operation
 from vmsnap_gui.control.locks import holders, use_of
 from vmsnap_gui.control.qmp import QMP
 from vmsnap_gui.control.terms import DELETES, TAKES, StepKind

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.finishing import repair_command
-from vmsnap_gui.control.journal import Mark, Marked, Operation, interrupted, settle
+from vmsnap_gui.control.journal import interrupted, settle
+from vmsnap_gui.control.journal_entry import Mark, Marked, Operation
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.quarantine import judge
 

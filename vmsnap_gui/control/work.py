@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.control.fingerprint import Fingerprints
-    from vmsnap_gui.control.journal import Operation
+    from vmsnap_gui.control.journal_entry import Operation
     from vmsnap_gui.control.plan import Plan, Step
 
 

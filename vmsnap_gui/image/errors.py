@@ -46,10 +46,12 @@ class Problem:
     Attributes:
         message: A sentence for people.
         offset: Byte offset in the file (image layer) or in the stream (vmstate layer), if known.
+        is_notice: Whether nothing is wrong: it tells what was decided while reading.
     """
 
     message: str
     offset: int | None = None
+    is_notice: bool = False
 
     def __str__(self) -> str:
         return self.message if self.offset is None else f"{self.message} (at offset {self.offset:#x})"

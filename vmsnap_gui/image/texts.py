@@ -1,10 +1,15 @@
-"""Sizes, dates and clocks as plain text, for the command line and for reports."""
+"""Numbers, sizes, dates and clocks as plain text, for the command line and for reports."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 page" or "1,000 pages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size_text(number: int) -> str:

@@ -12,6 +12,7 @@ from vmsnap_gui.vmstate.sections import Located, SectionType
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Snapshot
+    from vmsnap_gui.note_store import Note
     from vmsnap_gui.reading import ImageInfo, LoadedState
     from vmsnap_gui.vmstate.devices import VMState
 
@@ -54,6 +55,13 @@ def snapshot_facts(snapshot: Snapshot) -> list[Fact]:
     if snapshot.vm_clock_ns is not None:
         facts.append(Fact(_tr("VM clock"), numbers.clock(snapshot.vm_clock_ns)))
     return facts
+
+
+def note_facts(note: Note) -> list[Fact]:
+    """Return what the person wrote about a snapshot."""
+    facts = [Fact(_tr("Label"), words.visible(note.label))] if note.label else []
+    text = "\n".join(words.visible(line) for line in note.text.splitlines())
+    return [*facts, Fact(_tr("Note"), text)] if text else facts
 
 
 def state_facts(loaded: LoadedState) -> list[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -15,6 +16,9 @@ from vmsnap_gui.models import words
 from vmsnap_gui.models.library_texts import Group, Look
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.entries import Entry
     from vmsnap_gui.library import Library
     from vmsnap_gui.machines import Machines
     from vmsnap_gui.vms import Vm
@@ -29,6 +33,11 @@ DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 """The muted second line: what it holds, or why it cannot be shown."""
 LOOK_ROLE = Qt.ItemDataRole.UserRole + 2
 """The `Look` of the line."""
+
+
+_SHOWN = frozenset({Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole, DETAIL_ROLE, LOOK_ROLE})
+_SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+_IMAGE_IN_FOLDER = _SELECTABLE | Qt.ItemFlag.ItemNeverHasChildren
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,16 @@ class LibraryModel(QAbstractItemModel):
         self._machines = machines
         self._nodes: dict[int, _Node] = {0: _Node(None, 0)}
         self._ids: dict[_Key, int] = {}
+        self._parts: dict[_Part, None] = {}
         self._vms: dict[str, Vm] = {}
         self._next = 1
-        for entry in library.entries:
-            self._add(entry.path)
+        # Painting a line asks for several of these, one after the other.
+        self._last: tuple[Entry | None, tuple[str, str, Look]] = None, ("", "", Look.READING)
+        self._add(library.entries.opened())
+        for path in library.entries.opened():
+            self._add([entry.path for entry in library.entries.children(path)])
         self._follow_machines()
-        library.entry_added.connect(self._add)
+        library.entries_added.connect(self._add)
         library.entry_changed.connect(self._change)
         library.entry_removed.connect(self._remove)
         machines.changed.connect(self._follow_machines)
@@ -80,7 +93,7 @@ class LibraryModel(QAbstractItemModel):
         if number is None:
             # A machine that is being put in has no line yet: its group's is there first, and views ask then.
             mains = (self._ids[key] for key, vm in self._vms.items() if key in self._ids and _main(vm) == path)
-            disks = (self._ids[key] for key in list(self._ids) if isinstance(key, _Part) and self._path(key) == path)
+            disks = (self._ids[key] for key in list(self._parts) if self._path(key) == path)
             number = next(mains, None) or next(disks, None)
         return QModelIndex() if number is None else self._index(number)
 
@@ -120,8 +133,12 @@ class LibraryModel(QAbstractItemModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Override QAbstractItemModel::flags: what stands for no image cannot be selected."""
-        flags = super().flags(index)
-        return flags if self.path_of(index) is not None else flags & ~Qt.ItemFlag.ItemIsSelectable
+        # A view asks this of every line whenever lines come, so it is kept simple.
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
+        if isinstance(self._nodes[self._nodes[index.internalId()].parent].key, Path):
+            return _IMAGE_IN_FOLDER
+        return _SELECTABLE if self.path_of(index) is not None else Qt.ItemFlag.ItemIsEnabled
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
@@ -130,35 +147,49 @@ class LibraryModel(QAbstractItemModel):
             return None
         if role == PATH_ROLE:
             return self._path(key)
-        name, detail, look, tip = self._shown(key)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tip(key)
+        if role not in _SHOWN:
+            return None
+        name, detail, look = self._shown(key)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{name}, {detail}" if detail else name
         return {
             Qt.ItemDataRole.DisplayRole: name,
             DETAIL_ROLE: detail,
             LOOK_ROLE: look,
-            Qt.ItemDataRole.ToolTipRole: tip,
         }.get(role)
 
-    def _shown(self, key: _Key) -> tuple[str, str, Look, str]:
-        """Return name, second line, picture and tool tip."""
+    def _shown(self, key: _Key) -> tuple[str, str, Look]:
+        """Return name, second line and picture."""
         if isinstance(key, Group):
-            return texts.group_name(key), "", Look.GROUP, ""
+            return texts.group_name(key), "", Look.GROUP
         if isinstance(key, str):
             vm = self._vms[key]
-            name = words.visible(vm.machine.name)
-            return name, texts.machine_detail(vm), texts.machine_look(vm), texts.machine_tip(vm)
-        path = self._path(key)
-        entry = self._library.entries.get(path)
+            return words.visible(vm.machine.name), texts.machine_detail(vm), texts.machine_look(vm)
+        entry = self._library.entries.get(self._path(key))
         if isinstance(key, _Part) and (entry is None or entry.info is None):
             disk = self._vms[key.machine].machine.filled_disks[key.at]
             name = words.name_text(disk.path) if disk.path is not None else words.visible(disk.node or "–")
-            return name, texts.disk_detail(disk), Look.STREAM, words.plain_tip([str(disk.path or ""), disk.unfit or ""])
+            return name, texts.disk_detail(disk), Look.STREAM
         if entry is None:
-            return "", "", Look.READING, ""
-        found = len(self._library.entries.children(entry.path)) if entry.is_folder else 0
-        name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
-        return name, texts.detail_of(entry, found), texts.look_of(entry), texts.tip_of(entry)
+            return "", "", Look.READING
+        if entry is not self._last[0] or entry.is_folder or isinstance(key, _Part):
+            found = self._library.entries.count(entry.path) if entry.is_folder else 0
+            name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
+            self._last = entry, (name, texts.detail_of(entry, found), texts.look_of(entry))
+        return self._last[1]
+
+    def _tip(self, key: _Key) -> str:
+        if isinstance(key, Group):
+            return ""
+        if isinstance(key, str):
+            return texts.machine_tip(self._vms[key])
+        entry = self._library.entries.get(self._path(key))
+        if isinstance(key, _Part) and (entry is None or entry.info is None):
+            disk = self._vms[key.machine].machine.filled_disks[key.at]
+            return words.plain_tip([str(disk.path or ""), disk.unfit or ""])
+        return texts.tip_of(entry) if entry is not None else ""
 
     def _path(self, key: _Key | None) -> Path | None:
         if isinstance(key, _Part):
@@ -176,23 +207,28 @@ class LibraryModel(QAbstractItemModel):
 
     # Entries
 
-    def _add(self, path: Path) -> None:
-        entry = self._library.entries.get(path)
-        if entry is None or entry.attached or path in self._ids:
+    def _add(self, paths: list[Path]) -> None:
+        """Add lines: those of a folder by their names, all that come to stand at one place at once."""
+        new = [path for path in paths if path not in self._ids and path in self._library.entries]
+        entry = self._library.entries.get(new[0]) if new else None
+        if entry is None or entry.attached:
             return
         above = self._ids.get(entry.parent) if entry.parent is not None else None
         if above is None:
-            self._insert(path, self._group(Group.FILES))
+            self._insert(new, self._group(Group.FILES))
             return
-        siblings = self._nodes[above].children
-        row = bisect(siblings, _order(path), key=lambda number: _order(self._nodes[number].key))
-        self._insert(path, above, row)
+        there = [_order(self._nodes[number].key) for number in self._nodes[above].children]
+        runs = groupby(sorted(new, key=_order), key=lambda path: bisect(there, _order(path)))
+        for row, run in reversed([(row, list(run)) for row, run in runs]):  # the last first: the places stay true
+            self._insert(run, above, row)
         self._tell_changed(above)
 
     def _change(self, path: Path) -> None:
-        for key, number in self._ids.items():
-            if key == path or (isinstance(key, _Part) and self._path(key) == path):
-                self._tell_changed(number)
+        numbers = [self._ids[part] for part in self._parts if self._path(part) == path]
+        if path in self._ids:
+            numbers.append(self._ids[path])
+        for number in numbers:
+            self._tell_changed(number)
 
     def _remove(self, path: Path) -> None:
         number = self._ids.get(path)
@@ -222,10 +258,11 @@ class LibraryModel(QAbstractItemModel):
                     self._tell_changed(one)
 
     def _put_in(self, vm: Vm, group: int) -> None:
-        number = self._insert(vm.key, group)
+        number = self._insert([vm.key], group)
         disks = vm.machine.filled_disks
         for at in range(len(disks)) if len(disks) > 1 else ():
-            self._insert(_Part(vm.key, at), number)
+            self._parts[_Part(vm.key, at)] = None
+            self._insert([_Part(vm.key, at)], number)
 
     # Lines
 
@@ -233,37 +270,42 @@ class LibraryModel(QAbstractItemModel):
         """Return the node of a group; it is made if it is not there."""
         if group not in self._ids:
             there = [key for key in Group if key in self._ids]
-            self._insert(group, 0, sum(key < group for key in there))
+            self._insert([group], 0, sum(key < group for key in there))
         return self._ids[group]
 
-    def _insert(self, key: _Key, above: int, row: int | None = None) -> int:
+    def _insert(self, keys: Sequence[_Key], above: int, row: int | None = None) -> int:
+        """Insert lines below a node, in this order, by default at the end; returns the first one's node."""
         siblings = self._nodes[above].children
         row = len(siblings) if row is None else row
-        number, self._next = self._next, self._next + 1
-        self.beginInsertRows(self._index(above), row, row)
-        self._nodes[number] = _Node(key, above)
-        self._ids[key] = number
-        siblings.insert(row, number)
+        first, self._next = self._next, self._next + len(keys)
+        self.beginInsertRows(self._index(above), row, row + len(keys) - 1)
+        for number, key in enumerate(keys, first):
+            self._nodes[number] = _Node(key, above)
+            self._ids[key] = number
+        siblings[row:row] = range(first, self._next)
         self.endInsertRows()
-        return number
+        return first
 
     def _take_out(self, key: _Key) -> None:
         """Take a line out, with all below it, and with its group if that is empty then."""
         number = self._ids[key]
-        for child in list(self._nodes[number].children):
-            below = self._nodes[child].key
-            if below is not None:
-                self._take_out(below)
         above = self._nodes[number].parent
         row = self._nodes[above].children.index(number)
         self.beginRemoveRows(self._index(above), row, row)
         del self._nodes[above].children[row]
-        del self._nodes[number]
-        del self._ids[key]
+        for one in (*self._nodes[number].children, number):
+            self._forget(one)
         self.endRemoveRows()
         group = self._nodes[above].key
         if isinstance(group, Group) and not self._nodes[above].children:
             self._take_out(group)
+
+    def _forget(self, number: int) -> None:
+        key = self._nodes.pop(number).key
+        if key is not None:
+            del self._ids[key]
+        if isinstance(key, _Part):
+            del self._parts[key]
 
     def _tell_changed(self, number: int) -> None:
         index = self._index(number)

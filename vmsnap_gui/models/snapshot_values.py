@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.snapshot import Snapshot
+    from vmsnap_gui.note_store import Note
 
 
-def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
-    """Return a snapshot as `vmsnap list --json` writes it."""
+def snapshot_json(snapshot: Snapshot, note: Note) -> dict[str, object]:
+    """Return a snapshot, with the note on it, as `vmsnap list --json` writes it."""
     return {
         "id": snapshot.id,
         "tag": snapshot.tag,
@@ -21,6 +22,8 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
         "icount": snapshot.icount,
         "vm_state_size": snapshot.vm_state_size,
         "disk_size": snapshot.disk_size,
+        "label": note.label,
+        "note": note.text,
     }
 
 

@@ -12,6 +12,7 @@ from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import Cell
 from vmsnap_gui.models.snapshot_values import id_key
 from vmsnap_gui.models.tables import LEFT, RIGHT, Headed, Index
+from vmsnap_gui.note_store import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ Disks = tuple[tuple[str, frozenset[str | None]], ...]
 class Column(enum.IntEnum):
     """The table's columns. ICOUNT is last: it is left out where no snapshot has one.
 
-    DISKS is hidden by the view where the image is no part of a machine with more than one.
+    DISKS is hidden by the view where the image is no part of a machine with more than one, NOTE where there is none.
     """
 
     TAG = 0
@@ -42,7 +43,8 @@ class Column(enum.IntEnum):
     FREES = 5
     DISK_SIZE = 6
     DISKS = 7
-    ICOUNT = 8
+    NOTE = 8
+    ICOUNT = 9
 
 
 @dataclass(slots=True, eq=False)
@@ -74,8 +76,26 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._direction = Qt.SortOrder.AscendingOrder
         self._extra: list[_Extra] = []
         self._disks: Disks = ()
+        self._notes: tuple[Note, ...] = ()
         self._frees: Sequence[int] = ()
         self._tell_freed: Callable[[int], str] = str
+
+    def show_notes(self, notes: tuple[Note, ...]) -> None:
+        """Say what the person wrote about each snapshot, by position; nothing where there is no note at all."""
+        if notes == self._notes:
+            return
+        self._notes = notes
+        if self._order:
+            self.dataChanged.emit(self.index(0, Column.NOTE), self.index(len(self._order) - 1, Column.NOTE))
+        if self._sorted_by is Column.NOTE:
+            self.sort(Column.NOTE, self._direction)
+
+    def note(self, index: Index) -> Note:
+        """Return the note on the snapshot at an index; an empty one where there is none."""
+        return self._note(self._order[index.row()]) if index.isValid() else Note()
+
+    def _note(self, position: int) -> Note:
+        return self._notes[position] if position < len(self._notes) else Note()
 
     def show_frees(self, frees: Sequence[int], tell: Callable[[int], str]) -> None:
         """Say how many bytes deleting each snapshot alone frees, by position; none while that is not known.
@@ -106,7 +126,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
         if tuple(snapshots) == self._snapshots:
             return
         self.beginResetModel()
-        self._snapshots = tuple(snapshots)
+        self._snapshots, self._notes = tuple(snapshots), ()
         tags = [one.tag for one in self._snapshots if one.tag]
         self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
         self._frees = ()
@@ -175,6 +195,9 @@ class SnapshotModel(Headed, QAbstractTableModel):
                 return words.visible(self._extra[index.column() - self._columns].cell(self._order[index.row()]).text)
             return None
         column = Column(index.column())
+        if column is Column.NOTE and role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            note = self.note(index)
+            return words.visible(note.line) if role == Qt.ItemDataRole.DisplayRole else _note_tip(note)
         if column is Column.FREES:
             return self._freed_data(self._order[index.row()], role)
         if role == Qt.ItemDataRole.DisplayRole:
@@ -208,6 +231,8 @@ class SnapshotModel(Headed, QAbstractTableModel):
         return sorted(range(len(self._snapshots)), key=self._key, reverse=backwards)
 
     def _key(self, position: int) -> tuple[object, ...]:
+        if self._sorted_by is Column.NOTE:
+            return (self._note(position).line.casefold(),)
         if self._sorted_by is Column.DISKS:
             return (-len(self._missing(self._snapshots[position])),)
         if self._sorted_by is Column.FREES:
@@ -227,6 +252,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("Frees"),
             self.tr("Disk size"),
             self.tr("Disks"),
+            self.tr("Note"),
             self.tr("Instructions"),
         )
         return self._with_extra(titles)
@@ -243,6 +269,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("What deleting it alone gives back inside the image: whole clusters that nothing else uses"),
             self.tr("Virtual size of the disk at that time"),
             self.tr("How many of the machine's disks have it"),
+            self.tr("What you wrote about it (F2); kept among your data, not in the image"),
             self.tr("Instructions that the machine had executed"),
         )
         return self._with_extra(meanings)
@@ -252,7 +279,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
 
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
         # What is in the column of a field is not always a number, but at the left it would touch the sizes beside it.
-        return LEFT if column in (Column.TAG, Column.ID, Column.DATE) else RIGHT
+        return LEFT if column in (Column.TAG, Column.ID, Column.DATE, Column.NOTE) else RIGHT
 
     def _freed_data(self, position: int, role: int) -> object:
         known = position < len(self._frees)
@@ -311,6 +338,10 @@ class SnapshotModel(Headed, QAbstractTableModel):
         names = ", ".join(missing)
         text = self.tr("Cannot be restored as a whole: %1 lacks it").replace("%1", words.visible(names))
         return words.plain_tip([text])
+
+
+def _note_tip(note: Note) -> str | None:
+    return words.plain_tip([note.label, *note.text.splitlines()]) if note else None
 
 
 _KEYS: dict[Column, Callable[[Snapshot], tuple[object, ...]]] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QFont, QGuiApplication, QPalette
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QFont, QGuiApplication, QPalette, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QWidget
 
 from vmsnap_gui.models import words
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.models.facts import Fact
 
+_SPARE = 20
+"""Lines that are made before they are needed, one at a time: more than a state and its image have facts."""
+_SPARE_MS = 30
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
 
 
 class _Line:
     """One fact, label and value, in widgets that can show another fact: making them takes longer than all else."""
 
-    def __init__(self, font: QFont) -> None:
-        self.label = QLabel()
-        self.value = QLabel(wordWrap=True)
+    def __init__(self, font: QFont, page: QWidget) -> None:
+        self.label = QLabel(page)
+        self.value = QLabel(page, wordWrap=True)
         for one in (self.label, self.value):
             one.setTextFormat(Qt.TextFormat.PlainText)
         self.value.setFont(font)
@@ -61,14 +64,16 @@ class FactsList(QScrollArea):
         self._groups: list[tuple[str, list[Fact]]] = []
         self._headings: list[QLabel] = []
         self._lines: list[_Line] = []
-        page = QWidget()
-        page.setObjectName(f"{name}_page")
-        self._grid = QGridLayout(page)
+        self._page = QWidget()
+        self._page.setObjectName(f"{name}_page")
+        self._grid = QGridLayout(self._page)
         self._grid.setContentsMargins(12, 10, 12, 10)
         self._grid.setHorizontalSpacing(14)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
-        self.setWidget(page)
+        self.setWidget(self._page)
+        self._spare = QTimer(self, interval=_SPARE_MS)
+        self._spare.timeout.connect(self._make_spare)
 
     def show_groups(self, groups: Sequence[tuple[str, list[Fact]]]) -> None:
         """Show these groups: each a heading and its facts."""
@@ -97,6 +102,11 @@ class FactsList(QScrollArea):
             lines += [title, *(f"{fact.label}: {fact.value}" for fact in facts)]
         return "\n".join(lines)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Override QWidget::showEvent: begin to make lines, so that the first facts are shown without that delay."""
+        super().showEvent(event)
+        self._spare.start()
+
     def changeEvent(self, event: QEvent) -> None:
         """Override QWidget::changeEvent: take up a new palette."""
         super().changeEvent(event)
@@ -121,13 +131,22 @@ class FactsList(QScrollArea):
         heading.show()
 
     def _line(self, number: int, row: int) -> _Line:
-        if number == len(self._lines):
-            self._lines.append(_Line(theme.tabular(self.font())))
-            self._colour([self._lines[-1].label])
-        line = self._lines[number]
+        line = self._lines[number] if number < len(self._lines) else self._make_line()
         self._grid.addWidget(line.label, row, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(line.value, row, 1)
         return line
+
+    def _make_line(self) -> _Line:
+        line = _Line(theme.tabular(self.font()), self._page)
+        self._lines.append(line)
+        self._colour([line.label])
+        return line
+
+    def _make_spare(self) -> None:
+        if len(self._lines) < _SPARE:
+            self._make_line()
+        else:
+            self._spare.stop()
 
     def _colour(self, labels: Iterable[QLabel]) -> None:
         quiet = QPalette(QGuiApplication.palette())

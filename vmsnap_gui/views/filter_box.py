@@ -1,4 +1,4 @@
-"""The filter box: what is typed filters the device tree; a wrong filter turns it red, says why and changes nothing."""
+"""The filter box: what is typed filters or searches; what cannot be understood turns it red, with the reason below."""
 
 from __future__ import annotations
 
@@ -21,26 +21,23 @@ _PAUSE_MS = 200
 class FilterBox(QLineEdit):
     """A line for a filter, and below it the reason why it is wrong, if it is."""
 
-    def __init__(self, apply: Callable[[str], str | None], window: QWidget) -> None:
+    def __init__(self, apply: Callable[[str], str | None], window: QWidget, name: str = "filter") -> None:
         """Make the box.
 
         Args:
             apply: Applies a filter and returns None, or the sentence that says what is wrong with it.
             window: Where the reason is shown, below the box.
+            name: Of its icon; its object's name begins with it.
         """
         super().__init__()
-        self.setObjectName("filter_box")
-        self.setAccessibleName(self.tr("Filter for fields"))
-        self.setPlaceholderText(self.tr("Filter fields: rip, device ~ virtio, value > 10"))
+        self.setObjectName(f"{name}_box")
         self.setClearButtonEnabled(True)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 28)
-        self.setMaximumWidth(self.fontMetrics().averageCharWidth() * 56)
         self._apply = apply
         self._window = window
-        self._search = self.addAction(theme.icon("filter"), QLineEdit.ActionPosition.LeadingPosition)
-        theme.set_icon(self._search, "filter")
+        self._search = self.addAction(theme.icon(name), QLineEdit.ActionPosition.LeadingPosition)
+        theme.set_icon(self._search, name)
         self._reason = QLabel(window)
-        self._reason.setObjectName("filter_reason")
+        self._reason.setObjectName(f"{name}_reason")
         self._reason.setFrameShape(QFrame.Shape.StyledPanel)
         self._reason.setAutoFillBackground(True)
         self._reason.setMargin(6)

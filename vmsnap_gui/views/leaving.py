@@ -26,10 +26,13 @@ class Leaving(QObject):
 
     def leave(self) -> None:
         """Close the window without a question: if an image is being written, as soon as that has ended."""
+        self._leave_soon()
+        self._window.close()
+
+    def _leave_soon(self) -> None:
         if not self._is_wanted:
             self._is_wanted = True
             self._jobs.changed.connect(self._leave_when_written)
-        self._window.close()
 
     def may_close(self) -> bool:
         """Whether the window may be closed now; else the person is asked, or it is closed later.
@@ -40,6 +43,8 @@ class Leaving(QObject):
         if not self._is_wanted and not self._exporting.settled(self._window.close):
             return False
         writing = self._jobs.writing()
+        if writing and all(job.quiet for job in writing):  # no image, but a note: it is over in a moment
+            self._leave_soon()
         if writing and self._is_wanted:
             self._window.hide()
         elif writing:

@@ -1,4 +1,4 @@
-"""The library: what is open, as a list with folders; the selection in it is the session's."""
+"""The library: what is open, as a list with folders below a search; the selection in it is the session's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QTreeView, QVBoxLayout, QWidget
 from vmsnap_gui.models.library import LibraryModel
 from vmsnap_gui.views.action_making import context_menu
 from vmsnap_gui.views.delegates import LibraryDelegate
+from vmsnap_gui.views.library_finder import LibraryFinder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,9 @@ class LibraryView(QWidget):
         self.tree = self._make_tree()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.tree)
+        layout.setSpacing(0)
+        self.finder = LibraryFinder(session, self.tree, self)
+        layout.addWidget(self.finder)
         self.setFocusProxy(self.tree)
         # Not currentChanged: a view that gets the focus makes its first row current, and nobody chose that.
         self.tree.selectionModel().selectionChanged.connect(self._chosen)
@@ -104,9 +107,9 @@ class LibraryView(QWidget):
         finally:
             self._following = False
 
-    def _arrived(self, parent: QModelIndex) -> None:
-        """Open a folder when its first image is found, and so a group and a machine."""
-        if parent.isValid() and self._model.rowCount(parent) == 1:
+    def _arrived(self, parent: QModelIndex, first: int, last: int) -> None:
+        """Open a folder when its first images are found, and so a group and a machine."""
+        if parent.isValid() and self._model.rowCount(parent) == last - first + 1:
             self.tree.expand(parent)
         self._follow()
 

@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
         self.exporting = ExportActions(self, session, jobs)
         self.layouts = LayoutsJob(self, session, jobs)
         self.leaving = Leaving(self, jobs, self.exporting, Notifier(self, jobs, settings))
-        self.filter_box = FilterBox(lambda text: self._doing.apply_filter(text), self)
+        self.filter_box = self._make_filter_box()
         self.welcome = self._make_welcome()
         self._arrange()
         self._doing = WindowVerbs(self, session, settings)
@@ -136,6 +136,14 @@ class MainWindow(QMainWindow):
         page.add_button(self.verbs.demo_machine)
         return page
 
+    def _make_filter_box(self) -> FilterBox:
+        box = FilterBox(lambda text: self._doing.apply_filter(text), self)
+        box.setAccessibleName(self.tr("Filter for fields"))
+        box.setPlaceholderText(self.tr("Filter fields: rip, device ~ virtio, value > 10"))
+        box.setMinimumWidth(box.fontMetrics().averageCharWidth() * 28)
+        box.setMaximumWidth(box.fontMetrics().averageCharWidth() * 56)
+        return box
+
     def _arrange(self) -> None:
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._splitter.setObjectName("main_splitter")
@@ -189,7 +197,7 @@ class MainWindow(QMainWindow):
             tab = self.verbs.add_tab(name, text)
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
-        snapshot = [*self.desk.actions.in_menu(), self.exporting.export]
+        snapshot = [*self.desk.actions.in_menu(), self.snapshots.edit_note, self.exporting.export]
         self.verbs.fill_menus(recent, self.views.actions, docks, snapshot, self.compare_tab.actions.in_menu())
 
     def _connect(self) -> None:
@@ -202,11 +210,11 @@ class MainWindow(QMainWindow):
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         for signal in (
             session.selection_changed,
-            session.library.entry_added,
+            session.library.entries_added,
             session.library.entry_removed,
-            session.library.entry_changed,
         ):
             signal.connect(self._follow)
+        session.library.entry_changed.connect(lambda path: self._follow() if path == session.image else None)
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
         for message in (self.columns.message, compare.message, self.exporting.message, self.layouts.message):

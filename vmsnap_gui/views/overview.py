@@ -63,6 +63,7 @@ class Overview(QWidget):
             session.state_loaded,
             session.state_failed,
             session.state_cleared,
+            session.notes.changed,
         ):
             signal.connect(self._follow_soon)
         self._follow()
@@ -150,6 +151,7 @@ class Overview(QWidget):
         groups = []
         if snapshot is not None:
             known = facts.snapshot_facts(snapshot)
+            known += facts.note_facts(self._session.notes.on(info, snapshot)) if info is not None else []
             groups.append((self.tr("Saved state"), known + (facts.state_facts(loaded) if loaded is not None else [])))
         if info is not None:
             groups.append((self.tr("Image"), facts.image_facts(info)))

@@ -78,6 +78,7 @@ class SnapshotTable(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._chosen)
         session.selection_changed.connect(self._follow)
         session.library.entry_changed.connect(self._entry_changed)
+        session.notes.changed.connect(self._show_notes)
         self._follow()
 
     def _lay_out(self) -> None:
@@ -131,12 +132,13 @@ class SnapshotTable(QWidget):
         table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
         table.setItemDelegateForColumn(Column.DISKS, MarkDelegate(INCOMPLETE_ROLE, table))
         header.setSectionHidden(Column.DISKS, True)
+        header.setSectionHidden(Column.NOTE, True)
         self._size_columns(header)
         return table
 
     def _size_columns(self, header: QHeaderView) -> None:
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 20), strict=True):
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 28, 20), strict=True):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
@@ -144,6 +146,7 @@ class SnapshotTable(QWidget):
         table, copy = self.table, QKeySequence.StandardKey.Copy
         self.copy_value = view_action(table, "copy_value", self.tr("&Copy value"), copy, self._copy_value)
         self.copy_row = view_action(table, "copy_row", self.tr("Copy &row"), None, self._copy_row)
+        self.edit_note = view_action(table, "edit_note", self.tr("Edit &note…"), "F2", self._edit_note)
         self.copy_json = view_action(table, "copy_json", self.tr("Copy as &JSON"), None, self._copy_json)
 
     def add_column(self, title: str) -> None:
@@ -195,7 +198,7 @@ class SnapshotTable(QWidget):
 
     def show_menu(self, place: QPoint) -> None:
         """Open the context menu of the selected snapshots at a place of the screen."""
-        menu = context_menu(self, [self.copy_value, self.copy_row, self.copy_json])
+        menu = context_menu(self, [self.edit_note], [self.copy_value, self.copy_row, self.copy_json])
         self.menu_wanted.emit(menu)
         menu.popup(place)
 
@@ -223,6 +226,7 @@ class SnapshotTable(QWidget):
         self._following = True
         try:
             self.model.show(entry.info.snapshots if entry is not None and entry.info is not None else ())
+            self._show_notes()
             index = self.model.index_of(self._session.snapshot)
             selection = self.table.selectionModel()
             if not selection.isSelected(index):
@@ -231,7 +235,25 @@ class SnapshotTable(QWidget):
                 self.table.scrollTo(index)
         finally:
             self._following = False
+        chosen = self._session.selected_snapshot() is not None
+        self.edit_note.setEnabled(chosen)
+        self.edit_note.setToolTip(
+            self.tr("Write about this snapshot (F2)") if chosen else self.tr("Select a snapshot first")
+        )
         self._say(entry)
+
+    def _show_notes(self) -> None:
+        entry = self._session.entry()
+        notes = self._session.notes.of(entry.info) if entry is not None and entry.info is not None else ()
+        self.model.show_notes(notes)
+        self.table.header().setSectionHidden(Column.NOTE, not any(notes))
+
+    def _edit_note(self) -> None:
+        entry, snapshot = self._session.entry(), self.model.snapshot(self.table.currentIndex())
+        if entry is not None and entry.info is not None and snapshot is not None:
+            from vmsnap_gui.views.note_dialog import NoteDialog  # not before the first paint
+
+            NoteDialog(self._session.notes, entry.info, snapshot, self).open()
 
     def _say(self, entry: Entry | None) -> None:
         """Show the title, what must not be overlooked, and the page where there is no table."""
@@ -262,7 +284,7 @@ class SnapshotTable(QWidget):
             after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
             return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
-            count = len(self._session.library.entries.children(entry.path))
+            count = self._session.library.entries.count(entry.path)
             if not count:
                 text = self.tr("No images were found in this folder that are not in the library already.")
                 return "folder", name, text
@@ -293,6 +315,8 @@ class SnapshotTable(QWidget):
             QGuiApplication.clipboard().setText("\t".join(cells))
 
     def _copy_json(self) -> None:
-        snapshot = self.model.snapshot(self.table.currentIndex())
+        index = self.table.currentIndex()
+        snapshot = self.model.snapshot(index)
         if snapshot is not None:
-            QGuiApplication.clipboard().setText(json.dumps(snapshot_json(snapshot), indent=2))
+            document = snapshot_json(snapshot, self.model.note(index))
+            QGuiApplication.clipboard().setText(json.dumps(document, indent=2))

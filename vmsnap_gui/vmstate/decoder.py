@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.wire import text
 
@@ -198,7 +199,7 @@ class Decoder:
         if scalar is not None and scalar.size == field.size:
             value = scalar.unpack(self.data, position)[0]
             if scalar.kind is Kind.BOOLEAN:
-                value = bool(value)
+                value = bool(value) if value in (0, 1) else value  # others count as true, but are kept for saving
             return Field(name, field.type, scalar.kind, self.base + position, field.size, value)
         end = position + field.size
         decode = _CONTAINERS.get(field.type)
@@ -270,7 +271,9 @@ class Decoder:
 
     def _close(self, children: list[Field], reached: int, end: int) -> list[Field]:
         if reached < end:
-            children.append(self.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+            children.append(
+                self.raw(reached, end, f"{counted(end - reached, 'byte')} that the description does not cover")
+            )
         return children
 
     def _null(self, field: VMStateField, name: str, start: int, end: int) -> Field:

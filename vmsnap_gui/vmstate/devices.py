@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
@@ -18,7 +19,7 @@ from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, ta
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
@@ -138,7 +139,9 @@ class VMState:
             return [decoder.raw(start, end)] if end > start else []
         nodes, reached = decoder.description(description.description, start, end)
         if reached < end:
-            nodes.append(decoder.raw(reached, end, f"{end - reached} bytes that the description does not cover"))
+            nodes.append(
+                decoder.raw(reached, end, f"{counted(end - reached, 'byte')} that the description does not cover")
+            )
         return nodes
 
     def index_ram(self, progress: Progress | None = None) -> RamIndex:
@@ -156,6 +159,31 @@ class VMState:
                     pass
         assert self._index is not None
         return self._index
+
+    def index_blocks(self, names: Collection[str], progress: Progress | None = None) -> RamIndex:
+        """Index all pages of the blocks `names`, and of others perhaps none.
+
+        Quick where these stand close to the end of RAM, as video memory of a machine does that stood still; else all
+        RAM is indexed.
+
+        Raises:
+            ImageError: the file below cannot be read.
+            Cancelled: by `progress`.
+        """
+        if self._index is None and self.unwalked is not None and not self._mapped:
+            from vmsnap_gui.vmstate.ram_tail import index_tail
+
+            first, size = self.unwalked
+            started = [section for section in self.sections if section.type is SectionType.START]
+            found = index_tail(lambda: self._resumable(progress), started, (first, first + size), names, progress)
+            if found is not None:
+                return found
+        return self.index_ram(progress)
+
+    def _resumable(self, progress: Progress | None) -> tuple[RamParser, ForwardWalk]:
+        parser = self._parser(progress)
+        parser.table = self.ram_blocks
+        return parser, self._walk(parser, {})
 
     def walked(self, progress: Progress | None = None) -> Iterator[Section]:
         """Yield all sections and commands in stream order; what opening left unwalked is read now.
@@ -256,7 +284,8 @@ class VMState:
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
-            message = f"nothing describes {len(bounded)} sections; they are shown as raw bytes"
+            raw = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
+            message = f"{raw}; layouts of its QEMU, or of another state of this machine type, would"
             problems.append(Problem(message, bounded[0].offset))
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
@@ -282,7 +311,8 @@ class VMState:
         """Find the sections by the tail; False where there is none or the chain is lost."""
         if self._tail is None or not self._tail.desc.complete:
             return False
-        head, table, position = self._head()
+        head, table, before = self._head()
+        position = before.position
         devices = self._tail.desc.devices
         if not head and not devices and position < self._tail.eof:
             return False  # a description of nothing, and bytes before it: only walking tells what they are
@@ -297,6 +327,7 @@ class VMState:
                 Problem("the description does not fit what stands before this; walked forward instead", where)
             )
             return False
+        problems += before.gaps
         self.located = Located.TAIL
         self.sections = (*head, *walk.sections)
         self._descriptions = {s.offset: d for s, d in zip(walk.sections, walk.described, strict=True)}
@@ -308,13 +339,13 @@ class VMState:
         self.end = self._tail.end
         return True
 
-    def _head(self) -> tuple[list[Section], RamTable, int]:
-        """Read the sections before the first page: commands, early devices, block table."""
+    def _head(self) -> tuple[list[Section], RamTable, ForwardWalk]:
+        """Read the sections before the first page: commands, early devices, block table; also what walked there."""
         table = RamTable(self.view, self._known_page_size(), capabilities=self.capabilities)
         walk = self._walk(table, self._devices())
         head = list(walk.head())
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
-        return [s for s in head if s.type is not SectionType.COMMAND], table, walk.position
+        return [s for s in head if s.type is not SectionType.COMMAND], table, walk
 
     def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
         parser = self._parser(progress)
@@ -363,7 +394,9 @@ class VMState:
         if self._tail is None:
             return False
         problems += [Problem(text, position) for text in self._tail.desc.problems]
-        problems.append(Problem(f"{self.view.size - self._tail.end} bytes follow the stream", self._tail.end))
+        problems.append(
+            Problem(f"the stream has {counted(self.view.size - self._tail.end, 'byte')} behind it", self._tail.end)
+        )
         return True
 
 

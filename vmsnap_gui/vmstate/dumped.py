@@ -10,6 +10,7 @@ processors, timers, hand-written code.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
@@ -28,6 +29,8 @@ _MAX_SIZE = 1 << 32
 _NUMBERS = {1: "(uint8)", 2: "(uint16)", 4: "(uint32)", 8: "(uint64)"}
 _BYTES = "(bytes)"
 _TIMER_IN_MEMORY, _TIMER = 48, 8  # sizeof(QEMUTimer), and what is saved of it
+_IS_TIMER = re.compile(r"(.*[._])?timer")
+"""Names of timers: with the size of a pointer nothing else is called so in the devices of QEMU 7.2 to 10.0."""
 _POINTER = 8
 
 
@@ -103,7 +106,7 @@ class _Dump:
         inner = entry.get("Description")
         nested = (self.description(inner, depth + 1),) if inner is not None else ()
         is_array = count > 0
-        type_name = "struct" if nested else _NUMBERS.get(size, _BYTES)
+        type_name = "struct" if nested else _type_of(name, size)
         return VMStateField(
             name,
             type_name,
@@ -118,6 +121,11 @@ class _Dump:
             doubt=Doubt.NONE if is_array else Doubt.SLIGHT if size else Doubt.FULL,
             sizes=(_TIMER,) if size == _TIMER_IN_MEMORY and not nested else (),
         )
+
+
+def _type_of(name: str, size: int) -> str:
+    """Return the type of a field without parts, as far as it is certain; else what tells the size only."""
+    return "timer" if size == _POINTER and _IS_TIMER.fullmatch(name) else _NUMBERS.get(size, _BYTES)
 
 
 def _is_inner(general: VMStateDescription) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.description import TEXT_LENGTHS
 from vmsnap_gui.vmstate.fields import Kind
-from vmsnap_gui.vmstate.paths import find_field
+from vmsnap_gui.vmstate.paths import find_fields
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.wire import text
 
@@ -59,21 +59,36 @@ def edit_of(state: VMState, wish: str) -> Edit:
     name = name.strip()
     if not equals:
         raise EditError(f"{wish!r} does not say what becomes what; write SECTION.FIELD=VALUE, as in cpu.env.eip=0x7c00")
-    found: list[tuple[Section, Field]] = []
-    for section in state.sections:
-        if section.type is SectionType.FULL and name.startswith(f"{section.key}."):
-            field = find_field(state.decode(section), name.removeprefix(f"{section.key}."))
-            if field is not None:
-                found.append((section, field))
-    if not found:
-        raise EditError(f"the state has no field {name!r}; 'vmsnap show' lists sections and fields")
-    if len(found) > 1:
-        raise EditError(f"{len(found)} fields of the state are called {name!r}")
-    section, field = found[0]
+    section, field = _named(state, name)
     try:
         return edit_field(section.key, name.removeprefix(f"{section.key}."), field, value.strip(), state)
     except EditError as error:
         raise EditError(f"{name}: {error}") from None
+
+
+def _named(state: VMState, name: str) -> tuple[Section, Field]:
+    """Return the field of a name; several of one name are told apart by "#1", "#2", ... in stream order."""
+    found = _called(state, name)
+    if not found:
+        common, _, number = name.rpartition("#")
+        of_many = _called(state, common) if number.isdecimal() and len(number) < 12 else []
+        if len(of_many) > 1 and 0 < int(number) <= len(of_many):
+            return of_many[int(number) - 1]
+        raise EditError(f"the state has no field {name!r}; 'vmsnap show' lists sections and fields")
+    if len(found) > 1:
+        places = (f"now {editable_text(field):.40}, at {field.offset:#x}" for _, field in found)
+        choices = ", ".join(f"{name}#{number} ({place})" for number, place in enumerate(places, 1))
+        raise EditError(f"{len(found)} fields of the state are called {name!r}; choose one: {choices}")
+    return found[0]
+
+
+def _called(state: VMState, name: str) -> list[tuple[Section, Field]]:
+    return [
+        (section, field)
+        for section in state.sections
+        if section.type is SectionType.FULL and name.startswith(f"{section.key}.")
+        for field in find_fields(state.decode(section), name.removeprefix(f"{section.key}."))
+    ]
 
 
 def edit_field(section: str, path: str, field: Field, value: str, state: VMState) -> Edit:
@@ -149,7 +164,7 @@ def _integer(field: Field, value: str) -> bytes:
     except ValueError:
         raise EditError(f"{value!r} is no number; write 31744 or 0x7c00") from None
     bits = 8 * field.size
-    signed = _is_signed(field)
+    signed = _is_signed(field) or field.type.startswith("(")  # of which nothing tells whether it is
     least, most = (-(1 << bits - 1) if signed else 0), (1 << bits) - 1
     # Hexadecimal is how people write the bits of a signed number, too.
     if not least <= number <= (most if value[:2].lower() == "0x" or not signed else most >> 1):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import IO
 
+_MOST_FILES = (1 << 31) - 1
+_MOST_PORTS = (1 << 16) - 1
+
 
 def is_end(where: str) -> bool:
     """Tell whether a text names an end that is no file."""
@@ -30,7 +33,7 @@ def end(where: str) -> Iterator[io.RawIOBase | IO[bytes]]:
     Sockets are "unix:PATH" or "tcp:HOST:PORT". Nothing is held back here, so that closing cannot fail to write it.
 
     Raises:
-        TransferError: there is no such end, or the command failed.
+        TransferError: there is no such end, or the command failed, or ended before it had read all.
     """
     kind, _, place = where.partition(":")
     try:
@@ -44,15 +47,27 @@ def end(where: str) -> Iterator[io.RawIOBase | IO[bytes]]:
         return
     with opened:
         assert opened.stdin is not None  # it is a pipe
-        yield opened.stdin
+        try:
+            yield opened.stdin
+        except TransferError as error:
+            if not isinstance(error.reason, BrokenPipeError):
+                raise
+            opened.stdin.close()
+            how = _how_it_ended(opened.wait())
+            raise TransferError(f"the command {place!r} {how} before it had read all of the stream") from error
     if opened.returncode:
-        raise TransferError(f"the command {place!r} failed with status {opened.returncode}")
+        raise TransferError(f"the command {place!r} {_how_it_ended(opened.returncode)}")
+
+
+def _how_it_ended(status: int) -> str:
+    return f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
 
 
 def _descriptor(place: str) -> io.RawIOBase:
-    if not fcntl.fcntl(int(place), fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
+    number = _number(place, _MOST_FILES, "an open file, as fd:3 has it")
+    if not fcntl.fcntl(number, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
         raise ValueError("it is not open for writing")
-    return os.fdopen(os.dup(int(place)), "wb", buffering=0)  # the caller's own stays open
+    return os.fdopen(os.dup(number), "wb", buffering=0)  # the caller's own stays open
 
 
 def _child(place: str) -> subprocess.Popen[bytes]:
@@ -67,8 +82,18 @@ def _unix(place: str) -> io.RawIOBase:
 
 def _tcp(place: str) -> io.RawIOBase:
     host, _, port = place.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port))) as connection:
-        return connection.makefile("wb", buffering=0)
+    number = _number(port, _MOST_PORTS, "a port, as tcp:HOST:PORT has it")
+    try:
+        with socket.create_connection((host.strip("[]"), number)) as connection:
+            return connection.makefile("wb", buffering=0)
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is no name of a host") from error
+
+
+def _number(text: str, most: int, what: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= most):
+        raise ValueError(f"{text!r} is no number of {what}")
+    return int(text)
 
 
 _KINDS: dict[str, Callable[[str], io.RawIOBase | subprocess.Popen[bytes]]] = {

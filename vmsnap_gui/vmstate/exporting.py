@@ -1,20 +1,20 @@
 """A saved state as a stream that QEMU loads with -incoming: what was saved, with what was edited.
 
 Every section of the state is registered with a handler that copies it, so the stream is the saved one to the byte, but
-for sections with edits, which are saved anew from their trees, and mapped-ram, which is written as other streams have
-RAM: its pages lie at fixed places of one file, and no pipe has such.
+for the bytes of edited fields, and mapped-ram, which is written as other streams have RAM: its pages lie at fixed
+places of one file, and no pipe has such.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.configuration import without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
-from vmsnap_gui.vmstate.saving import save_section
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, SectionType
-from vmsnap_gui.vmstate.sending import Saving, StreamForm
+from vmsnap_gui.vmstate.sending import StreamForm
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.editing import Edit
-    from vmsnap_gui.vmstate.saving import Changes
     from vmsnap_gui.vmstate.sections import Section
+    from vmsnap_gui.vmstate.sending import Saving
     from vmsnap_gui.vmstate.writer import Writer
 
 CHUNK = 2 << 20
@@ -89,29 +89,14 @@ class _Export:
     def run(self) -> None:
         """Copy all of it."""
         self.advance()
-        saving = Saving(self._registry().entries, self._out, self._form())
-        try:
-            saving.header()
-            self._commands(saving)
-            saving.begin()
-            self._commands(saving)
-            self._iterate(saving)
-            saving.complete()
-        finally:
-            saving.cancel()
+        self._registry().save(self._out, self._form(), between=self._commands)
         if self.next is not None:
             raise StreamError("sections follow in an order in which QEMU never saves", offset=self.next.offset)
 
-    def _iterate(self, saving: Saving) -> None:
-        """Write rounds until no PART is left to copy, and nothing of RAM that is written anew."""
-        while True:
-            before = self.next
-            done = saving.iterate()
-            self._commands(saving)
-            left = self.next is not None and self.next.type is SectionType.PART and self.next is not before
-            if done and not left:
-                return
-            self._out.wait()
+    @property
+    def is_in_rounds(self) -> bool:
+        """Whether a PART is next, or a command after which one may be: the rounds are not over."""
+        return self.next is not None and self.next.type in (SectionType.PART, SectionType.COMMAND)
 
     def expect(self, kind: SectionType, section: Section) -> Section:
         """Return the next section, which is of this kind and number in every stream that QEMU saves."""
@@ -131,7 +116,8 @@ class _Export:
         self.next = None
         for section in self._sections:
             if section.offset != self._reached:
-                message = f"{section.offset - self._reached} bytes here belong to no section: QEMU could not load them"
+                stray = counted(section.offset - self._reached, "byte")
+                message = f"here are {stray} that belong to no section: QEMU could not load this state"
                 raise StreamError(message, offset=self._reached)
             self._reached = section.end
             if self._ram is None or section.name != "ram":
@@ -170,6 +156,7 @@ class _Export:
                 handler = self._ram if self._ram and section.name == "ram" else _CopiedParts(self, section)
             else:
                 continue
+            self._check_name(section)
             try:
                 registry.register(
                     section.name,
@@ -182,6 +169,13 @@ class _Export:
             except RegistryError as error:
                 raise StreamError(f"QEMU could not load this state: {error}", offset=section.offset) from error
         return registry
+
+    def _check_name(self, section: Section) -> None:
+        """Raise StreamError where the section's name, which may be any bytes, could not be written as it is."""
+        start, end = section.offset + 6, section.payload_offset - 8  # between type, id and length, and two numbers
+        if self.state.view.read(start, end - start) != section.name.encode():
+            message = f"the name of section {section.key!r} is no UTF-8, so that it cannot be written as it is"
+            raise StreamError(message, offset=section.offset)
 
     def _form(self) -> StreamForm:
         state = self.state
@@ -210,20 +204,20 @@ class _CopiedDevice(PlainHandler):
     def save(self, out: Writer) -> None:
         """See PlainHandler."""
         export, section = self._export, self._export.expect(SectionType.FULL, self._section)
-        changes = {edit.offset: edit.field for edit in export.edits if section.offset <= edit.offset < section.end}
-        if changes:
-            out.put(self._edited(section, changes))
+        edits = [edit for edit in export.edits if section.offset <= edit.offset < section.end]
+        if edits:
+            out.put(self._edited(section, edits))
         else:
             export.copy(section)
         export.advance()
 
-    def _edited(self, section: Section, changes: Changes) -> bytes:
-        state = self._export.state
-        device = state.description(section)
-        described = device.description if device is not None else None
-        saved = save_section(section, described, state.decode(section), changes)
-        start = section.payload_offset - section.offset
-        return saved[start : start + section.payload_size]
+    def _edited(self, section: Section, edits: Sequence[Edit]) -> bytes:
+        """Return the payload with the bytes of these fields: what stands in it besides is none of their business."""
+        payload = bytearray(self._export.state.view.read(section.payload_offset, section.payload_size))
+        for edit in edits:
+            start = edit.offset - section.payload_offset
+            payload[start : start + len(edit.after)] = edit.after
+        return bytes(payload)
 
 
 class _CopiedParts(LiveHandler):
@@ -245,7 +239,7 @@ class _CopiedParts(LiveHandler):
     def iterate(self, out: Writer) -> bool:
         """See LiveHandler."""
         self._copy(SectionType.PART)
-        return not self.is_active()
+        return not self._export.is_in_rounds
 
     def complete(self, out: Writer) -> None:
         """See LiveHandler."""

@@ -95,7 +95,7 @@ def show(field: Field) -> str:
     if kind is Kind.FLOAT and isinstance(value, float):
         return repr(value)
     if kind is Kind.BOOLEAN:
-        return "true" if value else "false"
+        return f"true ({value})" if type(value) is int else "true" if value else "false"
     if kind is Kind.NULL:
         return "NULL"
     if isinstance(value, str):
@@ -114,6 +114,8 @@ def show(field: Field) -> str:
 def _show_integer(type_name: str, value: int, size: int) -> str:
     if type_name == "timer":
         return "off" if value == -1 else f"{value / 1e9:.9f} s"
+    if type_name.startswith("("):  # only the size is known, so it may as well be negative
+        return f"{value:#0{2 * size + 2}x}"
     return str(value) if 0 <= value < 10 else f"{value} ({value & (1 << 8 * size) - 1:#x})"
 
 
@@ -148,6 +150,8 @@ def to_json(field: Field) -> object:
         return values if values is not None else [to_json(child) for child in _items(field)]
     if field.kind in (Kind.STRUCT, Kind.SUBSECTION):
         return _object(field)
+    if field.kind is Kind.BOOLEAN:
+        return bool(field.value)
     if isinstance(field.value, bytes):
         return field.value.hex()
     if isinstance(field.value, float):

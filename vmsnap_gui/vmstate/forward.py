@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
-from vmsnap_gui.vmstate.refusals import UnknownSectionId
+from vmsnap_gui.vmstate.refusals import UnknownSectionId, UnsupportedVersion
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
@@ -36,7 +37,7 @@ class ForwardWalk:
     Attributes:
         position: Offset of the next section.
         finished: Whether the EOF mark was met; `position` is then after it.
-        gaps: Where no section could be read, so that the walk went on at the next header.
+        gaps: Where no section could be read, so that the walk went on at the next header; RAM that is not known.
         described: What describes the sections, by their offset, whose layout was found.
     """
 
@@ -110,12 +111,32 @@ class ForwardWalk:
                 yield section
         raise StreamError("the stream has more sections than any machine saves", offset=self.position)
 
+    def resume(self, record: int, started: Iterable[Section]) -> None:
+        """Take the walk up within RAM, at the record at offset `record`; afterwards `walk` goes on behind its part.
+
+        Args:
+            record: Offset of a record that names its block.
+            started: The START sections before it, that of RAM among them.
+
+        Raises:
+            StreamError: there is none of RAM, or its records cannot be followed.
+        """
+        for section in started:
+            head = section.payload_offset - section.offset
+            header = Header(section.type, section.section_id, section.name, section.instance_id, section.version, head)
+            self._name(header, section.offset)
+        ram = next((s.section_id for s in started if s.name == "ram"), None)
+        if ram is None:
+            raise StreamError("no RAM section was started", offset=record)
+        end = self._ram.records(record)
+        self.position = end + self._frame(ram, end)
+
     def _pass_over(self, error: StreamError) -> None:
         """Go on at the next plausible header; raise `error` again where there is none."""
         found = self._borders.next_header(self.position + 1) if len(self.gaps) < _MAX_GAPS else None
         if found is None:
             raise error
-        message = f"{found - self.position} bytes here cannot be read as a section: {error.message}"
+        message = f"{counted(found - self.position, 'byte')} here cannot be read as a section: {error.message}"
         self.gaps.append(Problem(message, self.position))
         self.position = found
 
@@ -137,6 +158,8 @@ class ForwardWalk:
                 end = claimed
         except StreamError as error:
             problem = str(error)
+            if head_only and isinstance(error, UnsupportedVersion):  # else only where its pages begin
+                self.gaps.append(Problem(f"{named.name}: {error.message}", error.offset))
         if end is None:
             if head_only and (problem is not None or named.name == "ram"):
                 return None

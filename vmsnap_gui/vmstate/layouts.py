@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.description import DeviceDescription
 from vmsnap_gui.vmstate.resolving import Budget, resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
@@ -68,6 +69,7 @@ class Layouts:
         self._left = _STEPS
         self._budget = Budget(_OLD_STEPS + view.size // 64)
         self.used: dict[str, int] = {}
+        self._untyped = False
         self.decided = 0
 
     def fitting(self, header: Header, payload: int) -> Iterator[tuple[DeviceDescription, int]]:
@@ -120,6 +122,7 @@ class Layouts:
             return None
         fit, source = best
         self.used[source.name] = self.used.get(source.name, 0) + 1
+        self._untyped |= not source.has_types
         self.decided += fit.decided
         return DeviceDescription(header.name, header.instance_id, fit.description)
 
@@ -150,9 +153,13 @@ class Layouts:
         """
         notices = _width_notice(described) if self.is_old else []
         if self.used:
-            uses = " and ".join(f"{count} sections by layouts of {name}" for name, count in self.used.items())
+            uses = " and ".join(
+                f"{counted(count, 'section')} by layouts of {name}" for name, count in self.used.items()
+            )
             decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
-            notices.append(Problem(f"the stream does not describe itself: {uses}{decided}", min(described)))
+            untyped = "; numbers whose type a dump does not tell are shown in hexadecimal" if self._untyped else ""
+            message = f"the stream does not describe itself: {uses}{decided}{untyped}"
+            notices.append(Problem(message, min(described), is_notice=True))
         return notices
 
 
@@ -162,5 +169,6 @@ def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:
         fields = device.description.fields if device.name == "cpu" else ()
         width = next((field.size for field in fields if field.name == "env.eip"), None)
         if width is not None:
-            return [Problem(f"the registers of cpu have {width} bytes: decided by the layout that fits", offset)]
+            message = f"the registers of cpu have {width} bytes: decided by the layout that fits"
+            return [Problem(message, offset, is_notice=True)]
     return []

@@ -22,29 +22,36 @@ def children(parent: Field) -> Sequence[Field]:
 
 
 def find_places(root: Field, path: str, below: Below = children) -> list[int] | None:
-    """Return the places among their parents' children that lead from `root` to `path`; None if nothing does."""
-    return _search(root, "", path, below) if path else []
+    """Return the places among their parents' children that lead from `root` to `path`; None if nothing does.
+
+    Of several fields of that path it is the first.
+    """
+    return next(_search(root, "", path, below), None) if path else []
 
 
 def find_field(root: Field, path: str, below: Below = children) -> Field | None:
-    """Return the field at a path below `root`, or None."""
-    places, here = find_places(root, path, below), root
-    for place in places or ():
-        here = below(here)[place]
-    return here if places else None
+    """Return the (first) field at a path below `root`, or None."""
+    return next(find_fields(root, path, below), None)
 
 
-def _search(parent: Field, above: str, path: str, below: Below) -> list[int] | None:
+def find_fields(root: Field, path: str, below: Below = children) -> Iterator[Field]:
+    """Yield the fields at a path below `root`: QEMU's i8254 has two `channels[0].next_transition_time`."""
+    for places in _search(root, "", path, below):
+        here = root
+        for place in places:
+            here = below(here)[place]
+        yield here
+
+
+def _search(parent: Field, above: str, path: str, below: Below) -> Iterator[list[int]]:
     # Names may hold dots and brackets, so a path cannot just be split.
     for place, child in _candidates(parent, path[len(above) :], below):
         here = join_path(above, child.name)
         if here == path:
-            return [place]
-        if path.startswith(here) and path[len(here)] in ".[":
-            found = _search(child, here, path, below)
-            if found is not None:
-                return [place, *found]
-    return None
+            yield [place]
+        elif path.startswith(here) and path[len(here)] in ".[":
+            for found in _search(child, here, path, below):
+                yield [place, *found]
 
 
 def _candidates(parent: Field, rest: str, below: Below) -> Iterator[tuple[int, Field]]:

@@ -5,6 +5,7 @@ Format: QEMU's migration/ram.c (ram_save_setup, ram_save_iterate, ram_save_compl
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,6 @@ from vmsnap_gui.vmstate.handlers import LiveHandler
 from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamIndex
 from vmsnap_gui.vmstate.ram_parser import RamParser
 from vmsnap_gui.vmstate.ram_table import CONTINUE, EOS, MEM_SIZE, PAGE, ZERO
-from vmsnap_gui.vmstate.refusals import UnsupportedVersion
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.wire import Input
     from vmsnap_gui.vmstate.writer import Writer
 
-VERSION = 4
-"""The version of the section that QEMU has written since 0.13."""
-
+_MAX_NAME = 255
+_ESCAPED = re.compile(r"\\x[0-9a-f]{2}")  # what `wire.text` makes of bytes that are no UTF-8
 _PART = 64 << 20  # bytes of a PART; QEMU ends one after 50 ms
 _BATCH = 2 << 20  # still in the processor's cache when it is written
 
@@ -57,7 +56,15 @@ class RamHandler(LiveHandler):
 
     @classmethod
     def of(cls, index: RamIndex, progress: Progress | None = None) -> RamHandler:
-        """Return the handler that saves every page of an index once, in the order of blocks and addresses."""
+        """Return the handler that saves every page of an index once, in the order of blocks and addresses.
+
+        Raises:
+            StreamError: a block has a name that cannot be written as it was.
+        """
+        for block in index.blocks:
+            if _ESCAPED.search(block.name) or len(block.name.encode()) > _MAX_NAME:
+                why = f"longer than {_MAX_NAME} bytes or no UTF-8, so that it cannot be written as it was"
+                raise StreamError(f"the name of RAM block {block.name!r} is {why}")
         return cls(index.blocks, lambda: page_records(index, index.blocks, progress), index.page_size)
 
     def begin(self, out: Writer) -> None:
@@ -94,8 +101,6 @@ class RamHandler(LiveHandler):
         """See Handler."""
         if not isinstance(stream, Reader):
             raise StreamError("RAM is read where it lies, so from a file only", offset=stream.position)
-        if version not in (VERSION - 1, VERSION):
-            raise UnsupportedVersion(f"it is of version {version}; 3 and 4 are known", offset=stream.position)
         position, done = stream.position, False
         if self._parser is None or int.from_bytes(stream.peek(8), "big") & MEM_SIZE:
             self._parser = RamParser(stream.view, self._page_size)

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.refusals import UnsupportedVersion
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ PAGE_SIZES = (4096, 8192, 1024, 16384, 65536, 2048, 512, 256)
 _MAX_BLOCKS = 65536
 _MAPPED_HEADER = struct.Struct(">IQQQ")
 _END = EOS.to_bytes(8, "big")
+
+VERSIONS = (3, 4)
+"""Of the section: 3 up to QEMU 0.12, 4 since 0.13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,13 @@ class RamTable:
         Returns:
             The position after the table, and False where records follow (then go on with `records`); or the position
             after the table and its end mark, and True, where there is nothing else (as QEMU since 1.2 writes it).
+
+        Raises:
+            UnsupportedVersion: sections of this version are not known.
+            StreamError: it is no block table.
         """
+        if version not in VERSIONS:
+            raise UnsupportedVersion(f"RAM section of version {version} is not known; 3 and 4 are", offset=position)
         reader = Reader(self.view, position)
         header = reader.u64()
         if not header & MEM_SIZE:

@@ -22,33 +22,49 @@ _OBSOLETE = 2  # QEMU_VM_FILE_VERSION_COMPAT
 class BadMagic(StreamError):
     """It does not begin as a savevm stream."""
 
+    remedy = "look whether its file is damaged"
+
 
 class ObsoleteVersion(StreamError):
     """It has the form that QEMU wrote before 2009."""
+
+    remedy = "a QEMU of that time can load it and save it anew"
 
 
 class UnknownVersion(StreamError):
     """It has a form that is not known here."""
 
+    remedy = "a newer vmsnap may know it"
+
 
 class UnknownSection(StreamError):
     """Nobody is registered to load a section of this name and instance."""
+
+    remedy = "load it into a machine that has this device"
 
 
 class UnsupportedVersion(StreamError):
     """A section is of a version that nothing here can load."""
 
+    remedy = "another version of QEMU or vmsnap may know it"
+
 
 class UnknownSectionId(StreamError):
     """A section part has the number of a section that was never started."""
+
+    remedy = "the stream is damaged, so copy it again or use another state"
 
 
 class UnknownSectionType(StreamError):
     """A byte stands where a section should start, and is the type of none."""
 
+    remedy = "the stream is damaged, so copy it again or use another state"
+
 
 class ValueMismatch(StreamError):
     """A value is not the one that this machine has (savevm's `*_equal` fields, the machine type, a footer)."""
+
+    remedy = "the stream is of another machine, or damaged"
 
 
 class TransferError(StreamError):
@@ -57,6 +73,8 @@ class TransferError(StreamError):
     Attributes:
         reason: The error of the operating system.
     """
+
+    remedy = "try again when that is mended"
 
     def __init__(self, message: str, *, offset: int | None = None, reason: OSError | None = None) -> None:
         super().__init__(message, offset=offset)

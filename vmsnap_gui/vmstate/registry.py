@@ -22,11 +22,14 @@ from vmsnap_gui.vmstate.sending import Saving, StreamForm
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
     from vmsnap_gui.vmstate.handlers import Handler
     from vmsnap_gui.vmstate.wire import Input
     from vmsnap_gui.vmstate.writer import Writer
+
+    _T = TypeVar("_T")
 
 _MAX_NAME = 255
 _EOF, _COMMAND, _CONFIGURATION, _FOOTER, _VMDESCRIPTION = (
@@ -129,8 +132,20 @@ class Registry:
         self._ids = {e.section_id for e in left}
         self._instances[name] = max((e.instance_id + 1 for e in left if e.name == name), default=0)
 
-    def save(self, out: Writer, form: StreamForm, params: Mapping[str, object] | None = None) -> None:
-        """Save all, without stopping in between.
+    def save(
+        self,
+        out: Writer,
+        form: StreamForm,
+        params: Mapping[str, object] | None = None,
+        between: Callable[[Saving], None] | None = None,
+    ) -> None:
+        """Save all, in as many rounds as the live handlers need.
+
+        Args:
+            out: Where to.
+            form: What the stream has besides its sections.
+            params: Given to each live handler.
+            between: Called after the header, after what is begun, and after each round; may write commands.
 
         Raises:
             TransferError: it could not be written.
@@ -138,10 +153,17 @@ class Registry:
             SaveError: values do not fit their description.
         """
         saving = Saving(self.entries, out, form, params)
+
+        def then(step: Callable[[], _T]) -> _T:
+            done = step()
+            if between is not None:
+                between(saving)
+            return done
+
         try:
-            saving.header()
-            saving.begin()
-            while not saving.iterate():
+            then(saving.header)
+            then(saving.begin)
+            while not then(saving.iterate):
                 out.wait()
             saving.complete()
         finally:

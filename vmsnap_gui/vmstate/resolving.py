@@ -174,7 +174,7 @@ class _Resolver:
     def _field(self, field: VMStateField, position: int, version: int, values: Values) -> _Found:
         if field.type in _LISTS:
             return self._list(field, position, values)
-        count = field.count if field.count_from is None else _number(field.count_from, values, version)
+        count = field.count if field.count_from is None else number(field.count_from, values, version)
         asking = self._asking(field)
         if asking is not None and _is_counted(field):
             count = asking.number(count, (), field.doubt)
@@ -201,7 +201,7 @@ class _Resolver:
         if width is not None:
             return width + int.from_bytes(self._data[position : position + width], "big")
         if field.size_from is not None:
-            return field.multiply * _number(field.size_from, values, version)
+            return field.multiply * number(field.size_from, values, version)
         asking = self._asking(field)
         if asking is not None and not _is_counted(field):
             return asking.number(field.size, field.sizes, field.doubt)
@@ -313,7 +313,8 @@ def _add_to_run(fields: list[VMStateField], part: VMStateField) -> None:
         fields.append(part)
 
 
-def _number(count: Count, values: Values, version: int) -> int:
+def number(count: Count, values: Values, version: int) -> int:
+    """Return a count or size: it is fixed, or that of a field before, or computed from those."""
     if isinstance(count, int):
         return count
     return int(values[count]) if isinstance(count, str) else count(values, version)

@@ -1,7 +1,7 @@
 """From a tree of fields and its description back to the bytes of a section: what QEMU's vmstate_save_state does.
 
 The counterpart of `decoder`: what that reads is written here in the same form, so that decoding and saving gives the
-same bytes. Fields may have been given other values in between.
+same bytes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
     from vmsnap_gui.vmstate.sections import Section
-
-    Changes = Mapping[int, Field]
-    """Fields with other values, by their offset in the stream."""
 
 NULL = b"0"  # VMSNULLPTR_MARKER
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -34,23 +31,20 @@ class SaveError(StreamError):
     """A tree cannot be saved by a description: one sentence for people, with the field's path in the tree."""
 
 
-def save_section(
-    section: Section, description: VMStateDescription | None, root: Field, changes: Changes | None = None
-) -> bytes:
+def save_section(section: Section, description: VMStateDescription | None, root: Field) -> bytes:
     """Return a FULL section's bytes, with header and footer.
 
     Args:
         section: The section; whether it has a footer is told by its size.
         description: What it holds, concrete; None where nothing describes it.
         root: Its tree, as `VMState.decode` gives it.
-        changes: Leaves with other values.
 
     Raises:
         SaveError: the tree is not one of this description.
     """
     head = full_header(section.section_id, section.name, section.instance_id, section.version)
     nodes = [node for node in root.children if node.kind is not Kind.FRAME]
-    saver = _Saver(changes or {})
+    saver = _Saver()
     if description is None:
         saver.rest(nodes)
     else:
@@ -59,9 +53,9 @@ def save_section(
     return b"".join((head, bytes(saver.out), footer(section.section_id) if has_footer else b""))
 
 
-def save_fields(description: VMStateDescription, nodes: Sequence[Field], changes: Changes | None = None) -> bytes:
+def save_fields(description: VMStateDescription, nodes: Sequence[Field]) -> bytes:
     """Return the payload of fields and subsections; raises like `save_section`."""
-    saver = _Saver(changes or {})
+    saver = _Saver()
     saver.description(description, nodes)
     return bytes(saver.out)
 
@@ -69,9 +63,8 @@ def save_fields(description: VMStateDescription, nodes: Sequence[Field], changes
 class _Saver:
     """Appends to `out` what fields hold."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self) -> None:
         self.out = bytearray()
-        self._changes = changes
 
     def description(self, description: VMStateDescription, nodes: Sequence[Field]) -> None:
         """Save fields in the description's order, its subsections, and raw bytes that it does not cover."""
@@ -121,14 +114,14 @@ class _Saver:
                 else:
                     self.element(field, child)
             return
-        if self._changes or not self._all_at_once(group[0], children):
+        if not self._all_at_once(group[0], children):
             for first, count, field in children.runs():
                 for index in range(first, first + count):
                     self.element(field, children[index])
 
     def _all_at_once(self, field: VMStateField, children: Elements) -> bool:
         """Save an array of whole numbers in one go; False where it is none."""
-        values = children.scalars()
+        values = children.scalars() if field.type != "bool" else None  # a bool may be another byte than 0 and 1
         if values is None:
             return False
         unsigned = [int(value) & (1 << 8 * field.size) - 1 for value in values]
@@ -173,9 +166,6 @@ class _Saver:
         self.description(description, [child for child in node.children if child.kind is not Kind.FRAME])
 
     def _leaf(self, node: Field) -> None:
-        changed = self._changes.get(node.offset)
-        if changed is not None and (changed.kind, changed.size) == (node.kind, node.size):
-            node = changed
         data = encoded(node)
         if len(data) != node.size:
             raise SaveError(f"{node.name}: its value takes {len(data)} bytes, but it has {node.size}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.devices import open_state
@@ -29,6 +30,20 @@ if TYPE_CHECKING:
 _MAX_SECTION = 4 << 20
 _MOST = 8  # states whose layouts are taken: what these have not, is rare
 _MOST_LOOKED_AT = 64  # snapshots of an image: where none of these describes itself, the others seldom do
+
+_known: WeakKeyDictionary[Image, dict[str, LayoutSource | None]] = WeakKeyDictionary()
+
+
+def layouts_beside(image: Image, machine: str, progress: Progress | None = None) -> LayoutSource | None:
+    """Return the layouts that an image's snapshots of a machine type embed: sought once as long as it is open.
+
+    Raises:
+        Cancelled: by the progress callback.
+    """
+    known = _known.setdefault(image, {})
+    if machine not in known:
+        known[machine] = layouts_of(image, image.snapshots, machine, progress)
+    return known[machine]
 
 
 def layouts_of(

@@ -22,12 +22,14 @@ def open_snapshot(
     *,
     forward: bool = False,
     layouts: Sequence[LayoutSource] = (),
+    others: Sequence[tuple[Image, Snapshot]] = (),
     progress: Progress | None = None,
 ) -> VMState:
     """Open the state of a snapshot.
 
-    Where it does not describe itself, layouts are sought in `layouts`, then in the other snapshots of the image: those
-    of the same machine type that describe themselves; last in those that tell no types.
+    Where it does not describe itself, layouts are sought in `layouts`, then in the other snapshots of the image and
+    in `others` (what it is compared with): those of the same machine type that describe themselves; last in those that
+    tell no types.
 
     Raises:
         StreamError, ImageError: like `open_state`; the snapshot may have no state.
@@ -36,14 +38,15 @@ def open_snapshot(
 
     def sources(machine: str | None) -> Sequence[LayoutSource]:
         found = [_named(source, machine) for source in layouts]
-        if machine is None or len(image.snapshots) < 2:
+        beside = [image] if len(image.snapshots) > 1 else []
+        foreign = [(other, one) for other, one in others if other is not image]
+        if machine is None or not (beside or foreign):
             return found
-        from vmsnap_gui.vmstate.siblings import layouts_of  # seldom needed
+        from vmsnap_gui.vmstate.siblings import layouts_beside, layouts_of  # seldom needed
 
-        others = [other for other in image.snapshots if other != snapshot]
-        own = layouts_of(image, others, machine, progress)
-        if own is not None:
-            found.append(own)
+        own = [layouts_beside(one, machine, progress) for one in beside]
+        own += [layouts_of(other, [one], machine, progress) for other, one in foreign]
+        found += [source for source in own if source is not None]
         return sorted(found, key=lambda source: not source.has_types)
 
     view = image.vm_state(snapshot, progress)

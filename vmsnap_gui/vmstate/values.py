@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
 from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers
 from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.resolving import number
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
 from vmsnap_gui.vmstate.sections import subsection_header
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypeAlias
 
-    from vmsnap_gui.vmstate.description import Count, Values, VMStateDescription, VMStateField
+    from vmsnap_gui.vmstate.description import Values, VMStateDescription, VMStateField
 
     Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
 
 _MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
 _LISTS = ("qtailq", "qlist", MARKED)
-"""Bytes of the length that stands before a text."""
+_MARKER = "(marker)"
+"""What the byte before an element of a hand-written list goes by among its values, where it is another than 1."""
 
 
 def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> bytes:
@@ -57,6 +59,8 @@ def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[s
 def _value(node: Field, field: VMStateField | None) -> Tree:
     if field is None:  # what load_state_old reads is not among the description's fields
         return node.value
+    if field.type == MARKED:
+        return _marked(node, field)
     if node.kind is Kind.ARRAY:
         items = [_value(child, field) for child in node.children if child.kind is not Kind.FRAME]
         # the marker of a single pointer makes it look like an array of one
@@ -64,6 +68,18 @@ def _value(node: Field, field: VMStateField | None) -> Tree:
     if node.kind is Kind.STRUCT:
         return values_of(node.children, field.nested[0])
     return node.value
+
+
+def _marked(node: Field, field: VMStateField) -> list[Tree]:
+    items: list[Tree] = []
+    marker: Tree = 1
+    for child in node.children:
+        if child.kind is Kind.FRAME:
+            marker = child.value[0] if isinstance(child.value, bytes) else 1
+        else:
+            values = values_of(child.children, field.nested[0])
+            items.append(values if marker == 1 else {_MARKER: marker, **values})
+    return items
 
 
 class _Saver:
@@ -113,17 +129,17 @@ class _Saver:
         where = f"{path}{field.name}"
         size = field.size
         if field.size_from is not None:
-            size = field.multiply * _number(field.size_from, known, version)
+            size = field.multiply * number(field.size_from, known, version)
         value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
         if field.type in _LISTS:
             for item in _list(value, where):
-                self.out += b"\1"
+                self.out.append(_marker(item) if field.type == MARKED else 1)
                 self._element(field, size, item, known, where)
             self.out += b"\0"
             return {}
         if not field.is_array:
             return self._element(field, size, value, known, where)
-        count = field.count if field.count_from is None else _number(field.count_from, known, version)
+        count = field.count if field.count_from is None else number(field.count_from, known, version)
         items = _list(value, where)
         if len(items) != count:
             raise SaveError(f"{where}: {len(items)} elements are given, but there must be {count}")
@@ -150,6 +166,11 @@ class _Saver:
         if scalar is not None:
             return {field.name: int(value)} if isinstance(value, int) else {}
         return {field.name: data} if len(data) <= _MAX_KNOWN else {}
+
+
+def _marker(item: Tree) -> int:
+    found = item.get(_MARKER, 1) if isinstance(item, dict) else 1
+    return found if isinstance(found, int) else 1
 
 
 def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
@@ -182,9 +203,3 @@ def _list(value: Tree, where: str) -> list[Tree]:
     if not isinstance(value, list):
         raise SaveError(f"{where}: {value!r:.40} is no list of elements")
     return value
-
-
-def _number(count: Count, known: Values, version: int) -> int:
-    if isinstance(count, int):
-        return count
-    return int(known[count]) if isinstance(count, str) else count(known, version)

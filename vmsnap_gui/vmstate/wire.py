@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from vmsnap_gui.image.texts import counted
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
@@ -21,7 +23,10 @@ class StreamError(Exception):
     Attributes:
         message: What is wrong, without the offset.
         offset: Byte offset in the stream, if known.
+        remedy: What can be done about an error of this kind, "" where the message alone tells.
     """
+
+    remedy: ClassVar[str] = ""
 
     def __init__(self, message: str, *, offset: int | None = None) -> None:
         super().__init__(message)
@@ -29,16 +34,19 @@ class StreamError(Exception):
         self.offset = offset
 
     def __str__(self) -> str:
-        return self.message if self.offset is None else f"{self.message} (at stream offset {self.offset:#x})"
+        where = "" if self.offset is None else f" (at stream offset {self.offset:#x})"
+        return f"{self.message}{where}{f'; {self.remedy}' if self.remedy else ''}"
 
 
 class ShortRead(StreamError):
     """The stream ends before what must be there; `refusals` has the other reasons to refuse one."""
 
+    remedy = "it was cut off, so copy it again or use another state"
+
 
 def short(length: int, offset: int) -> ShortRead:
     """Return the error of a stream that ends within `length` bytes from `offset` on."""
-    return ShortRead(f"the stream ends within {length} bytes that should be here", offset=offset)
+    return ShortRead(f"the stream ends within {counted(length, 'byte')} that should be here", offset=offset)
 
 
 class Input(ABC):

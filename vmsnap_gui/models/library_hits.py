@@ -1,0 +1,61 @@
+"""What a search of the library found, as a Qt list: a snapshot each, in two lines like the library's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
+
+from vmsnap_gui.models import numbers, words
+from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Index, Look
+
+if TYPE_CHECKING:
+    from vmsnap_gui.finding_snapshots import Line
+    from vmsnap_gui.library_search import LibrarySearch
+
+
+class LibraryHits(QAbstractListModel):
+    """The hits of a search; a line is worded when it comes into sight."""
+
+    def __init__(self, search: LibrarySearch, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._search = search
+        self._hits: list[Line] = []
+        search.changed.connect(self._follow)
+
+    def hit(self, index: Index) -> Line | None:
+        """Return what was found at an index."""
+        return self._hits[index.row()] if index.isValid() else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
+        """Override QAbstractItemModel::rowCount."""
+        return 0 if parent.isValid() else len(self._hits)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Override QAbstractItemModel::data."""
+        hit = self.hit(index)
+        if hit is None:
+            return None
+        if role == LOOK_ROLE:
+            if hit.snapshot is not None:
+                return Look.IMAGE if hit.snapshot.disk_size is not None else Look.STREAM
+            return Look.FAILED if hit.texts.get("problem") else Look.IMAGE
+        if role == Qt.ItemDataRole.DisplayRole:
+            return words.snapshot_name(hit.snapshot) if hit.snapshot is not None else words.name_text(hit.path)
+        if role == DETAIL_ROLE:
+            return self._detail(hit)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return words.plain_tip([str(hit.path), *hit.texts.get("note", "").splitlines()])
+        return f"{self.data(index)}, {self._detail(hit)}" if role == Qt.ItemDataRole.AccessibleTextRole else None
+
+    def _detail(self, hit: Line) -> str:
+        if hit.snapshot is None:
+            return words.visible(hit.texts.get("problem", "")) or self.tr("no snapshots")
+        date = numbers.date(hit.snapshot.date_sec) if hit.snapshot.date_sec is not None else ""
+        return " · ".join(part for part in (words.name_text(hit.path), date, hit.texts.get("machine", "")) if part)
+
+    def _follow(self) -> None:
+        if self._hits is not self._search.hits:
+            self.beginResetModel()
+            self._hits = self._search.hits
+            self.endResetModel()

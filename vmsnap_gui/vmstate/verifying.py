@@ -1,0 +1,123 @@
+"""An exported stream, loaded again as QEMU would: each section must hold what the state holds, but for the edits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmsnap_gui.vmstate.handlers import Handler
+from vmsnap_gui.vmstate.registry import Registry
+from vmsnap_gui.vmstate.sections import NAMING, SectionType
+from vmsnap_gui.vmstate.wire import Reader, StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmsnap_gui.image.byteview import ByteView
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.devices import VMState
+    from vmsnap_gui.vmstate.editing import Edit
+    from vmsnap_gui.vmstate.ram_saving import RamHandler
+    from vmsnap_gui.vmstate.sections import Section
+    from vmsnap_gui.vmstate.wire import Input
+
+
+class Differs(StreamError):
+    """A stream is not that of the state."""
+
+    remedy = "write it again, and look whether the disk is sound"
+
+
+CHUNK = 2 << 20
+"""Bytes compared at once."""
+
+
+def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progress: Progress) -> None:
+    """Load what `exporting.write_stream` wrote, through a registry.
+
+    Args:
+        view: The stream.
+        state: What was exported.
+        edits: With which other values.
+        progress: Called with bytes done and bytes in all; may raise Cancelled.
+
+    Raises:
+        StreamError: one of `refusals`; Differs where it holds something else.
+        ImageError: a file below cannot be read.
+        Cancelled: by `progress`.
+    """
+    registry, expected = Registry(), dict[int, _Expected]()
+    ram: RamHandler | None = None
+    for section in state.walked():
+        if section.name == "ram" and state.is_mapped:
+            ram = ram or _ram_of(state, registry, section)
+        elif section.type is not SectionType.COMMAND:
+            if section.type in NAMING:
+                handler = expected[section.section_id] = _Expected(state, edits, progress)
+                _register(registry, section, handler)
+            expected[section.section_id].parts.append(section)
+    stream = Reader(view)
+    registry.load(stream, machine=state.machine, description=state.description_text is not None)
+    left = [section for one in expected.values() for section in one.parts]
+    if left or stream.left:
+        what = f"section {left[0].key!r} is missing" if left else "more follows than the state holds"
+        raise Differs(what, offset=stream.position)
+    if ram is not None:
+        _compare_ram(state, ram, progress)
+
+
+def _register(registry: Registry, section: Section, handler: Handler) -> None:
+    registry.register(section.name, handler, version=section.version, instance_id=section.instance_id)
+
+
+def _ram_of(state: VMState, registry: Registry, section: Section) -> RamHandler:
+    from vmsnap_gui.vmstate.ram_saving import RamHandler  # NumPy, which nothing else here needs
+
+    handler = RamHandler(page_size=state.page_size)
+    _register(registry, section, handler)
+    return handler
+
+
+class _Expected(Handler):
+    """Loads a section by comparing its parts with those that the state has.
+
+    Attributes:
+        parts: What is still to come.
+    """
+
+    def __init__(self, state: VMState, edits: Sequence[Edit], progress: Progress) -> None:
+        self.parts: list[Section] = []
+        self._state, self._edits, self._progress = state, edits, progress
+
+    def load(self, stream: Input, version: int) -> None:
+        """See Handler; raises Differs."""
+        section = self.parts.pop(0) if self.parts else None
+        if section is None or section.version not in (version, 0):
+            raise Differs("the state has no such part", offset=stream.position)
+        position, end = section.payload_offset, section.payload_offset + section.payload_size
+        while position < end:
+            self._progress(position, self._state.end)
+            length, at = min(CHUNK, end - position), stream.position
+            if stream.bytes(length) != self._content(position, length):
+                raise Differs(f"it is not what the state holds at {position:#x}", offset=at)
+            position += length
+
+    def _content(self, position: int, length: int) -> bytes:
+        content = bytearray(self._state.view.read(position, length))
+        for edit in self._edits:
+            for number, byte in enumerate(edit.after, edit.offset - position):
+                if 0 <= number < length:
+                    content[number] = byte
+        return bytes(content)
+
+
+def _compare_ram(state: VMState, loaded: RamHandler, progress: Progress) -> None:
+    """Compare RAM that was written anew, page for page."""
+    before, after = state.index_ram(), loaded.index
+    if after is None or [(b.name, b.length) for b in before.blocks] != [(b.name, b.length) for b in after.blocks]:
+        raise Differs("its RAM blocks are not those of the state")
+    for block, other in zip(before.blocks, after.blocks, strict=True):
+        for offset in range(0, block.length, CHUNK):
+            progress(offset, block.length)
+            length = min(CHUNK, block.length - offset)
+            if before.read(block, offset, length) != after.read(other, offset, length):
+                raise Differs(f"block {block.name} is not what the state holds from {offset:#x} on")
