@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.control.test_locks import exported
 from tests.image.tools import MIB, clusters_in_use, create, patch, run, take, u64, write
 from tests.views.world import World, world
 from vmsnap_gui.history_session import HistorySession
@@ -124,3 +125,28 @@ def test_what_cannot_be_read_says_why(qtbot: QtBot, here: World, history: Histor
     image.unlink()
     here.session.reload(image)
     qtbot.waitUntil(lambda: history.history() is None)
+
+
+def test_an_image_in_use_is_counted_again_when_asked(
+    qtbot: QtBot, here: World, history: HistorySession, image: Path
+) -> None:
+    with exported(image):
+        here.session.open_paths([image])
+        qtbot.waitUntil(lambda: history.history() is not None)
+        first = history.history()
+        socket = image.with_suffix(".sock")
+        run("qemu-io", "-f", "raw", "-c", "write -q -P 3 8M 1M", "-c", "flush", f"nbd+unix:///?socket={socket}")
+        here.session.reload(image)
+        qtbot.waitUntil(history.is_outdated)
+        here.settle()
+        assert history.history() is first
+        assert history.job() is None
+        history.start()
+        qtbot.waitUntil(lambda: history.history() is not first)
+        assert not history.is_outdated()
+        found = history.history()
+        assert found is not None
+        assert first is not None
+        assert found.usage is not None
+        assert first.usage is not None
+        assert found.usage.in_use == first.usage.in_use + MIB

@@ -58,10 +58,10 @@ class HistorySession(QObject):
             session.selection_changed,
             session.state_loaded,
             session.state_failed,
-            session.library.entry_changed,
             session.machines.changed,
         ):
             signal.connect(self._follow)
+        session.library.entry_changed.connect(self._entry_changed)
         jobs.changed.connect(self._job_changed)
 
     def history(self, path: Path | None = None) -> History | None:
@@ -117,6 +117,10 @@ class HistorySession(QObject):
     def _info(self, path: Path | None) -> ImageInfo | None:
         entry = self._session.library.entries.get(path)
         return entry.info if entry is not None and entry.info is not None and entry.info.format == "qcow2" else None
+
+    def _entry_changed(self, path: Path) -> None:
+        if path in self.disks():
+            self._follow()
 
     def _follow(self, *_: object) -> None:
         """Look into what is shown and not known yet, once the selected state is there: that goes first."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.image.tools import opened
+from tests.control.doing import plan_take, succeed
+from tests.image.tools import MIB, create, opened, run, write
 from tests.test_branches import branched
 from vmsnap_gui.history import History, look_into
+from vmsnap_gui.models import history_texts
 from vmsnap_gui.models.label_places import Spot, places_of
 from vmsnap_gui.models.timeline import marks_of
 
@@ -43,6 +45,23 @@ def test_areas_are_what_deleting_frees(found: History) -> None:
         assert mark.size == pytest.approx(max(9, 34 * math.sqrt(found.frees[mark.node] / largest)))
     assert (marks.lanes, marks.left_out) == (3, 0)
     assert marks.links == ((0, 1, False), (1, 2, False), (0, 3, False), (1, 4, False), (3, 5, False))
+
+
+def test_what_was_recorded_is_solid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    path = create(tmp_path / "web.qcow2", 4 * MIB)
+    for number, tag in enumerate(("one", "two")):
+        write(path, f"write -q -P {number + 1} {number}M 1M")
+        succeed(plan_take(path, tag=tag))
+    found = history_of(path)
+    assert marks_of(found, vm_clock=False).links == ((0, 1, True), (1, 2, True))
+    assert [row.solid for row in found.rows] == [True, True, True]
+    assert "(inferred)" not in history_texts.here_text(found)
+    assert "vmsnap did it itself" in history_texts.node_tip(found, 1)
+    run("qemu-img", "snapshot", "-a", "one", path)  # by somebody else
+    found = history_of(path)
+    assert marks_of(found, vm_clock=False).links == ((0, 1, True), (0, 2, False))
+    assert "(inferred)" in history_texts.here_text(found)
 
 
 def test_disks_have_no_vm_clock(found: History) -> None:

@@ -146,15 +146,15 @@ def test_all_disks_of_a_machine(qtbot: QtBot, parts: Parts, tmp_path: Path) -> N
     qtbot.waitUntil(lambda: parts.window.history.history(second) is not None, timeout=WAIT)
     assert view.matrix.isVisible()
     assert column(view.matrix_model, 0) == ["whole", "half"]
-    assert column(view.matrix_model, 2)[1] == "missing"
-    assert column(view.matrix_model, 3) == ["whole", "incomplete"]
-    assert "lab1.qcow2 lacks it" in str(view.matrix_model.index(1, 3).data(Qt.ItemDataRole.ToolTipRole))
-    assert view.matrix_model.index(1, 2).data(WRONG_ROLE)
-    assert not view.matrix_model.index(0, 2).data(WRONG_ROLE)
+    assert column(view.matrix_model, 3)[1] == "missing"
+    assert column(view.matrix_model, 1) == ["whole", "incomplete"]
+    assert "lab1.qcow2 lacks it" in str(view.matrix_model.index(1, 1).data(Qt.ItemDataRole.ToolTipRole))
+    assert view.matrix_model.index(1, 3).data(WRONG_ROLE)
+    assert not view.matrix_model.index(0, 3).data(WRONG_ROLE)
     assert [title.text().partition(":")[0] for title in view.bars.titles] == ["lab0.qcow2", "lab1.qcow2"]
     found = parts.window.history.history(second)
     assert found is not None
-    qtbot.waitUntil(lambda: column(view.matrix_model, 2)[0] == numbers.size(found.frees[0]), timeout=WAIT)
+    qtbot.waitUntil(lambda: column(view.matrix_model, 3)[0] == numbers.size(found.frees[0]), timeout=WAIT)
     view.matrix.selectionModel().select(
         view.matrix_model.index(1, 0),
         view.matrix.selectionModel().SelectionFlag.ClearAndSelect | view.matrix.selectionModel().SelectionFlag.Rows,

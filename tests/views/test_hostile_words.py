@@ -130,6 +130,14 @@ def test_words_of_an_image_and_of_messages(qtbot: QtBot, parts: Parts, image: Pa
     shown = told(window)
     assert f"{WORD}2" in shown  # as a fact, and as the tip of its tag
     assert any(f"{WORD}.raw" in text for text in shown)  # the backing file
+    window.inspector.show_tab("disk")
+    for action in window.views.actions:
+        action.trigger()
+    qtbot.waitUntil(lambda: window.views.tree.model.rowCount() > 1, timeout=20_000)
+    shown = told(window)
+    assert any(text.startswith("You are here: after ") for text in shown)
+    assert any(text.startswith("Deleting ") for text in shown)
+    assert any(f"{WORD}2\n" in text and "Goes back to" in text for text in shown)
     assert any(text.startswith(str(broken)) for text in shown)
     parts.session.select_image(broken)
     assert f"{WORD}.broken cannot be opened" in told(window)

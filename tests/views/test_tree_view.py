@@ -14,7 +14,7 @@ from tests.image.tools import MIB, create, run
 from tests.samples import sample
 from tests.test_branches import branched
 from vmsnap_gui.branches import Row
-from vmsnap_gui.models.snapshot_tree import HERE_ROLE, REASON, ROW_ROLE, SOURCE, TAG
+from vmsnap_gui.models.snapshot_tree import FREES, HERE_ROLE, REASON, ROW_ROLE, SOURCE, TAG
 from vmsnap_gui.models.snapshots import Column
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_the_table_says_what_each_frees(qtbot: QtBot, window: MainWindow, parts:
     found = window.history.history()
     assert found is not None
     cells = [model.index(row, Column.FREES) for row in range(5)]
-    assert [cell.data() for cell in cells] == [tree.model.index(tags(tree).index(tag), 3).data() for tag in
+    assert [cell.data() for cell in cells] == [tree.model.index(tags(tree).index(tag), FREES).data() for tag in
                                                ("one", "two", "three", "four", "five")]  # fmt: skip
     assert "Deleting it frees" in str(cells[2].data(Qt.ItemDataRole.ToolTipRole))
     window.snapshots.table.sortByColumn(Column.FREES, Qt.SortOrder.DescendingOrder)

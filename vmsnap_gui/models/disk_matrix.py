@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 WRONG_ROLE = Qt.ItemDataRole.UserRole
 """True where a disk lacks the snapshot, and in the verdict on one that cannot be restored as a whole."""
 
+_FIRST_DISK = 2
+"""The first column of a disk, behind the tag and the verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiskColumn:
@@ -48,7 +51,7 @@ class _Row:
 
 
 class MatrixModel(Headed, QAbstractTableModel):
-    """A row for each tag, a column for each disk, and one for the verdict at the end."""
+    """A row for each tag: the tag, the verdict, then a column for each disk."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,25 +92,22 @@ class MatrixModel(Headed, QAbstractTableModel):
         if not index.isValid():
             return None
         row, column = self._rows[index.row()], index.column()
-        is_disk = 0 < column <= len(self._disks)
+        is_disk = column >= _FIRST_DISK
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return words.plain_tip(self._tip(row, column) if is_disk else [row.why])
         if role == WRONG_ROLE:
-            return not row.on[column - 1] if is_disk else column > 0 and row.wrong
+            return not row.on[column - _FIRST_DISK] if is_disk else column > 0 and row.wrong
         return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def _titles(self) -> tuple[str, ...]:
-        return (self.tr("Tag"), *(words.visible(disk.name) for disk in self._disks), self.tr("All disks"))
+        return (self.tr("Tag"), self.tr("All disks"), *(words.visible(disk.name) for disk in self._disks))
 
     def _meanings(self) -> tuple[str, ...]:
         disks = [self.tr("What deleting it frees on %1").replace("%1", words.visible(one.name)) for one in self._disks]
-        return (
-            self.tr("The name of the snapshot"),
-            *disks,
-            self.tr("Whether the machine can go back to it as a whole"),
-        )
+        verdict = self.tr("Whether the machine can go back to it as a whole")
+        return (self.tr("The name of the snapshot"), verdict, *disks)
 
     def _row(self, tag: str | None, on: tuple[tuple[int, ...], ...]) -> _Row:
         lacking = [disk.name for disk, there in zip(self._disks, on, strict=True) if not there]
@@ -124,14 +124,14 @@ class MatrixModel(Headed, QAbstractTableModel):
         return _Row(tag, on, self.tr("whole"), self.tr("All disks have it, of about the same time"), wrong=False)
 
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
-        return RIGHT if 0 < column <= len(self._disks) else LEFT
+        return RIGHT if column >= _FIRST_DISK else LEFT
 
     def _text(self, row: _Row, column: int) -> str:
         if column == 0:
             return words.visible(row.tag or "") or self.tr("(empty)")
-        if column > len(self._disks):
+        if column < _FIRST_DISK:
             return row.verdict
-        disk, there = self._disks[column - 1], row.on[column - 1]
+        disk, there = self._disks[column - _FIRST_DISK], row.on[column - _FIRST_DISK]
         if not there:
             return self.tr("missing")
         known = disk.history is not None and disk.history.snapshots == disk.snapshots and disk.history.frees
@@ -140,9 +140,9 @@ class MatrixModel(Headed, QAbstractTableModel):
         return numbers.size(sum(disk.history.frees[one] for one in there))
 
     def _tip(self, row: _Row, column: int) -> list[str]:
-        disk = self._disks[column - 1]
+        disk = self._disks[column - _FIRST_DISK]
         lines = [disk.name]
-        for position in row.on[column - 1]:
+        for position in row.on[column - _FIRST_DISK]:
             snapshot = disk.snapshots[position]
             state = numbers.size(snapshot.vm_state_size) if snapshot.vm_state_size else self.tr("disk only")
             lines.append(f"{numbers.zoned_date(snapshot.date_sec)} · {state}")

@@ -19,7 +19,7 @@ HERE_ROLE = Qt.ItemDataRole.UserRole + 1
 """True for the disk as it is now."""
 QUIET_ROLE = Qt.ItemDataRole.UserRole + 2
 """True where a text is to be shown muted."""
-TAG, DATE, CLOCK, FREES, SOURCE, REASON = range(6)
+TAG, DATE, SOURCE, REASON, CLOCK, FREES = range(6)
 
 
 class SnapshotTreeModel(FlatTable):
@@ -88,16 +88,16 @@ class SnapshotTreeModel(FlatTable):
 
     def _titles(self) -> tuple[str, ...]:
         date = self.tr("Date (UTC)") if numbers.time_zone() is None else self.tr("Date (local)")
-        return (self.tr("Tag"), date, self.tr("VM clock"), self.tr("Frees"), self.tr("Parent"), self.tr("Why"))
+        return (self.tr("Tag"), date, self.tr("Parent"), self.tr("Why"), self.tr("VM clock"), self.tr("Frees"))
 
     def _meanings(self) -> tuple[str, ...]:
         return (
             self.tr("Below what it goes back to; lines are dashed where that is inferred"),
             self.tr("When it was taken"),
-            self.tr("How long the machine had been running (h:m:s)"),
-            self.tr("What deleting it alone gives back inside the image"),
             self.tr("Recorded: vmsnap did it itself. Inferred: from clusters that are shared, and perhaps wrong"),
             self.tr("What speaks for the parent"),
+            self.tr("How long the machine had been running (h:m:s)"),
+            self.tr("What deleting it alone gives back inside the image"),
         )
 
     def _text(self, found: History, node: int, column: int) -> str:

@@ -80,6 +80,7 @@ class DiskView(HistoryView):
         below.addWidget(self.matrix)
         below.setStretchFactor(0, 3)
         below.setStretchFactor(1, 2)
+        below.setSizes([620, 400])
         content = QWidget()
         above = QVBoxLayout()
         above.setContentsMargins(12, 10, 12, 6)
@@ -104,7 +105,7 @@ class DiskView(HistoryView):
         header.setObjectName("usage_columns")
         wide = self.fontMetrics().averageCharWidth()
         for column in range(self.model.columns):
-            header.resizeSection(column, wide * 12)
+            header.resizeSection(column, wide * 13)
         header.resizeSection(TAG, wide * 24)
         header.setSectionResizeMode(GROWTH, QHeaderView.ResizeMode.Stretch)
         return table
@@ -239,5 +240,5 @@ def _table(name: str, title: str, model: UsageModel | MatrixModel) -> QTreeView:
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
     table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-    table.header().setStretchLastSection(name == "disk_matrix")
+    table.header().setStretchLastSection(False)
     return table

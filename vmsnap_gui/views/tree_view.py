@@ -69,7 +69,7 @@ class TreeView(HistoryView):
         header.setObjectName("snapshot_tree_columns")
         header.setStretchLastSection(False)
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in ((TAG, 30), (DATE, 24), (CLOCK, 17), (FREES, 12), (SOURCE, 11)):
+        for column, characters in ((TAG, 30), (DATE, 24), (SOURCE, 11), (CLOCK, 17), (FREES, 13)):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(REASON, QHeaderView.ResizeMode.Stretch)
         return tree
