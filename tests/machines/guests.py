@@ -39,6 +39,11 @@ def changer() -> bytes:
     return assemble(_HERE / "changer.asm")
 
 
+def screens() -> bytes:
+    """Return the boot sector of screens.asm, which follows a script of display modes; see there."""
+    return assemble(_HERE / "screens.asm")
+
+
 def create_disk(path: Path, content: bytes, size: int, *options: str) -> Path:
     """Make a qcow2 disk of `size` bytes that begins with `content`; `options` are qemu-img's `-o` pairs."""
     raw = path.with_suffix(".raw")

@@ -23,6 +23,7 @@ _MODULES = {
     "list": "listing",
     "show": "showing",
     "ram": "ram",
+    "screen": "screen",
     "diff": "diff",
     "usage": "usage",
     "tree": "tree",

@@ -19,7 +19,7 @@ from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, ta
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
@@ -159,6 +159,31 @@ class VMState:
                     pass
         assert self._index is not None
         return self._index
+
+    def index_blocks(self, names: Collection[str], progress: Progress | None = None) -> RamIndex:
+        """Index all pages of the blocks `names`, and of others perhaps none.
+
+        Quick where these stand close to the end of RAM, as video memory of a machine does that stood still; else all
+        RAM is indexed.
+
+        Raises:
+            ImageError: the file below cannot be read.
+            Cancelled: by `progress`.
+        """
+        if self._index is None and self.unwalked is not None and not self._mapped:
+            from vmsnap_gui.vmstate.ram_tail import index_tail
+
+            first, size = self.unwalked
+            started = [section for section in self.sections if section.type is SectionType.START]
+            found = index_tail(lambda: self._resumable(progress), started, (first, first + size), names, progress)
+            if found is not None:
+                return found
+        return self.index_ram(progress)
+
+    def _resumable(self, progress: Progress | None) -> tuple[RamParser, ForwardWalk]:
+        parser = self._parser(progress)
+        parser.table = self.ram_blocks
+        return parser, self._walk(parser, {})
 
     def walked(self, progress: Progress | None = None) -> Iterator[Section]:
         """Yield all sections and commands in stream order; what opening left unwalked is read now.

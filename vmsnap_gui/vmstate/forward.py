@@ -17,7 +17,7 @@ from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, Se
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import DeviceDescription, Devices
@@ -110,6 +110,26 @@ class ForwardWalk:
             if section is not None:
                 yield section
         raise StreamError("the stream has more sections than any machine saves", offset=self.position)
+
+    def resume(self, record: int, started: Iterable[Section]) -> None:
+        """Take the walk up within RAM, at the record at offset `record`; afterwards `walk` goes on behind its part.
+
+        Args:
+            record: Offset of a record that names its block.
+            started: The START sections before it, that of RAM among them.
+
+        Raises:
+            StreamError: there is none of RAM, or its records cannot be followed.
+        """
+        for section in started:
+            head = section.payload_offset - section.offset
+            header = Header(section.type, section.section_id, section.name, section.instance_id, section.version, head)
+            self._name(header, section.offset)
+        ram = next((s.section_id for s in started if s.name == "ram"), None)
+        if ram is None:
+            raise StreamError("no RAM section was started", offset=record)
+        end = self._ram.records(record)
+        self.position = end + self._frame(ram, end)
 
     def _pass_over(self, error: StreamError) -> None:
         """Go on at the next plausible header; raise `error` again where there is none."""

@@ -46,6 +46,10 @@ class Steps:
         """Return the page's location before a step: what its delta is against; 0 for a compressed page."""
         return self._before[step]
 
+    def is_delta(self, step: int) -> bool:
+        """Tell whether a step is a delta, which needs what the page was before."""
+        return self._where[step] > 0
+
     def apply(self, reader: Reader, step: int, content: bytearray) -> bytearray:
         """Return the page after a step, whose content before was `content`; the reader is one of the stream.
 
