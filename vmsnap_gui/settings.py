@@ -104,6 +104,24 @@ class Settings:
         self._store.setValue("tab", name)
 
     @property
+    def view(self) -> str:
+        """How snapshots are looked at: "table", "timeline", "tree" ("" if never chosen)."""
+        return _text(self._store.value("view")) or ""
+
+    @view.setter
+    def view(self, name: str) -> None:
+        self._store.setValue("view", name)
+
+    @property
+    def vm_clock(self) -> bool:
+        """Whether the timeline goes by the VM clock, not by dates."""
+        return self._json("vm_clock") is True
+
+    @vm_clock.setter
+    def vm_clock(self, on: bool) -> None:
+        self._store.setValue("vm_clock", json.dumps(on))
+
+    @property
     def scheme(self) -> Qt.ColorScheme:
         """The colour scheme the person chose; Unknown means that of the system."""
         name = self._store.value("scheme")

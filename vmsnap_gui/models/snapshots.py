@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.cells import Cell
+from vmsnap_gui.models.snapshot_values import id_key
 from vmsnap_gui.models.tables import LEFT, RIGHT, Headed, Index
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ class Column(enum.IntEnum):
     DATE = 2
     CLOCK = 3
     STATE_SIZE = 4
-    DISK_SIZE = 5
-    DISKS = 6
-    ICOUNT = 7
+    FREES = 5
+    DISK_SIZE = 6
+    DISKS = 7
+    ICOUNT = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +74,24 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._direction = Qt.SortOrder.AscendingOrder
         self._extra: list[_Extra] = []
         self._disks: Disks = ()
+        self._frees: Sequence[int] = ()
+        self._tell_freed: Callable[[int], str] = str
+
+    def show_frees(self, frees: Sequence[int], tell: Callable[[int], str]) -> None:
+        """Say how many bytes deleting each snapshot alone frees, by position; none while that is not known.
+
+        Args:
+            frees: Them.
+            tell: Says more of a position.
+        """
+        self._tell_freed = tell
+        if frees is self._frees:
+            return
+        self._frees = frees
+        if self._order:
+            self.dataChanged.emit(self.index(0, Column.FREES), self.index(len(self._order) - 1, Column.FREES))
+        if self._sorted_by is Column.FREES:
+            self.sort(Column.FREES, self._direction)
 
     def show_disks(self, disks: Disks) -> None:
         """Say which disks of the machine have each snapshot: the disks' names, each with the tags that are on it."""
@@ -90,6 +109,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._snapshots = tuple(snapshots)
         tags = [one.tag for one in self._snapshots if one.tag]
         self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
+        self._frees = ()
         self._columns = len(Column) if any(one.icount for one in snapshots) else int(Column.ICOUNT)
         for extra in self._extra:
             extra.cells = ()
@@ -155,6 +175,8 @@ class SnapshotModel(Headed, QAbstractTableModel):
                 return words.visible(self._extra[index.column() - self._columns].cell(self._order[index.row()]).text)
             return None
         column = Column(index.column())
+        if column is Column.FREES:
+            return self._freed_data(self._order[index.row()], role)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(snapshot, column)
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -188,6 +210,8 @@ class SnapshotModel(Headed, QAbstractTableModel):
     def _key(self, position: int) -> tuple[object, ...]:
         if self._sorted_by is Column.DISKS:
             return (-len(self._missing(self._snapshots[position])),)
+        if self._sorted_by is Column.FREES:
+            return (self._frees[position] if position < len(self._frees) else 0,)
         if isinstance(self._sorted_by, Column):
             return _KEYS[self._sorted_by](self._snapshots[position])
         cell = self._sorted_by.cell(position)
@@ -200,6 +224,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("Date (UTC)") if numbers.time_zone() is None else self.tr("Date (local)"),
             self.tr("VM clock"),
             self.tr("State size"),
+            self.tr("Frees"),
             self.tr("Disk size"),
             self.tr("Disks"),
             self.tr("Instructions"),
@@ -215,6 +240,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             ),
             self.tr("How long the machine had been running (h:m:s)"),
             self.tr("Bytes of saved state: memory and devices"),
+            self.tr("What deleting it alone gives back inside the image: whole clusters that nothing else uses"),
             self.tr("Virtual size of the disk at that time"),
             self.tr("How many of the machine's disks have it"),
             self.tr("Instructions that the machine had executed"),
@@ -227,6 +253,14 @@ class SnapshotModel(Headed, QAbstractTableModel):
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
         # What is in the column of a field is not always a number, but at the left it would touch the sizes beside it.
         return LEFT if column in (Column.TAG, Column.ID, Column.DATE) else RIGHT
+
+    def _freed_data(self, position: int, role: int) -> object:
+        known = position < len(self._frees)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return numbers.size(self._frees[position]) if known else numbers.NO_VALUE
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return words.plain_tip([self._tell_freed(position) if known else self.tr("Not counted")])
+        return None
 
     def _text(self, snapshot: Snapshot, column: Column) -> str:
         if column is Column.TAG:
@@ -279,37 +313,9 @@ class SnapshotModel(Headed, QAbstractTableModel):
         return words.plain_tip([text])
 
 
-def snapshot_json(snapshot: Snapshot) -> dict[str, object]:
-    """Return a snapshot as `vmsnap list --json` writes it."""
-    return {
-        "id": snapshot.id,
-        "tag": snapshot.tag,
-        "date": _json_date(snapshot),
-        "date_sec": snapshot.date_sec,
-        "date_nsec": snapshot.date_nsec,
-        "vm_clock_ns": snapshot.vm_clock_ns,
-        "icount": snapshot.icount,
-        "vm_state_size": snapshot.vm_state_size,
-        "disk_size": snapshot.disk_size,
-    }
-
-
-def _json_date(snapshot: Snapshot) -> str | None:
-    if snapshot.date_sec is None:
-        return None
-    date = datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
-    return date.isoformat().replace("+00:00", "Z")
-
-
-def _id_key(snapshot: Snapshot) -> tuple[bool, int, str]:
-    text = snapshot.id or ""
-    number = text.isascii() and text.isdecimal() and len(text) < 20
-    return (not number, int(text) if number else 0, text)
-
-
 _KEYS: dict[Column, Callable[[Snapshot], tuple[object, ...]]] = {
     Column.TAG: lambda one: ((one.tag or "").casefold(), one.tag or ""),
-    Column.ID: _id_key,
+    Column.ID: id_key,
     Column.DATE: lambda one: (one.date_sec or 0, one.date_nsec),
     Column.CLOCK: lambda one: (one.vm_clock_ns or 0,),
     Column.STATE_SIZE: lambda one: (one.vm_state_size,),

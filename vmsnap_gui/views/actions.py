@@ -86,11 +86,19 @@ class Actions(QObject):
         """Put the actions on the selected field at the top of the Edit menu."""
         self._edit.insertActions(self._edit.actions()[0], [*actions, separator(self._edit)])
 
-    def fill_menus(self, recent: QMenu, docks: list[QAction], snapshot: list[QAction], compare: list[QAction]) -> None:
+    def fill_menus(
+        self,
+        recent: QMenu,
+        views: list[QAction],
+        docks: list[QAction],
+        snapshot: list[QAction],
+        compare: list[QAction],
+    ) -> None:
         """Build the menu bar.
 
         Args:
             recent: The menu of recent files.
+            views: The actions that show the snapshots in another way.
             docks: The actions that show and hide docks.
             snapshot: The Snapshot menu's actions.
             compare: The Compare menu's actions.
@@ -106,8 +114,9 @@ class Actions(QObject):
         self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
         edit.addActions([self.copy_file, separator(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
-        view.addActions([*self.tabs, separator(view), self.go_library, self.go_snapshots, self.go_inspector])
-        view.addActions([separator(view), *docks, self.show_jobs, separator(view)])
+        view.addActions([*views, separator(view), *self.tabs, separator(view)])
+        view.addActions([self.go_library, self.go_snapshots, self.go_inspector, separator(view)])
+        view.addActions([*docks, self.show_jobs, separator(view)])
         schemes = _menu(view.addMenu(self.tr("&Colour scheme")), "menu_scheme")
         schemes.addActions(self.schemes.actions())
         _menu(bar.addMenu(self.tr("&Snapshot")), "menu_snapshot").addActions(snapshot)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSplitter, QStackedWidget, QTabWidget, QWidget
 
 from vmsnap_gui.entries import normal
+from vmsnap_gui.history_session import HistorySession
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.telling import Report
@@ -26,6 +27,7 @@ from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
 from vmsnap_gui.views.snapshot_table import SnapshotTable
+from vmsnap_gui.views.snapshot_views import SnapshotViews
 from vmsnap_gui.views.status import JobStatus, StatusSummary
 from vmsnap_gui.views.window_verbs import WindowVerbs
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
@@ -65,6 +68,8 @@ class MainWindow(QMainWindow):
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
+        self.history = HistorySession(jobs, session, self)
+        self.views = SnapshotViews(self, session, jobs, settings, self.snapshots, self.history)
         self.inspector = Inspector(session, jobs)
         self._jobs_panel: JobsPanel | None = None
         self.tabs = _tabs()
@@ -178,12 +183,13 @@ class MainWindow(QMainWindow):
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
         snapshot = [*self.desk.actions.in_menu(), self.exporting.export]
-        self.verbs.fill_menus(recent, docks, snapshot, self.compare_tab.actions.in_menu())
+        self.verbs.fill_menus(recent, self.views.actions, docks, snapshot, self.compare_tab.actions.in_menu())
 
     def _connect(self) -> None:
         session, compare = self._session, self.compare_tab
         self.verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(self.verbs.show_jobs.setChecked)
+        self.views.made.connect(self._view_made)
         self.inspector.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         self.inspector.completed.connect(compare.prepare)
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
@@ -212,6 +218,11 @@ class MainWindow(QMainWindow):
 
         if self.findChild(QWidget, "report") is None:
             dialogs.show_report(self, report)
+
+    def _view_made(self, view: HistoryView) -> None:
+        """Let the key that deletes snapshots also work in another view of them; arrange it as it was."""
+        view.addAction(self.desk.actions.delete)
+        arrangement.put_parts_back(view, self._settings)
 
     def _show_jobs(self, shown: bool) -> None:
         if shown:
@@ -311,6 +322,7 @@ class MainWindow(QMainWindow):
         self.inspector.blockSignals(blocked)
         self.verbs.show_jobs.setChecked(not self._jobs_dock.isHidden())
         self.verbs.check_scheme(self._settings.scheme)
+        self.views.show(self._settings.view or "table")
 
     def _forget_missing_recent(self) -> None:
         """Drop recent files that are gone, quietly; looked for in a worker."""

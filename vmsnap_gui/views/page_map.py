@@ -1,6 +1,6 @@
 """The page map: one point for each page (or a few) of a RAM block, as a picture.
 
-The only module that imports pyqtgraph; see gentle_import.py for when.
+Imports pyqtgraph; see gentle_import.py for when.
 """
 
 from __future__ import annotations

@@ -1,17 +1,18 @@
-"""The snapshots of the selected image: a table, or a page that says why there is none."""
+"""The snapshots of the selected image: a table or another view of them, or a page that says why there is none."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QItemSelectionModel, Qt, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, SnapshotModel, snapshot_json
+from vmsnap_gui.models.snapshot_values import snapshot_json
+from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, SnapshotModel
 from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.action_making import context_menu, view_action
@@ -19,6 +20,8 @@ from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from PySide6.QtCore import QPoint
 
     from vmsnap_gui.entries import Entry
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SnapshotTable(QWidget):
-    """The table of snapshots; the selection in it is the session's.
+    """The table of snapshots; the selection in it is the session's, and that of the other views in its place.
 
     More than one can be selected, to be compared: the session's is then the one that was selected first.
 
@@ -35,6 +38,7 @@ class SnapshotTable(QWidget):
         notice: What must be known of the image.
         quarantine: Why it may only be checked and repaired.
         result: What came of the last operation.
+        switch: Where the buttons for the other views stand.
 
     Signals:
         selection_changed: Other snapshots are selected, or none.
@@ -55,6 +59,8 @@ class SnapshotTable(QWidget):
         self._title.setObjectName("snapshots_title")
         self._about = QLabel()
         self._about.setObjectName("snapshots_about")
+        self._here = QLabel()
+        self._here.setObjectName("snapshots_here")
         self.notice = Notice("snapshots_notice", self)
         self.result = Notice("snapshots_result", self)
         self.result.add_close_button(self.tr("Hide this message"))
@@ -64,6 +70,8 @@ class SnapshotTable(QWidget):
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.table)
         self._stack.addWidget(self.page)
+        self._view: QWidget = self.table
+        self.switch = QHBoxLayout()
         self._lay_out()
         self._make_actions()
         # Not currentChanged: a view that gets the focus makes its first row current, and nobody chose that.
@@ -73,7 +81,7 @@ class SnapshotTable(QWidget):
         self._follow()
 
     def _lay_out(self) -> None:
-        for label in (self._title, self._about):
+        for label in (self._title, self._here, self._about):
             label.setTextFormat(Qt.TextFormat.PlainText)
         heading = QFont(self.font())
         heading.setWeight(QFont.Weight.DemiBold)
@@ -83,7 +91,11 @@ class SnapshotTable(QWidget):
         line.setContentsMargins(8, 6, 8, 4)
         line.addWidget(self._title)
         line.addStretch(1)
+        line.addWidget(self._here)
+        line.addSpacing(16)
         line.addWidget(self._about)
+        line.addSpacing(8)
+        line.addLayout(self.switch)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -124,7 +136,7 @@ class SnapshotTable(QWidget):
 
     def _size_columns(self, header: QHeaderView) -> None:
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 9, 20), strict=True):
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 20), strict=True):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
@@ -152,6 +164,39 @@ class SnapshotTable(QWidget):
         ]
         dated = [(one.date_sec or 0, one.date_nsec, at) for one, at in snapshots if one is not None and at is not None]
         return [at for _, _, at in sorted(dated)]
+
+    def select(self, positions: Collection[int]) -> None:
+        """Select snapshots by their positions, of which one stays the session's if it is among them."""
+        model, flags = self.table.selectionModel(), QItemSelectionModel.SelectionFlag
+        indexes = [index for one in sorted(positions) if (index := self.model.index_of(one)).isValid()]
+        wanted = QItemSelection()
+        for index in indexes:
+            wanted.select(index, index)
+        if indexes and set(positions) != set(self.selected()):
+            model.setCurrentIndex(indexes[-1], flags.NoUpdate)
+            model.select(wanted, flags.ClearAndSelect | flags.Rows)
+            self.table.scrollTo(indexes[-1])
+
+    def add_view(self, view: QWidget) -> None:
+        """Take another view of the snapshots, to be shown in the place of the table."""
+        self._stack.addWidget(view)
+
+    def show_view(self, view: QWidget) -> None:
+        """Show this view, the table or one that was added, where there are snapshots."""
+        self._view = view
+        self.setFocusProxy(view)
+        self._say(self._session.entry())
+
+    def show_here(self, text: str, why: str) -> None:
+        """Say where the disk is now, and how that is known; "" where nobody knows."""
+        self._here.setText(text)
+        self._here.setToolTip(words.plain_tip([why]))
+
+    def show_menu(self, place: QPoint) -> None:
+        """Open the context menu of the selected snapshots at a place of the screen."""
+        menu = context_menu(self, [self.copy_value, self.copy_row, self.copy_json])
+        self.menu_wanted.emit(menu)
+        menu.popup(place)
 
     def show_machine(self, name: str, disks: Disks) -> None:
         """Say which machine the image belongs to ("" for none), and which of its disks have each snapshot."""
@@ -202,7 +247,7 @@ class SnapshotTable(QWidget):
             in_use = self.tr("In use by a running machine: what you see may be changing.")
             self.notice.show_message("in-use", in_use if info is not None and info.in_use else "")
         if info is not None and info.snapshots:
-            self._stack.setCurrentWidget(self.table)
+            self._stack.setCurrentWidget(self._view)
             return
         self.page.show_message(*self._message(entry, name))
         self._stack.setCurrentWidget(self.page)
@@ -232,9 +277,7 @@ class SnapshotTable(QWidget):
 
     def _show_menu(self, place: QPoint) -> None:
         if self.table.indexAt(place).isValid():
-            menu = context_menu(self, [self.copy_value, self.copy_row, self.copy_json])
-            self.menu_wanted.emit(menu)
-            menu.popup(self.table.viewport().mapToGlobal(place))
+            self.show_menu(self.table.viewport().mapToGlobal(place))
 
     def _copy_value(self) -> None:
         index = self.table.currentIndex()

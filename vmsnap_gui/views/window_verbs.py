@@ -78,7 +78,7 @@ class WindowVerbs(QObject):
         verbs.quit.triggered.connect(window.close)
         verbs.find.triggered.connect(self._find)
         verbs.go_library.triggered.connect(lambda: _go(window.library.tree))
-        verbs.go_snapshots.triggered.connect(lambda: self._go_in(window.snapshots.table))
+        verbs.go_snapshots.triggered.connect(lambda: self._go_in(window.snapshots))
         verbs.go_inspector.triggered.connect(lambda: self._go_in(window.inspector.currentWidget()))
         verbs.find_machines.triggered.connect(self._session.machines.refresh)
         verbs.profiles.triggered.connect(window.desk.show_profiles)

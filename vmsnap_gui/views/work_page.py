@@ -68,7 +68,7 @@ class WorkPage(QWidget):
         """Show how far a job is."""
         share = job.done / job.total if job.total else 0.0
         amount = self.tr("%1 of %2").replace("%1", numbers.size(job.done)).replace("%2", numbers.size(job.total))
-        parts = [f"{share:.0%}", amount, rate(job)]
+        parts = [f"{share:.0%}", amount if job.in_bytes else "", rate(job)]
         self._message.show_message(icon, title, " · ".join(part for part in parts if part))
         self._bar.setValue(round(min(1.0, share) * _STEPS))
         self._bar.show()
