@@ -1,4 +1,4 @@
-"""The inspector: Overview, Devices and Memory as tabs. They are only made once the window is there.
+"""The inspector: Overview, Devices, Memory and Screen as tabs. They are only made once the window is there.
 
 Their code is half of all that the window needs; importing it before the first paint would double the time until
 something is seen. What knows no Qt is imported in a worker, the rest module by module, each in a turn of its own of the
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.devices_view import DevicesView
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
+    from vmsnap_gui.views.screen_view import ScreenView
 
 _WITHOUT_QT = ("vmsnap_gui.guest.filter", "numpy")
 _MODULES = {
@@ -38,6 +39,7 @@ _MODULES = {
         "models.ram", "models.hits", "views.find_bar", "views.memory_search", "views.page_map_panel",
         "views.memory_view",
     ),
+    "screen": ("pictures", "models.screens", "views.picture_area", "views.zoom_buttons", "views.screen_view"),
 }  # fmt: skip
 
 
@@ -64,7 +66,8 @@ class Inspector(QTabWidget):
         self._overview: Overview | None = None
         self._devices: DevicesView | None = None
         self._memory: MemoryView | None = None
-        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"))
+        self._screen: ScreenView | None = None
+        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"), self.tr("Screen"))
         for name, text in zip(_MODULES, titles, strict=True):
             place = QWidget()
             place.setObjectName(name)
@@ -101,9 +104,20 @@ class Inspector(QTabWidget):
             self._put(self._memory)
         return self._memory
 
+    @property
+    def screen_tab(self) -> ScreenView:
+        """The Screen tab's view; made now if it is not there yet."""
+        if self._screen is None:
+            from vmsnap_gui.views.screen_view import ScreenView
+
+            self._screen = ScreenView(self._session, self._jobs)
+            self._put(self._screen)
+        return self._screen
+
     def has(self, name: str) -> bool:
         """Whether the view of the tab `name` is made."""
-        return {"overview": self._overview, "devices": self._devices, "memory": self._memory}[name] is not None
+        made = {"overview": self._overview, "devices": self._devices, "memory": self._memory, "screen": self._screen}
+        return made[name] is not None
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
@@ -154,6 +168,8 @@ class Inspector(QTabWidget):
         self._make(self.current_tab())
 
     def _make(self, name: str) -> QWidget:
+        if name == "screen":
+            return self.screen_tab
         if name == "devices":
             return self.devices
         return self.memory if name == "memory" else self.overview

@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
             ("overview", self.tr("&Overview")),
             ("devices", self.tr("De&vices")),
             ("memory", self.tr("&Memory")),
+            ("screen", self.tr("&Screen")),
         ):
             tab = self.verbs.add_tab(name, text)
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
