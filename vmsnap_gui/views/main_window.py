@@ -13,6 +13,7 @@ from vmsnap_gui.history_session import HistorySession
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.telling import Report
+from vmsnap_gui.thumbnails import Thumbnails
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
+    from vmsnap_gui.views.gallery_view import GalleryView
     from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
@@ -68,6 +70,9 @@ class MainWindow(QMainWindow):
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
+        self.thumbnails = Thumbnails(jobs, session, self)
+        self.snapshots.model.show_pictures(self.thumbnails.get)
+        self.thumbnails.changed.connect(self.snapshots.model.picture_changed)
         self.history = HistorySession(jobs, session, self)
         self.views = SnapshotViews(self, session, jobs, settings, self.snapshots, self.history)
         self.inspector = Inspector(session, jobs)
@@ -138,7 +143,7 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(self.inspector)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 3)
-        self._splitter.setSizes([200, 570])
+        self._splitter.setSizes([250, 520])
         self.tabs.setAccessibleName(self.tr("Snapshots and comparison"))
         self.tabs.addTab(self._splitter, self.tr("Snapshots"))
         self._centre = QStackedWidget()
@@ -191,6 +196,7 @@ class MainWindow(QMainWindow):
         self.verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(self.verbs.show_jobs.setChecked)
         self.views.made.connect(self._view_made)
+        self.views.screen_wanted.connect(lambda: self._doing.show_tab("screen"))
         self.inspector.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         self.inspector.completed.connect(compare.prepare)
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
@@ -220,7 +226,7 @@ class MainWindow(QMainWindow):
         if self.findChild(QWidget, "report") is None:
             dialogs.show_report(self, report)
 
-    def _view_made(self, view: HistoryView) -> None:
+    def _view_made(self, view: HistoryView | GalleryView) -> None:
         """Let the key that deletes snapshots also work in another view of them; arrange it as it was."""
         view.addAction(self.desk.actions.delete)
         arrangement.put_parts_back(view, self._settings)
