@@ -39,6 +39,7 @@ class PictureArea(QAbstractScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.viewport().setBackgroundRole(QPalette.ColorRole.AlternateBase)
         self._picture: Picture | None = None
+        self._extent: tuple[int, int] | None = None
         self._zoom: float | None = None
         for bar in (self.horizontalScrollBar(), self.verticalScrollBar()):
             bar.valueChanged.connect(lambda _value: self.viewport().update())
@@ -46,7 +47,17 @@ class PictureArea(QAbstractScrollArea):
     def show_picture(self, picture: Picture | None) -> None:
         """Show another picture, in the same way as the one before."""
         self._picture = picture
+        self.show_size((picture.width, picture.height) if picture is not None else None)
+
+    def show_size(self, size: tuple[int, int] | None) -> None:
+        """Show something of this size, in pixels of its own; None: nothing. `paint_content` paints it."""
+        self._extent = size
         self._arrange()
+
+    def place_of(self, picture: Picture, target: QRectF) -> QRectF:
+        """Return where a picture is drawn whose corner is that of the target."""
+        each = self.zoom / self.devicePixelRatioF()
+        return QRectF(target.topLeft(), QSizeF(picture.width * each, picture.height * each))
 
     @property
     def picture(self) -> Picture | None:
@@ -106,7 +117,7 @@ class PictureArea(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Override QWidget::paintEvent."""
-        if self._picture is None:
+        if self._extent is None:
             return
         painter = QPainter(self.viewport())
         target = self.target()
@@ -147,18 +158,18 @@ class PictureArea(QAbstractScrollArea):
         return QRectF(self.viewport().rect())
 
     def _fitting(self) -> float:
-        if self._picture is None:
+        if self._extent is None:
             return 1.0
         room, ratio = self.maximumViewportSize(), self.devicePixelRatioF()
-        fits = min(room.width() * ratio / self._picture.width, room.height() * ratio / self._picture.height)
+        fits = min(room.width() * ratio / self._extent[0], room.height() * ratio / self._extent[1])
         return float(int(fits)) if fits >= 1 else max(fits, 1e-3)
 
     def _size(self) -> QSizeF:
         """Return how large the picture is drawn."""
-        if self._picture is None:
+        if self._extent is None:
             return QSizeF()
         each = self.zoom / self.devicePixelRatioF()
-        return QSizeF(self._picture.width * each, self._picture.height * each)
+        return QSizeF(self._extent[0] * each, self._extent[1] * each)
 
     def _arrange(self) -> None:
         """Set the scroll bars, keeping the middle where it is."""
