@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.containers import open_image
@@ -117,19 +118,23 @@ class SavedScreens:
     """What came of saving several screens.
 
     Attributes:
+        folder: Where they are.
         paths: The files that were written.
         missing: Each snapshot without a picture, and why.
     """
 
+    folder: Path
     paths: tuple[Path, ...]
     missing: tuple[tuple[Snapshot, str], ...]
 
 
 def save_screens(folder: Path, image: Path, progress: Progress) -> SavedScreens:
-    """Write what each snapshot of an image showed into a folder, by `screen_file_name`; raises like `save_screen`."""
+    """Write what each snapshot of an image showed into a new folder below this one; raises like `save_screen`."""
     from vmsnap_gui.guest.screen.result import NoScreen
 
-    paths, missing = [], []
+    paths: list[Path] = []
+    missing: list[tuple[Snapshot, str]] = []
+    target = _new_folder(folder, f"{image.stem}-screens")
     with closing(open_image(image)) as opened:
         for number, snapshot in enumerate(opened.snapshots):
             progress(number, len(opened.snapshots))
@@ -141,9 +146,21 @@ def save_screens(folder: Path, image: Path, progress: Progress) -> SavedScreens:
             if isinstance(found, NoScreen):
                 missing.append((snapshot, found.reason))
                 continue
-            paths.append(folder / screen_file_name(snapshot))
+            paths.append(target / screen_file_name(snapshot))
             write_picture(paths[-1], found.pixels, image)
-    return SavedScreens(tuple(paths), tuple(missing))
+    return SavedScreens(target, tuple(paths), tuple(missing))
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Make a folder that was not there, so that nothing in it is replaced."""
+    for number in count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("there is always another number")
 
 
 def screen_file_name(snapshot: Snapshot) -> str:

@@ -27,6 +27,7 @@ from vmsnap_gui.views.leaving import Leaving
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
+from vmsnap_gui.views.screen_actions import ScreenActions
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.snapshot_views import SnapshotViews
 from vmsnap_gui.views.status import JobStatus, StatusSummary
@@ -82,6 +83,7 @@ class MainWindow(QMainWindow):
         self.columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.exporting = ExportActions(self, session, jobs)
+        self.saving = ScreenActions(self, session, jobs, self.snapshots)
         self.layouts = LayoutsJob(self, session, jobs)
         self.leaving = Leaving(self, jobs, self.exporting, Notifier(self, jobs, settings))
         self.filter_box = FilterBox(lambda text: self._doing.apply_filter(text), self)
@@ -188,7 +190,7 @@ class MainWindow(QMainWindow):
             tab = self.verbs.add_tab(name, text)
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
-        snapshot = [*self.desk.actions.in_menu(), self.exporting.export]
+        snapshot = [*self.desk.actions.in_menu(), self.exporting.export, *self.saving.in_menu()]
         self.verbs.fill_menus(recent, self.views.actions, docks, snapshot, self.compare_tab.actions.in_menu())
 
     def _connect(self) -> None:
@@ -209,11 +211,17 @@ class MainWindow(QMainWindow):
             signal.connect(self._follow)
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
-        for message in (self.columns.message, compare.message, self.exporting.message, self.layouts.message):
+        for message in (
+            self.columns.message,
+            compare.message,
+            self.exporting.message,
+            self.saving.message,
+            self.layouts.message,
+        ):
             message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         self.tabs.currentChanged.connect(lambda _index: self.statusBar().clearMessage())
         session.selection_changed.connect(self.statusBar().clearMessage)
-        for part in (session, compare, self.desk, self.exporting, self.layouts):
+        for part in (session, compare, self.desk, self.exporting, self.saving, self.layouts):
             part.problem.connect(self.show_report)
         self._jobs.failed.connect(self._job_failed)
 
