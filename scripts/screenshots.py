@@ -179,6 +179,15 @@ def take_gallery(camera: Camera) -> None:
     camera.take("screen-closer")
     window.inspector.screen_tab.area.set_zoom(None)
     window.inspector.setCurrentWidget(window.overview)
+    choose_rows(camera, 1, 2)
+    window.compare_tab.actions.compare.trigger()
+    tab = window.compare_tab
+    tab.view.tabs.setCurrentWidget(tab.view.screens)
+    camera.settle()
+    tab.actions.next.trigger()
+    camera.take("compare-screen")
+    tab.actions.close.trigger()
+    choose_rows(camera, 3)
 
 
 def take_devices(camera: Camera) -> None:

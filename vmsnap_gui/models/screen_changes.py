@@ -45,7 +45,7 @@ def difference_text(found: ScreenComparison | None) -> str:
         return _tr("The screens are the same, pixel by pixel")
     regions = _tr("1 region differs") if len(found.regions) == 1 else _tr("%1 regions differ")
     share = found.changed / found.pixels
-    percent = f"{share:.0%}" if share >= 0.01 else _tr("less than 1 %")
+    percent = f"{share:.0%}" if share >= 0.01 else _tr("less than 1%")
     pixels = _tr("%1 of %2 pixels (%3)").replace("%1", count(found.changed)).replace("%2", count(found.pixels))
     return f"{regions.replace('%1', count(len(found.regions)))}: {pixels.replace('%3', percent)}"
 

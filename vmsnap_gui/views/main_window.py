@@ -145,7 +145,7 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(self.inspector)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 3)
-        self._splitter.setSizes([250, 520])
+        self._splitter.setSizes([280, 490])
         self.tabs.setAccessibleName(self.tr("Snapshots and comparison"))
         self.tabs.addTab(self._splitter, self.tr("Snapshots"))
         self._centre = QStackedWidget()

@@ -125,7 +125,7 @@ class ScreenChanges(ComparePart):
         displays = [screens.displays[one] for one in (first, second)]
         found = screens.found[number]
         regions = found.regions if found is not None else ()
-        self.slider.show_pair(displays[0].picture, displays[1].picture, (names[0], names[1]), regions)
+        self.slider.show_pair(displays[0].picture, displays[1].picture, (letters[first], letters[second]), regions)
         self.about.setText(difference_text(found) or self.tr("There is nothing to compare"))
         self.slider.setAccessibleDescription(self.about.text())
         missing = [

@@ -49,7 +49,7 @@ class ScreenSlider(PictureArea):
         Args:
             before: What is at the left.
             after: What is at the right.
-            names: What they are called.
+            names: What they are called, in a letter or a word.
             regions: What is outlined.
         """
         self._pictures, self._names, self._regions = (before, after), names, regions
@@ -88,7 +88,7 @@ class ScreenSlider(PictureArea):
                 painter.restore()
         self._outline(painter, target)
         self._paint_line(painter, target, line)
-        self._paint_names(painter, target, line)
+        self._paint_names(painter, line, self._handle(target))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Override QWidget::mousePressEvent: the line comes to the mouse."""
@@ -119,24 +119,23 @@ class ScreenSlider(PictureArea):
         return place.translated(target.topLeft())
 
     def _outline(self, painter: QPainter, target: QRectF) -> None:
-        """Outline what changed, in a light and a dark line: one of them is seen upon any picture."""
-        accent = theme.accent(self.palette())
+        """Outline what changed, in the accent between light and dark lines: it is seen upon any picture."""
+        accent, light = theme.accent(self.palette()), Qt.GlobalColor.white
         for number, region in enumerate(self._regions):
-            place = self._place(region, target)
-            chosen = number == self.current
-            for colour, width, more in ((Qt.GlobalColor.black, 0, 3), (accent, 3 if chosen else 1.5, 2)):
-                painter.setPen(QPen(colour, width))
-                painter.drawRect(place.adjusted(-more, -more, more, more))
-            if chosen:
-                painter.setPen(QPen(self.palette().color(QPalette.ColorRole.HighlightedText), 1))
-                painter.drawRect(place.adjusted(-2, -2, 2, 2))
+            place = self._place(region, target).adjusted(-2, -2, 2, 2)
+            wide = 2 if number == self.current else 0
+            for colour, width in ((Qt.GlobalColor.black, 4 + wide), (light, 3 + wide), (accent, 1 + wide)):
+                pen = QPen(colour, width)
+                pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+                painter.setPen(pen)
+                painter.drawRect(place)
 
     def _paint_line(self, painter: QPainter, target: QRectF, line: float) -> None:
         accent, light = theme.accent(self.palette()), self.palette().color(QPalette.ColorRole.HighlightedText)
         for colour, width in ((light, 4), (accent, 2)):
             painter.setPen(QPen(colour, width))
             painter.drawLine(QPointF(line, target.top()), QPointF(line, target.bottom()))
-        middle = min(max(target.center().y(), 16.0), self.viewport().height() - 16.0)
+        middle = self._handle(target)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(light, 1.5))
         painter.setBrush(accent)
@@ -148,18 +147,17 @@ class ScreenSlider(PictureArea):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def _paint_names(self, painter: QPainter, target: QRectF, line: float) -> None:
-        """Say at the top of each side which it is, as far as there is room."""
-        seen = target.intersected(QRectF(self.viewport().rect()))
+    def _handle(self, target: QRectF) -> float:
+        """Return how far down the middle of the line is, as far as it is in sight."""
+        return target.intersected(QRectF(self.viewport().rect())).center().y()
+
+    def _paint_names(self, painter: QPainter, line: float, middle: float) -> None:
+        """Say which is which, at both sides of the handle."""
         metrics = self.fontMetrics()
-        for name, start, end in ((self._names[0], seen.left(), line), (self._names[1], line, seen.right())):
-            room = end - start - 4 * _MARGIN
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(room)) if room > 0 else ""
-            if not text:
-                continue
-            width = metrics.horizontalAdvance(text) + 2 * _MARGIN
-            left = start + _MARGIN if start == seen.left() else end - _MARGIN - width
-            label = QRectF(left, seen.top() + _MARGIN, width, metrics.height() + 4)
+        for name, way in zip(self._names, (-1, 1), strict=True):
+            width = metrics.horizontalAdvance(name) + 2 * _MARGIN
+            label = QRectF(line + 14 if way > 0 else line - 14 - width, 0, width, metrics.height() + 4)
+            label.moveCenter(QPointF(label.center().x(), middle))
             painter.fillRect(label, self.palette().color(QPalette.ColorRole.ToolTipBase))
             painter.setPen(self.palette().color(QPalette.ColorRole.ToolTipText))
-            painter.drawText(label, Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(label, Qt.AlignmentFlag.AlignCenter, name)

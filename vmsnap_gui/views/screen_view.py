@@ -199,8 +199,9 @@ class ScreenView(QWidget):
         self.notice.show_message("problem", " ".join(notes))
         self.about.setText("")
         if picture is not None and display is not None:
-            size = self.tr("%1 × %2 pixels").replace("%1", str(picture.width)).replace("%2", str(picture.height))
-            self.about.setText(f"{display.text} · {size}")
+            size = f"{picture.width} × {picture.height}"
+            more = "" if size in display.text else " · " + self.tr("%1 pixels").replace("%1", size)
+            self.about.setText(display.text + more)
             self.area.setAccessibleDescription(self.about.text())
         elif display is not None:
             self.page.show_still("screen", self.tr("There is nothing on the screen"), display.text)

@@ -139,7 +139,7 @@ class SnapshotTable(QWidget):
 
     def _size_columns(self, header: QHeaderView) -> None:
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 9, 20), strict=True):
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 11, 20), strict=True):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 

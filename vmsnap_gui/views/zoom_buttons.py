@@ -30,7 +30,7 @@ class ZoomButtons(QWidget):
         name = area.objectName()
         self.now = QLabel(alignment=Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.now.setObjectName(f"{name}_zoom")
-        self.now.setMinimumWidth(self.fontMetrics().horizontalAdvance("1,000 %"))
+        self.now.setMinimumWidth(self.fontMetrics().horizontalAdvance("1,000%"))
         self._layout.addWidget(self.now)
         self.less = self._add("−", self.tr("Smaller (−)"), lambda: area.step_zoom(closer=False))
         self.more = self._add("+", self.tr("Larger (+)"), lambda: area.step_zoom(closer=True))
@@ -56,6 +56,6 @@ class ZoomButtons(QWidget):
 
     def _follow(self) -> None:
         zoom = self._area.zoom
-        self.now.setText(f"{zoom * 100:.0f} %")
+        self.now.setText(f"{zoom:.0%}")
         self.fit.setChecked(self._area.is_fitted)
         self.full.setChecked(not self._area.is_fitted and zoom == 1)
