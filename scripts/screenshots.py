@@ -222,6 +222,31 @@ def take_history(camera: Camera, scratch: Path) -> None:
     window.inspector.setCurrentWidget(window.overview)
 
 
+def take_gallery(camera: Camera) -> None:
+    """The screens of the demo: all of them as pictures, and one from close by."""
+    parts = camera.parts
+    window = parts.window
+    parts.session.open_demo()
+    camera.settle()
+    for name in ("gallery", "table"):
+        window.views.show(name)
+        window.inspector.setCurrentWidget(window.inspector.screen_tab)
+        camera.take(name)
+    window.inspector.screen_tab.area.set_zoom(2.0)
+    camera.take("screen-closer")
+    window.inspector.screen_tab.area.set_zoom(None)
+    window.inspector.setCurrentWidget(window.overview)
+    choose_rows(camera, 1, 2)
+    window.compare_tab.actions.compare.trigger()
+    tab = window.compare_tab
+    tab.view.tabs.setCurrentWidget(tab.view.screens)
+    camera.settle()
+    tab.actions.next.trigger()
+    camera.take("compare-screen")
+    tab.actions.close.trigger()
+    choose_rows(camera, 3)
+
+
 def take_devices(camera: Camera) -> None:
     window = camera.parts.window
     window.inspector.setCurrentWidget(window.devices)

@@ -1,6 +1,7 @@
 """The one comparison that is shown: which two snapshots, what is known of them, and what is being found out.
 
-What was found stays until the next comparison is ready. Memory and disk are compared when somebody wants to see them.
+What was found stays until the next comparison is ready. Memory, disk and screens are compared when somebody wants to
+see them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
+    from vmsnap_gui.comparing_screens import ScreensCompared
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
     from vmsnap_gui.settings import Settings
@@ -106,7 +108,7 @@ class CompareSession(QObject):
         failure: Why the last comparison that was asked for is not shown; empty where it is.
         job: The job that compares, if one runs.
         noise: Whether noise rules apply; remembered between runs.
-        memory, disk: The parts that are made when they are wanted.
+        memory, disk, screens: The parts that are made when they are wanted.
     """
 
     changed = Signal()
@@ -127,6 +129,7 @@ class CompareSession(QObject):
         self.noise = settings.noise
         self.memory: Part[MemoryCompared] = Part(jobs, self)
         self.disk: Part[DiskCompared] = Part(jobs, self)
+        self.screens: Part[ScreensCompared] = Part(jobs, self)
         self._jobs = jobs
         self._number = 0
         self._lane = ""
@@ -241,6 +244,15 @@ class CompareSession(QObject):
             work = partial(compare_disk, compared.sides, True)
             self.disk.start_again(self.tr("Comparing disks by content"), self.lane("disk"), work)
 
+    def compare_screens(self) -> None:
+        """Compare the screens of the states that are shown, unless that is done or under way."""
+        compared = self.compared
+        if compared is not None and compared.fields is not None:
+            from vmsnap_gui.comparing_screens import compare_screens_of
+
+            work = partial(compare_screens_of, compared)
+            self.screens.start(self.tr("Comparing screens"), self.lane("screens"), work)
+
     def _done(self, lane: str, compared: Compared) -> None:
         self._coming = self.job = None
         self._drop_shown()
@@ -274,5 +286,6 @@ class CompareSession(QObject):
         shown, self.compared = self.compared, None
         self.memory.forget()
         self.disk.forget()
+        self.screens.forget()
         if shown is not None:
             self._jobs.release(self._lane, shown.sides.close)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import vmsnap_gui
-from tests.bench import compare, compare_window, core, library, live_window, saving, screen, window  # noqa: F401 (they register their cases)
+from tests.bench import compare, compare_window, core, gallery, library, live_window, saving, screen, window  # noqa: F401 (they register their cases)
 from tests.bench.registry import CASES
 
 

@@ -350,7 +350,7 @@ def test_both_sides_scroll_and_move_in_step(qtbot: QtBot, parts: Parts, window: 
     assert twin.a.cursor_offset == twin.b.cursor_offset == 4096
 
 
-def test_f8_goes_from_fields_through_memory_to_the_disk_and_f7_back(
+def test_f8_goes_from_fields_through_memory_and_disk_to_the_screen_and_f7_back(
     qtbot: QtBot, parts: Parts, window: MainWindow
 ) -> None:
     _compare(qtbot, parts, 0, 3)
@@ -362,12 +362,15 @@ def test_f8_goes_from_fields_through_memory_to_the_disk_and_f7_back(
     _through_to(qtbot, parts, window, 2)
     disk = window.compare_tab.view.disk
     assert disk.ranges.currentIndex().row() == 0
-    for _ in range(5):
-        qtbot.keyClick(window, Qt.Key.Key_F8)
-        _settle(qtbot, parts)
-    assert window.statusBar().currentMessage() == "This is the last difference."
+    _through_to(qtbot, parts, window, 3)
     assert disk.ranges.currentIndex().row() == disk.model.rowCount() - 1
-    for _ in range(disk.model.rowCount()):
+    slider = window.compare_tab.view.screens.slider
+    assert slider.current == 0
+    window.compare_tab.view.screens.go_to_end(back=True)
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    assert window.statusBar().currentMessage() == "This is the last difference."
+    window.compare_tab.view.screens.go_to_end(back=False)
+    for _ in range(disk.model.rowCount() + 1):
         qtbot.keyClick(window, Qt.Key.Key_F7)
         _settle(qtbot, parts)
     assert window.compare_tab.view.tabs.currentWidget() is memory
@@ -406,6 +409,7 @@ def test_nothing_different_in_memory_and_disk_is_said_to_be_so(qtbot: QtBot, par
         assert part.page.message()[0] == title
     assert window.compare_tab.view.header.summary.text() == "No difference"
     qtbot.keyClick(window, Qt.Key.Key_F8)
+    _settle(qtbot, parts)  # the screens are compared first
     assert window.statusBar().currentMessage() == "This is the last difference."
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.screens import screen_file_name
 from vmsnap_gui.vmstate.fields import printable
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.guest.screen.result import Screen
     from vmsnap_gui.image.containers import Image, Snapshot
-
-_UNSAFE = re.compile(r"[^\w.+-]+")
-_MAX_NAME = 80
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,7 +69,7 @@ def _screen(options: argparse.Namespace) -> int:
         else:
             options.folder.mkdir(parents=True, exist_ok=True)
             found = states(image, options.snapshot)
-            told = [_one(image, snapshot, options.folder / _file_name(snapshot), line) for snapshot in found]
+            told = [_one(image, snapshot, options.folder / screen_file_name(snapshot), line) for snapshot in found]
     if options.json:
         print_json([_json(one) for one in told])
     elif not to_output:
@@ -99,12 +96,6 @@ def _one(image: Image, snapshot: Snapshot, path: Path, line: ProgressLine) -> _T
     with open_output(path, image.path) as file:
         file.write(png_bytes(found.pixels))
     return _Told(snapshot, path, found)
-
-
-def _file_name(snapshot: Snapshot) -> str:
-    """Return a file name for a snapshot: its id, which is its own, and as much of its tag as any file system takes."""
-    words = [_UNSAFE.sub("_", part)[:_MAX_NAME] for part in (snapshot.id, snapshot.tag) if part]
-    return "-".join(words or ["state"]) + ".png"
 
 
 def _line(told: _Told) -> str:

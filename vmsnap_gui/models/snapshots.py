@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vmsnap_gui.image.snapshot import Snapshot
+    from vmsnap_gui.thumbnails import Thumbnail
 
 MUTED_ROLE = Qt.ItemDataRole.UserRole
 """True where the text stands for something that is not there, and is to be shown muted."""
 INCOMPLETE_ROLE = Qt.ItemDataRole.UserRole + 1
 """True where a disk of the machine lacks the snapshot."""
+THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
+"""The Thumbnail of the snapshot, in any column; None while it is not there: asking has it made."""
 
 
 Disks = tuple[tuple[str, frozenset[str | None]], ...]
@@ -33,6 +36,7 @@ class Column(enum.IntEnum):
     """The table's columns. ICOUNT is last: it is left out where no snapshot has one.
 
     DISKS is hidden by the view where the image is no part of a machine with more than one, NOTE where there is none.
+    SCREEN stands first in it.
     """
 
     TAG = 0
@@ -44,7 +48,8 @@ class Column(enum.IntEnum):
     DISK_SIZE = 6
     DISKS = 7
     NOTE = 8
-    ICOUNT = 9
+    SCREEN = 9
+    ICOUNT = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +84,17 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._notes: tuple[Note, ...] = ()
         self._frees: Sequence[int] = ()
         self._tell_freed: Callable[[int], str] = str
+        self._picture: Callable[[int], Thumbnail | None] = _no_picture
+
+    def show_pictures(self, get: Callable[[int], Thumbnail | None]) -> None:
+        """Say what gives the small picture of a position; see `picture_changed`."""
+        self._picture = get
+
+    def picture_changed(self, position: int) -> None:
+        """Know that there is another picture of a position."""
+        row = self.index_of(position).row()
+        if row >= 0:
+            self.dataChanged.emit(self.index(row, Column.TAG), self.index(row, Column.SCREEN))
 
     def show_notes(self, notes: tuple[Note, ...]) -> None:
         """Say what the person wrote about each snapshot, by position; nothing where there is no note at all."""
@@ -198,6 +214,10 @@ class SnapshotModel(Headed, QAbstractTableModel):
         if column is Column.NOTE and role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             note = self.note(index)
             return words.visible(note.line) if role == Qt.ItemDataRole.DisplayRole else _note_tip(note)
+        if role == THUMBNAIL_ROLE:
+            return self._picture(self._order[index.row()])
+        if column is Column.SCREEN:
+            return self._picture_data(self._order[index.row()], role)
         if column is Column.FREES:
             return self._freed_data(self._order[index.row()], role)
         if role == Qt.ItemDataRole.DisplayRole:
@@ -253,6 +273,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("Disk size"),
             self.tr("Disks"),
             self.tr("Note"),
+            self.tr("Screen"),
             self.tr("Instructions"),
         )
         return self._with_extra(titles)
@@ -270,6 +291,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("Virtual size of the disk at that time"),
             self.tr("How many of the machine's disks have it"),
             self.tr("What you wrote about it (F2); kept among your data, not in the image"),
+            self.tr("What its first display showed"),
             self.tr("Instructions that the machine had executed"),
         )
         return self._with_extra(meanings)
@@ -280,6 +302,13 @@ class SnapshotModel(Headed, QAbstractTableModel):
     def _alignment(self, column: int) -> Qt.AlignmentFlag:
         # What is in the column of a field is not always a number, but at the left it would touch the sizes beside it.
         return LEFT if column in (Column.TAG, Column.ID, Column.DATE, Column.NOTE) else RIGHT
+
+    def _picture_data(self, position: int, role: int) -> object:
+        thumbnail = self._picture(position)
+        text = thumbnail.text if thumbnail is not None else ""
+        if role == Qt.ItemDataRole.DisplayRole:
+            return words.visible(text)
+        return words.plain_tip([text]) if role == Qt.ItemDataRole.ToolTipRole else None
 
     def _freed_data(self, position: int, role: int) -> object:
         known = position < len(self._frees)
@@ -344,6 +373,10 @@ def _note_tip(note: Note) -> str | None:
     return words.plain_tip([note.label, *note.text.splitlines()]) if note else None
 
 
+def _no_picture(_position: int) -> None:
+    return None
+
+
 _KEYS: dict[Column, Callable[[Snapshot], tuple[object, ...]]] = {
     Column.TAG: lambda one: ((one.tag or "").casefold(), one.tag or ""),
     Column.ID: id_key,
@@ -351,5 +384,6 @@ _KEYS: dict[Column, Callable[[Snapshot], tuple[object, ...]]] = {
     Column.CLOCK: lambda one: (one.vm_clock_ns or 0,),
     Column.STATE_SIZE: lambda one: (one.vm_state_size,),
     Column.DISK_SIZE: lambda one: (one.disk_size or 0,),
+    Column.SCREEN: lambda _one: (),
     Column.ICOUNT: lambda one: (one.icount or 0,),
 }

@@ -1,4 +1,4 @@
-"""What the comparison's Memory and Disk tabs share: made when first looked at, a page meanwhile, then map and bytes."""
+"""What the comparison's Memory, Disk and Screen tabs share: made when first looked at, a page meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import words
 from vmsnap_gui.telling import sentence
-from vmsnap_gui.views.changed_bytes import ChangedBytes
 from vmsnap_gui.views.pages import Notice
 from vmsnap_gui.views.work_page import WorkPage
 
@@ -31,7 +30,6 @@ class ComparePart(QWidget):
 
     Attributes:
         session: The comparison.
-        bytes: The map and the bytes.
         page: What stands there meanwhile.
         notice: What must not be overlooked.
     """
@@ -43,7 +41,7 @@ class ComparePart(QWidget):
         name: str,
         title: str,
         verb: str,
-        table: QWidget,
+        content: QWidget,
         session: CompareSession,
         jobs: Jobs,
         parent: QWidget | None = None,
@@ -57,12 +55,12 @@ class ComparePart(QWidget):
         self._start: Callable[[], None] | None = None
         self._shown: object = None
         self._looking: Job | None = None
-        self.bytes = ChangedBytes(name, self.tr("Map of changes"), table, jobs, self)
+        self._content = content
         self.page = WorkPage(name, verb, self)
         self.notice = Notice(f"{name}_notice", self)
         self._stack = QStackedWidget(self)
         self._stack.addWidget(self.page)
-        self._stack.addWidget(self.bytes)
+        self._stack.addWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -70,6 +68,14 @@ class ComparePart(QWidget):
         layout.addWidget(self._stack, 1)
 
     # What each tab does in its own way
+
+    def step(self, *, back: bool) -> bool:
+        """Go to the next difference, or to the one before; False where there is none."""
+        raise NotImplementedError
+
+    def go_to_end(self, *, back: bool) -> bool:
+        """Go to the first difference, or to the last; False where there is none."""
+        raise NotImplementedError
 
     def why_empty(self) -> tuple[str, str, str] | None:
         """Return icon, heading and text for where nothing can be shown; None where something can."""
@@ -109,7 +115,7 @@ class ComparePart(QWidget):
 
     def has_result(self) -> bool:
         """Whether changes are shown."""
-        return self._stack.currentWidget() is self.bytes
+        return self._stack.currentWidget() is self._content
 
     def run_quietly(self, work: Callable[[Progress], T], success: Callable[[T], object]) -> None:
         """Run `work` in a worker and give its result to `success`."""
@@ -123,12 +129,9 @@ class ComparePart(QWidget):
         )
 
     def show_content(self) -> None:
-        """Show the map and the bytes: they are ready."""
+        """Show the content: it is ready."""
         self._looking = None
-        compared = self.session.compared
-        if compared is not None:
-            self.bytes.twin.name_sides(*(words.snapshot_name(side.snapshot) for side in compared.sides.all))
-        self._stack.setCurrentWidget(self.bytes)
+        self._stack.setCurrentWidget(self._content)
         self.settled.emit()
 
     # Following

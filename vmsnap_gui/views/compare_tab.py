@@ -34,7 +34,9 @@ _MODULES = (
     "models.change_texts", "models.outcome_texts", "models.changes", "models.changed_blocks", "models.changed_ranges",
     "models.compare_summary", "views.base_button", "views.outcome_ticks", "views.compare_header", "views.change_tree",
     "views.change_actions", "views.changes_view", "views.change_map", "views.twin_hex", "views.compare_part",
-    "views.memory_changes", "views.disk_changes", "views.compare_view",
+    "views.compare_bytes", "views.memory_changes", "views.disk_changes", "pictures", "models.screens",
+    "models.screen_changes", "views.picture_area", "views.zoom_buttons", "views.screen_slider", "views.screen_changes",
+    "views.compare_view",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The Compare tab: two snapshots side by side. Sides and summary above; fields, memory and disk below as tabs."""
+"""The Compare tab: two snapshots side by side. Sides and summary above; fields, memory, disk and screen below."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vmsnap_gui.views.compare_header import CompareHeader
 from vmsnap_gui.views.compare_part import ComparePart
 from vmsnap_gui.views.disk_changes import DiskChanges
 from vmsnap_gui.views.memory_changes import MemoryChanges
+from vmsnap_gui.views.screen_changes import ScreenChanges
 
 if TYPE_CHECKING:
     from vmsnap_gui.compare_session import CompareSession
@@ -28,7 +29,7 @@ class CompareView(QWidget):
     Attributes:
         header: The sides and the summary.
         tabs: The parts of the comparison.
-        fields, memory, disk: These parts.
+        fields, memory, disk, screens: These parts.
     """
 
     message = Signal(str)
@@ -36,6 +37,7 @@ class CompareView(QWidget):
     fields: ChangesView
     memory: MemoryChanges
     disk: DiskChanges
+    screens: ScreenChanges
 
     def __init__(self, comparison: CompareSession, session: Session, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,9 +50,9 @@ class CompareView(QWidget):
         self.tabs.setObjectName("compare_tabs")
         self.tabs.setAccessibleName(self.tr("Parts of the comparison"))
         self.tabs.setDocumentMode(True)
-        self._parts: list[ChangesView | MemoryChanges | DiskChanges] = []
+        self._parts: list[ChangesView | ComparePart] = []
         self._pending: tuple[int, int, bool] | None = None
-        self._to_make = [self._make_header, self._make_fields, self._make_memory, self._make_disk]
+        self._to_make = [self._make_header, self._make_fields, self._make_memory, self._make_disk, self._make_screens]
         self.tabs.currentChanged.connect(self._turned)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -83,7 +85,12 @@ class CompareView(QWidget):
         self._add(self.disk, self.tr("Disk"))
         self.disk.settled.connect(self._settled)
 
-    def _add(self, part: ChangesView | MemoryChanges | DiskChanges, title: str) -> None:
+    def _make_screens(self) -> None:
+        self.screens = ScreenChanges(self._comparison, self._jobs, self)
+        self._add(self.screens, self.tr("Screen"))
+        self.screens.settled.connect(self._settled)
+
+    def _add(self, part: ChangesView | ComparePart, title: str) -> None:
         self._parts.append(part)
         self.tabs.addTab(part, title)
 

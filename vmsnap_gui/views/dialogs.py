@@ -66,13 +66,35 @@ def ask_report(parent: QWidget, folder: Path, name: str, then: Callable[[Path], 
 def ask_stream(parent: QWidget, folder: Path, name: str, then: Callable[[Path], object]) -> QFileDialog:
     """Ask where to write a saved state as a stream; `then` gets the file."""
     dialog = QFileDialog(parent, _tr("Export as a stream"))
-    dialog.setObjectName("stream_dialog")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setNameFilters([_tr("Saved states (*.vmstate)"), _tr("All files (*)")])
     dialog.setDefaultSuffix("vmstate")
-    dialog.setDirectory(str(folder))
     dialog.selectFile(f"{name}.vmstate")
+    return _ask_where(dialog, "stream_dialog", folder, then)
+
+
+def ask_picture(parent: QWidget, folder: Path, name: str, then: Callable[[Path], object]) -> QFileDialog:
+    """Ask where to write a picture; `then` gets the file."""
+    dialog = QFileDialog(parent, _tr("Save the screen"))
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters([_tr("PNG pictures (*.png)"), _tr("All files (*)")])
+    dialog.setDefaultSuffix("png")
+    dialog.selectFile(name)
+    return _ask_where(dialog, "picture_dialog", folder, then)
+
+
+def ask_target_folder(parent: QWidget, folder: Path, title: str, then: Callable[[Path], object]) -> QFileDialog:
+    """Ask for a folder to write into; `then` gets it."""
+    dialog = QFileDialog(parent, title)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    return _ask_where(dialog, "target_dialog", folder, then)
+
+
+def _ask_where(dialog: QFileDialog, name: str, folder: Path, then: Callable[[Path], object]) -> QFileDialog:
+    dialog.setObjectName(name)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setDirectory(str(folder))
     dialog.filesSelected.connect(lambda names: then(Path(names[0])))
     dialog.open()
     return dialog

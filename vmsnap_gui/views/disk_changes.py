@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction
 from vmsnap_gui.models import numbers
 from vmsnap_gui.models.changed_ranges import OUTCOME_ROLE, ChangedRangesModel, Column
 from vmsnap_gui.views.byte_source import JobSource
-from vmsnap_gui.views.compare_part import ComparePart
+from vmsnap_gui.views.compare_bytes import CompareBytes
 from vmsnap_gui.views.delegates import OutcomeDelegate
 from vmsnap_gui.views.memory_tables import long_table
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.sides import Side
 
 
-class DiskChanges(ComparePart):
+class DiskChanges(CompareBytes):
     """What became of the disk; it is compared when this is first looked at."""
 
     def __init__(self, session: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:

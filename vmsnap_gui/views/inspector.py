@@ -1,4 +1,4 @@
-"""The inspector: Overview, Devices, Memory and Disk as tabs. They are only made once the window is there.
+"""The inspector: Overview, Devices, Memory, Screen and Disk as tabs. They are only made once the window is there.
 
 Their code is half of all that the window needs; importing it before the first paint would double the time until
 something is seen. What knows no Qt is imported in a worker, the rest module by module, each in a turn of its own of the
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.disk_view import DiskView
     from vmsnap_gui.views.memory_view import MemoryView
     from vmsnap_gui.views.overview import Overview
+    from vmsnap_gui.views.screen_view import ScreenView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
 _WITHOUT_QT = ("vmsnap_gui.guest.filter", "numpy")
@@ -43,6 +44,7 @@ _MODULES = {
         "models.ram", "models.hits", "views.find_bar", "views.memory_search", "views.page_map_panel",
         "views.memory_view",
     ),
+    "screen": ("pictures", "models.screens", "views.picture_area", "views.zoom_buttons", "views.screen_view"),
     "disk": (
         "models.usage", "models.disk_matrix", "views.history_view", "views.usage_bars", "views.stack_delegate",
         "views.disk_view",
@@ -82,8 +84,15 @@ class Inspector(QTabWidget):
         self._overview: Overview | None = None
         self._devices: DevicesView | None = None
         self._memory: MemoryView | None = None
+        self._screen: ScreenView | None = None
         self._disk: DiskView | None = None
-        titles = (self.tr("Overview"), self.tr("Devices"), self.tr("Memory"), self.tr("Disk"))
+        titles = (
+            self.tr("Overview"),
+            self.tr("Devices"),
+            self.tr("Memory"),
+            self.tr("Screen"),
+            self.tr("Disk"),
+        )
         for name, text in zip(_MODULES, titles, strict=True):
             place = QWidget()
             place.setObjectName(name)
@@ -121,6 +130,16 @@ class Inspector(QTabWidget):
         return self._memory
 
     @property
+    def screen_tab(self) -> ScreenView:
+        """The Screen tab's view; made now if it is not there yet."""
+        if self._screen is None:
+            from vmsnap_gui.views.screen_view import ScreenView
+
+            self._screen = ScreenView(self._session, self._jobs)
+            self._put(self._screen)
+        return self._screen
+
+    @property
     def disk(self) -> DiskView:
         """The Disk tab's view; made now if it is not there yet."""
         if self._disk is None:
@@ -132,8 +151,8 @@ class Inspector(QTabWidget):
 
     def has(self, name: str) -> bool:
         """Whether the view of the tab `name` is made."""
-        views = {"overview": self._overview, "devices": self._devices, "memory": self._memory, "disk": self._disk}
-        return views[name] is not None
+        views = (self._overview, self._devices, self._memory, self._screen, self._disk)
+        return dict(zip(_MODULES, views, strict=True))[name] is not None
 
     def complete(self) -> None:
         """Make the views that are not there yet, one after the other, without keeping the window waiting."""
@@ -187,6 +206,7 @@ class Inspector(QTabWidget):
         views: dict[str, Callable[[], QWidget]] = {
             "devices": lambda: self.devices,
             "memory": lambda: self.memory,
+            "screen": lambda: self.screen_tab,
             "disk": lambda: self.disk,
         }
         return views.get(name, lambda: self.overview)()

@@ -13,6 +13,7 @@ from vmsnap_gui.history_session import HistorySession
 from vmsnap_gui.jobs import SCAN
 from vmsnap_gui.models import words
 from vmsnap_gui.telling import Report
+from vmsnap_gui.thumbnails import Thumbnails
 from vmsnap_gui.views import arrangement, theme
 from vmsnap_gui.views.acting_desk import ActingDesk
 from vmsnap_gui.views.actions import Actions, RecentMenu
@@ -26,6 +27,7 @@ from vmsnap_gui.views.leaving import Leaving
 from vmsnap_gui.views.library_view import LibraryView
 from vmsnap_gui.views.notifier import Notifier
 from vmsnap_gui.views.pages import MessagePage
+from vmsnap_gui.views.screen_actions import ScreenActions
 from vmsnap_gui.views.snapshot_table import SnapshotTable
 from vmsnap_gui.views.snapshot_views import SnapshotViews
 from vmsnap_gui.views.status import JobStatus, StatusSummary
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.settings import Settings
     from vmsnap_gui.views.devices_view import DevicesView
     from vmsnap_gui.views.disk_view import DiskView
+    from vmsnap_gui.views.gallery_view import GalleryView
     from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.jobs_panel import JobsPanel
     from vmsnap_gui.views.memory_view import MemoryView
@@ -69,6 +72,9 @@ class MainWindow(QMainWindow):
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
+        self.thumbnails = Thumbnails(jobs, session, self)
+        self.snapshots.model.show_pictures(self.thumbnails.get)
+        self.thumbnails.changed.connect(self.snapshots.model.picture_changed)
         self.history = HistorySession(jobs, session, self)
         self.views = SnapshotViews(self, session, jobs, settings, self.snapshots, self.history)
         self.inspector = Inspector(session, jobs, self.history, self.snapshots)
@@ -78,6 +84,7 @@ class MainWindow(QMainWindow):
         self.columns = FieldColumns(session, jobs, settings, self.snapshots)
         self.desk = ActingDesk(self, session, jobs, self.snapshots)
         self.exporting = ExportActions(self, session, jobs)
+        self.saving = ScreenActions(self, session, jobs, self.snapshots)
         self.layouts = LayoutsJob(self, session, jobs)
         self.leaving = Leaving(self, jobs, self.exporting, Notifier(self, jobs, settings))
         self.filter_box = self._make_filter_box()
@@ -152,7 +159,7 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(self.inspector)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 3)
-        self._splitter.setSizes([200, 570])
+        self._splitter.setSizes([280, 490])
         self.tabs.setAccessibleName(self.tr("Snapshots and comparison"))
         self.tabs.addTab(self._splitter, self.tr("Snapshots"))
         self._centre = QStackedWidget()
@@ -192,12 +199,18 @@ class MainWindow(QMainWindow):
             ("overview", self.tr("&Overview")),
             ("devices", self.tr("De&vices")),
             ("memory", self.tr("&Memory")),
-            ("disk", self.tr("Di&sk")),
+            ("screen", self.tr("&Screen")),
+            ("disk", self.tr("Dis&k")),
         ):
             tab = self.verbs.add_tab(name, text)
             tab.triggered.connect(lambda _checked=False, name=name: self._doing.show_tab(name))
         docks = [self._library_dock.toggleViewAction()]
-        snapshot = [*self.desk.actions.in_menu(), self.snapshots.edit_note, self.exporting.export]
+        snapshot = [
+            *self.desk.actions.in_menu(),
+            self.snapshots.edit_note,
+            self.exporting.export,
+            *self.saving.in_menu(),
+        ]
         self.verbs.fill_menus(recent, self.views.actions, docks, snapshot, self.compare_tab.actions.in_menu())
 
     def _connect(self) -> None:
@@ -205,6 +218,7 @@ class MainWindow(QMainWindow):
         self.verbs.show_jobs.toggled.connect(self._show_jobs)
         self._jobs_dock.toggleViewAction().toggled.connect(self.verbs.show_jobs.setChecked)
         self.views.made.connect(self._view_made)
+        self.views.screen_wanted.connect(lambda: self._doing.show_tab("screen"))
         self.inspector.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
         self.inspector.completed.connect(compare.prepare)
         compare.made.connect(lambda view: arrangement.put_parts_back(view, self._settings))
@@ -217,11 +231,17 @@ class MainWindow(QMainWindow):
         session.library.entry_changed.connect(lambda path: self._follow() if path == session.image else None)
         session.state_loaded.connect(self.complete)
         session.state_failed.connect(self.complete)
-        for message in (self.columns.message, compare.message, self.exporting.message, self.layouts.message):
+        for message in (
+            self.columns.message,
+            compare.message,
+            self.exporting.message,
+            self.saving.message,
+            self.layouts.message,
+        ):
             message.connect(lambda text: self.statusBar().showMessage(text, _MESSAGE_MS))
         self.tabs.currentChanged.connect(lambda _index: self.statusBar().clearMessage())
         session.selection_changed.connect(self.statusBar().clearMessage)
-        for part in (session, compare, self.desk, self.exporting, self.layouts):
+        for part in (session, compare, self.desk, self.exporting, self.saving, self.layouts):
             part.problem.connect(self.show_report)
         self._jobs.failed.connect(self._job_failed)
 
@@ -234,7 +254,7 @@ class MainWindow(QMainWindow):
         if self.findChild(QWidget, "report") is None:
             dialogs.show_report(self, report)
 
-    def _view_made(self, view: HistoryView) -> None:
+    def _view_made(self, view: HistoryView | GalleryView) -> None:
         """Let the key that deletes snapshots also work in another view of them; arrange it as it was."""
         view.addAction(self.desk.actions.delete)
         arrangement.put_parts_back(view, self._settings)

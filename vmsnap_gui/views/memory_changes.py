@@ -9,7 +9,7 @@ from vmsnap_gui.models.changed_blocks import MUTED_ROLE, ChangedBlocksModel, Col
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.columns import FittingColumns, Room
-from vmsnap_gui.views.compare_part import ComparePart
+from vmsnap_gui.views.compare_bytes import CompareBytes
 from vmsnap_gui.views.delegates import RowDelegate
 from vmsnap_gui.views.memory_tables import plain_table
 
@@ -37,7 +37,7 @@ _SINCE_ROOMS = (
 """Of the same columns where there is a base."""
 
 
-class MemoryChanges(ComparePart):
+class MemoryChanges(CompareBytes):
     """What became of the memory; it is compared when this is first looked at."""
 
     def __init__(self, session: CompareSession, jobs: Jobs, parent: QWidget | None = None) -> None:

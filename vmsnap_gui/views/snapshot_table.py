@@ -18,6 +18,7 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.action_making import context_menu, view_action
 from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
+from vmsnap_gui.views.screen_delegates import ScreenDelegate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -131,6 +132,8 @@ class SnapshotTable(QWidget):
         table.setSortingEnabled(True)
         table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
         table.setItemDelegateForColumn(Column.DISKS, MarkDelegate(INCOMPLETE_ROLE, table))
+        table.setItemDelegateForColumn(Column.SCREEN, ScreenDelegate(None, table))
+        header.moveSection(Column.SCREEN, 0)
         header.setSectionHidden(Column.DISKS, True)
         header.setSectionHidden(Column.NOTE, True)
         self._size_columns(header)
@@ -138,7 +141,7 @@ class SnapshotTable(QWidget):
 
     def _size_columns(self, header: QHeaderView) -> None:
         wide = self.fontMetrics().averageCharWidth()
-        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 28, 20), strict=True):
+        for column, characters in zip(Column, (28, 7, 23, 17, 13, 13, 13, 9, 28, 11, 20), strict=True):
             header.resizeSection(column, wide * characters)
         header.setSectionResizeMode(Column.TAG, QHeaderView.ResizeMode.Stretch)
 
@@ -225,7 +228,9 @@ class SnapshotTable(QWidget):
         entry = self._session.entry()
         self._following = True
         try:
-            self.model.show(entry.info.snapshots if entry is not None and entry.info is not None else ())
+            snapshots = entry.info.snapshots if entry is not None and entry.info is not None else ()
+            self.model.show(snapshots)
+            self.table.header().setSectionHidden(Column.SCREEN, not any(one.vm_state_size for one in snapshots))
             self._show_notes()
             index = self.model.index_of(self._session.snapshot)
             selection = self.table.selectionModel()

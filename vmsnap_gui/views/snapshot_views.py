@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.session import Session
     from vmsnap_gui.settings import Settings
+    from vmsnap_gui.views.gallery_view import GalleryView
     from vmsnap_gui.views.history_view import HistoryView
     from vmsnap_gui.views.snapshot_table import SnapshotTable
     from vmsnap_gui.views.timeline_view import TimelineView
@@ -25,16 +26,18 @@ if TYPE_CHECKING:
 
 
 class SnapshotViews(QObject):
-    """Table, Timeline and Tree, of which one is shown; what is known of the history also fills the table.
+    """Table, Gallery, Timeline and Tree, of which one is shown; what they know also fills the table.
 
     Signals:
         made: (QWidget) A view was made.
+        screen_wanted: The person wants to see the screen of the selected snapshot from close by.
 
     Attributes:
         actions: What shows each, in the order of the View menu.
     """
 
     made = Signal(object)
+    screen_wanted = Signal()
 
     def __init__(
         self,
@@ -52,7 +55,7 @@ class SnapshotViews(QObject):
         self._settings = settings
         self._snapshots = snapshots
         self._history = history
-        self._views: dict[str, HistoryView] = {}
+        self._views: dict[str, HistoryView | GalleryView] = {}
         self.actions = self._make_actions()
         history.changed.connect(self._follow)
         snapshots.selection_changed.connect(lambda: history.choose(snapshots.selected()))
@@ -62,6 +65,7 @@ class SnapshotViews(QObject):
         group, made = QActionGroup(self), []
         texts = (
             ("table", self.tr("T&able"), self.tr("All snapshots with their sizes and dates")),
+            ("gallery", self.tr("&Gallery"), self.tr("What the screen of each showed")),
             ("timeline", self.tr("Time&line"), self.tr("When each was taken, and what goes back to what")),
             ("tree", self.tr("T&ree"), self.tr("Each below the one that it goes back to, and where the disk is now")),
         )
@@ -80,6 +84,18 @@ class SnapshotViews(QObject):
             made.append(action)
         made[0].setChecked(True)
         return made
+
+    @property
+    def gallery(self) -> GalleryView:
+        """The Gallery; made now if it is not there yet."""
+        from vmsnap_gui.views.gallery_view import GalleryView
+
+        view = self._views.get("gallery")
+        if not isinstance(view, GalleryView):
+            view = GalleryView(self._snapshots)
+            view.activated.connect(lambda _index: self.screen_wanted.emit())
+            self._add("gallery", view)
+        return view
 
     @property
     def timeline(self) -> TimelineView:
@@ -106,13 +122,15 @@ class SnapshotViews(QObject):
     def show(self, name: str) -> None:
         """Show the view `name`, the table where there is none of that name."""
         view: QWidget = self._snapshots.table
-        if name in ("timeline", "tree"):
+        if name == "gallery":
+            view = self.gallery
+        elif name in ("timeline", "tree"):
             view = self.timeline if name == "timeline" else self.tree
         self._snapshots.show_view(view)
         for action in self.actions:
             action.setChecked(action.objectName() == f"view_{name}")
 
-    def _add(self, name: str, view: HistoryView) -> None:
+    def _add(self, name: str, view: HistoryView | GalleryView) -> None:
         self._views[name] = view
         self._snapshots.add_view(view)
         self.made.emit(view)

@@ -101,6 +101,8 @@ class WindowVerbs(QObject):
         """Connect a tab's view that has just been made."""
         if view.objectName() == "disk":
             view.addAction(self._window.desk.actions.delete)
+        elif view.objectName() == "screen":
+            self._window.inspector.screen_tab.save_wanted.connect(self._window.saving.ask_shown)
         elif view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
