@@ -10,7 +10,7 @@ from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from tests.end2end.test_gui_walk import running
-from tests.image.tools import MIB, create, run
+from tests.image.tools import MIB, create, run, take
 from tests.samples import sample
 from tests.test_branches import branched
 from vmsnap_gui.branches import Row
@@ -161,3 +161,19 @@ def test_the_view_is_remembered(qtbot: QtBot, tmp_path: Path) -> None:
             qtbot.waitUntil(view.isVisible, timeout=WAIT)
             qtbot.waitUntil(lambda view=view: view.model.rowCount() == 6, timeout=WAIT)
             assert parts.window.views.actions[-1].isChecked()
+
+
+def test_a_long_tag_makes_nothing_wider(qtbot: QtBot, window: MainWindow, parts: Parts, tmp_path: Path) -> None:
+    path = create(tmp_path / "web.qcow2", MIB)
+    take(path, "w" * 250)
+    parts.session.open_paths([path])
+    window.inspector.setCurrentWidget(window.disk)
+    for action in window.views.actions:
+        action.trigger()
+    view = window.views.timeline
+    qtbot.waitUntil(lambda: view.plot is not None and window.views.tree.model.rowCount() == 2, timeout=WAIT)
+    label = window.findChild(QLabel, "snapshots_here")
+    assert isinstance(label, QLabel)
+    assert label.text().startswith("You are here: after www")
+    assert "w" * 250 in label.toolTip()
+    assert window.minimumSizeHint().width() < 1100

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHeaderView, QLabel, QSplitter, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QLabel, QSizePolicy, QSplitter, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.disk_matrix import WRONG_ROLE, DiskColumn, MatrixModel
@@ -72,7 +72,7 @@ class DiskView(HistoryView):
     def _lay_out(self) -> QWidget:
         self.summary.setObjectName("disk_summary")
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
-        self.summary.setWordWrap(True)
+        self.summary.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         below = QSplitter(Qt.Orientation.Horizontal)
         below.setObjectName("disk_splitter")
         below.setChildrenCollapsible(False)

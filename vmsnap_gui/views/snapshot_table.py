@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.snapshots import Disks
     from vmsnap_gui.session import Session
 
+_HERE = 52  # characters that the words on where the disk is now may take
+
 
 class SnapshotTable(QWidget):
     """The table of snapshots; the selection in it is the session's, and that of the other views in its place.
@@ -196,8 +198,10 @@ class SnapshotTable(QWidget):
 
     def show_here(self, text: str, why: str) -> None:
         """Say where the disk is now, and how that is known; "" where nobody knows."""
-        self._here.setText(text)
-        self._here.setToolTip(words.plain_tip([why]))
+        metrics = self._here.fontMetrics()
+        room = metrics.averageCharWidth() * _HERE  # a tag must not make the window wider
+        self._here.setText(metrics.elidedText(text, Qt.TextElideMode.ElideRight, room))
+        self._here.setToolTip(words.plain_tip([text, *why.split("\n")] if text else []))
 
     def show_menu(self, place: QPoint) -> None:
         """Open the context menu of the selected snapshots at a place of the screen."""

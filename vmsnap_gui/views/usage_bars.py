@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.usage import Use, parts_of, usage_text, use_name
@@ -62,6 +62,7 @@ class UsageBars(QWidget):
         while len(self.bars) < number:
             title, bar = QLabel(), ShareBar(f"usage_bar_{len(self.bars)}", self, legend=False)
             title.setTextFormat(Qt.TextFormat.PlainText)
+            title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             for widget in (title, bar):
                 self._layout.insertWidget(self._layout.count() - 1, widget)
             self.titles.append(title)
