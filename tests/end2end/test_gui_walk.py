@@ -151,7 +151,7 @@ def test_everything_has_a_name_and_is_reached_by_keyboard(qtbot: QtBot, tmp_path
         parts.session.open_paths([image])
         loaded(qtbot, parts)
         window = parts.window
-        for tab in ("overview", "devices", "memory"):
+        for tab in ("overview", "devices", "memory", "screen"):
             window.inspector.show_tab(tab)
             qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=WAIT)
             views = [w for w in window.findChildren(QWidget) if w.isVisible() and isinstance(w, _NAMED)]

@@ -100,7 +100,9 @@ class WindowVerbs(QObject):
     def _made(self, view: QWidget) -> None:
         """Connect a tab's view that has just been made."""
         if view.objectName() == "screen":
-            self._window.inspector.screen_tab.save_wanted.connect(self._window.saving.ask_shown)
+            screen = self._window.inspector.screen_tab
+            screen.save_wanted.connect(self._window.saving.ask_shown)
+            self._window.verbs.add_copies([screen.copy])
         if view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
