@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = {
+    "gallery-light@1": "gallery-light.png",
+    "gallery-dark@1": "gallery-dark.png",
+    "compare-screen-light@1": "compare-screen.png",
     "devices-light@1": "main-light.png",
     "devices-dark@1": "main-dark.png",
     "overview-light@1": "overview.png",
@@ -145,6 +148,7 @@ def take_views(camera: Camera) -> None:
     camera.take("welcome")
     session.open_demo()
     camera.take("overview")
+    take_gallery(camera)
     take_devices(camera)
     window.inspector.setCurrentWidget(window.memory)
     camera.take("memory")
@@ -223,11 +227,8 @@ def take_history(camera: Camera, scratch: Path) -> None:
 
 
 def take_gallery(camera: Camera) -> None:
-    """The screens of the demo: all of them as pictures, and one from close by."""
-    parts = camera.parts
-    window = parts.window
-    parts.session.open_demo()
-    camera.settle()
+    """The screens of the demo: all of them as pictures, one from close by, two compared; and where there are none."""
+    window, session = camera.parts.window, camera.parts.session
     for name in ("gallery", "table"):
         window.views.show(name)
         window.inspector.setCurrentWidget(window.inspector.screen_tab)
@@ -235,16 +236,30 @@ def take_gallery(camera: Camera) -> None:
     window.inspector.screen_tab.area.set_zoom(2.0)
     camera.take("screen-closer")
     window.inspector.screen_tab.area.set_zoom(None)
-    window.inspector.setCurrentWidget(window.overview)
     choose_rows(camera, 1, 2)
-    window.compare_tab.actions.compare.trigger()
     tab = window.compare_tab
+    tab.actions.compare.trigger()
     tab.view.tabs.setCurrentWidget(tab.view.screens)
     camera.settle()
     tab.actions.next.trigger()
     camera.take("compare-screen")
+    tab.view.tabs.setCurrentWidget(tab.view.fields)
     tab.actions.close.trigger()
     choose_rows(camera, 3)
+    demo = session.image
+    with tempfile.TemporaryDirectory(prefix="vmsnap-pictures-") as scratch:
+        disk = Path(scratch) / "disk.qcow2"
+        qemu_img("create", "-q", "-f", "qcow2", disk, "64M")
+        for tag in ("installed", "updated"):
+            qemu_img("snapshot", "-c", tag, disk)
+        session.open_paths([disk])
+        window.views.show("gallery")
+        camera.take("gallery-none")
+        session.close_image(disk)
+    session.select_image(demo)
+    window.views.show("table")
+    window.inspector.setCurrentWidget(window.overview)
+    camera.settle()
 
 
 def take_devices(camera: Camera) -> None:

@@ -1,7 +1,8 @@
 """Small pictures of the screens of the selected image's snapshots: what is seen is made first, one after the other.
 
 Views ask for a picture when they paint and get it, or a change of it later. What is kept from a former run is there at
-once; rendering waits while a state is being loaded, which somebody waits for.
+once; rendering waits while a state is being loaded, which somebody waits for. What renders and keeps is imported in the
+worker: it would add to the window's start.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from PySide6.QtGui import QImage
 
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
-from vmsnap_gui.picture_cache import PictureCache, cache_folder, picture_key
-from vmsnap_gui.screens import SmallScreen, small_screen
 from vmsnap_gui.telling import sentence
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.picture_cache import PictureCache
+    from vmsnap_gui.screens import SmallScreen
     from vmsnap_gui.session import Session
 
 LANE = "thumbnails"
@@ -60,27 +61,33 @@ class Thumbnail:
 class _Maker:
     """Makes pictures of one image's snapshots, in a worker; `close` is for any thread."""
 
-    def __init__(self, path: Path, stamp: Stamp | None, cache: PictureCache) -> None:
+    def __init__(self, path: Path, stamp: Stamp | None, cache: PictureCache | None) -> None:
         self._path = path
         self._stamp = stamp
-        self._cache = cache
+        self._given = cache
         self._image: Image | None = None
         self._closed = False
         self._lock = threading.Lock()
 
     def kept(self, snapshots: Sequence[Snapshot], progress: Progress) -> list[Thumbnail | None]:
         """Return what is in the cache of these snapshots."""
+        from vmsnap_gui.picture_cache import picture_key
+
+        cache = self._cache()
         found: list[Thumbnail | None] = []
         for number, snapshot in enumerate(snapshots):
             progress(number, len(snapshots))
-            small = self._cache.get(picture_key(self._path, self._stamp, snapshot))
+            small = cache.get(picture_key(self._path, self._stamp, snapshot))
             found.append(_thumbnail(small) if small is not None else None)
         return found
 
     def make(self, snapshot: Snapshot, progress: Progress) -> Thumbnail:
         """Render the screen of a snapshot and keep it; raises ImageError where the image cannot be opened."""
+        from vmsnap_gui.picture_cache import picture_key
+        from vmsnap_gui.screens import small_screen
+
         small = small_screen(self._opened(), snapshot, progress)
-        self._cache.put(picture_key(self._path, self._stamp, snapshot), small)
+        self._cache().put(picture_key(self._path, self._stamp, snapshot), small)
         return _thumbnail(small)
 
     def close(self) -> None:
@@ -89,6 +96,13 @@ class _Maker:
             self._closed = True
             if self._image is not None:
                 self._image.close()
+
+    def _cache(self) -> PictureCache:
+        from vmsnap_gui.picture_cache import PictureCache, cache_folder
+
+        if self._given is None:
+            self._given = PictureCache(cache_folder())
+        return self._given
 
     def _opened(self) -> Image:
         with self._lock:
@@ -121,7 +135,7 @@ class Thumbnails(QObject):
         super().__init__(parent)
         self._jobs = jobs
         self._session = session
-        self._cache = cache if cache is not None else PictureCache(cache_folder())
+        self._cache = cache
         self._of: tuple[Path, Stamp | None] | None = None
         self._snapshots: tuple[Snapshot, ...] = ()
         self._maker: _Maker | None = None

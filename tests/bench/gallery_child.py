@@ -6,6 +6,7 @@ Usage: python -m tests.bench.gallery_child IMAGE STREAM
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmsnap_gui.app import Parts
+    from vmsnap_gui.image.errors import Progress
+    from vmsnap_gui.vmstate.ram import RamIndex
 
 _PHASE = "scrolling"
 _STEPS = 240
@@ -42,8 +45,9 @@ class Scrolling(Walk):
         # Now: the table has pictures made of the rows in its sight already.
         window.views.show("gallery")
         yield self._at_once
-        state = state_of(self._stream)
-        parts.jobs.run("indexing", state.index_ram, lane="bench", success=self._index_ended)
+        work = partial(_index, self._stream)
+        parts.jobs.run("indexing", work, lane="bench", success=self._index_ended)
+        yield self._at_once
         self._measure(_PHASE)
         bar = window.views.gallery.verticalScrollBar()
         step = 0
@@ -58,6 +62,10 @@ class Scrolling(Walk):
 
     def _index_ended(self, _index: object) -> None:
         self._indexed = True
+
+
+def _index(stream: Path, progress: Progress) -> RamIndex:
+    return state_of(stream).index_ram(progress)
 
 
 def main() -> int:

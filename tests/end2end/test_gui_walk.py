@@ -151,7 +151,7 @@ def test_everything_has_a_name_and_is_reached_by_keyboard(qtbot: QtBot, tmp_path
         parts.session.open_paths([image])
         loaded(qtbot, parts)
         window = parts.window
-        for tab, view in (("overview", 0), ("devices", 1), ("memory", 2), ("disk", 0)):
+        for tab, view in (("overview", 0), ("devices", 1), ("memory", 2), ("screen", 3), ("disk", 0)):
             window.inspector.show_tab(tab)
             window.views.actions[view].trigger()
             qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=WAIT)

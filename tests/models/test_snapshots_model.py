@@ -86,7 +86,7 @@ def test_odd_tags_are_shown_as_what_they_are(model: SnapshotModel) -> None:
 def test_what_a_stream_file_does_not_have(model: SnapshotModel) -> None:
     model.show([Snapshot(id=None, tag=None, vm_state_size=5 << 20)])
     texts = [model.index(0, c).data() for c in range(model.columnCount())]
-    assert texts == ["(saved state)", "–", "–", "–", "5.0 MiB", "–", "–", "–", ""]
+    assert texts == ["(saved state)", "–", "–", "–", "5.0 MiB", "–", "–", "–", "", ""]
 
 
 def test_instructions_only_where_they_were_counted(model: SnapshotModel) -> None:

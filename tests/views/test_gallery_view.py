@@ -42,7 +42,7 @@ def _ready(qtbot: QtBot, parts: Parts) -> None:
 
 
 def _gallery(qtbot: QtBot, parts: Parts) -> GalleryView:
-    parts.window.views.actions[1].trigger()
+    parts.window.views.actions[3].trigger()
     gallery = parts.window.views.gallery
     qtbot.waitUntil(gallery.isVisible)
     _ready(qtbot, parts)
@@ -85,7 +85,7 @@ def test_the_gallery_has_the_selection_of_the_table(qtbot: QtBot, parts: Parts) 
     assert parts.window.compare_tab.actions.compare.isEnabled()
     parts.window.views.actions[0].trigger()
     table.select([0])
-    parts.window.views.actions[1].trigger()
+    parts.window.views.actions[3].trigger()
     assert gallery.currentIndex() == table.model.index(0, Column.TAG)
     qtbot.keyClick(gallery, Qt.Key.Key_Right)
     assert table.selected() == [1]

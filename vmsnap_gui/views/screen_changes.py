@@ -44,6 +44,7 @@ class ScreenChanges(ComparePart):
         self.about = QLabel()
         self.about.setObjectName("screen_difference")
         self.about.setTextFormat(Qt.TextFormat.PlainText)
+        self.about.setMinimumWidth(1)  # in a narrow window it gives way to the buttons
         line = QHBoxLayout()
         line.setContentsMargins(8, 4, 8, 4)
         line.addWidget(self.pair)

@@ -122,8 +122,9 @@ class ScreenSlider(PictureArea):
         """Outline what changed, in the accent between light and dark lines: it is seen upon any picture."""
         accent, light = theme.accent(self.palette()), Qt.GlobalColor.white
         for number, region in enumerate(self._regions):
-            place = self._place(region, target).adjusted(-2, -2, 2, 2)
             wide = 2 if number == self.current else 0
+            around = 3 + wide / 2  # what changed stays free to be read
+            place = self._place(region, target).adjusted(-around, -around, around, around)
             for colour, width in ((Qt.GlobalColor.black, 4 + wide), (light, 3 + wide), (accent, 1 + wide)):
                 pen = QPen(colour, width)
                 pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)

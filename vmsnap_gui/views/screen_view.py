@@ -22,7 +22,7 @@ from vmsnap_gui.views.zoom_buttons import ZoomButtons
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
-    from PySide6.QtGui import QAction, QShowEvent
+    from PySide6.QtGui import QShowEvent
 
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.jobs import Job, Jobs
@@ -66,25 +66,36 @@ class ScreenView(QWidget):
         self.about = QLabel()
         self.about.setObjectName("screen_about")
         self.about.setTextFormat(Qt.TextFormat.PlainText)
+        self.about.setMinimumWidth(1)  # in a narrow window it gives way to the buttons
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notice = Notice("screen_notice", self)
         copy = QKeySequence.StandardKey.Copy
-        self.copy = view_action(self.area, "copy_screen", self.tr("&Copy"), copy, self._copy)
+        self.copy = view_action(self.area, "copy_screen", self.tr("Copy the &screen"), copy, self._copy)
         self.save = view_action(self.area, "save_shown", self.tr("&Save as PNG…"), None, self._save)
+        self._copy_button, self._save_button = QToolButton(), QToolButton()
+        for button, end in ((self._copy_button, "copy"), (self._save_button, "save")):
+            button.setObjectName(f"screen_{end}_button")
         self._lay_out()
         self._connect()
         self._follow()
 
     def _lay_out(self) -> None:
         theme.set_icon(self.copy, "copy")
+        self.copy.setIconText(self.tr("Copy"))
         line = QHBoxLayout()
         line.setContentsMargins(8, 4, 8, 4)
         line.addWidget(self.displays)
         line.addWidget(self.about, 1)
         line.addWidget(self.zoom)
         line.addSpacing(8)
-        for action in (self.copy, self.save):
-            line.addWidget(_button(action))
+        for button in (self._copy_button, self._save_button):
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setAutoRaise(True)
+            line.addWidget(button)
+        self._copy_button.setDefaultAction(self.copy)
+        # No default action: those are of menus, and the Snapshot menu has an action of its own.
+        self._save_button.setText(self.save.iconText())
+        self._save_button.clicked.connect(self.save.trigger)
         self._stack = QStackedWidget()
         for one in (self.page, self.area):
             self._stack.addWidget(one)
@@ -193,7 +204,7 @@ class ScreenView(QWidget):
         picture = display.picture if display is not None else None
         self.area.show_picture(picture)
         self._stack.setCurrentWidget(self.area if picture is not None else self.page)
-        for part in (self.zoom, self.copy, self.save):
+        for part in (self.zoom, self.copy, self.save, self._save_button):
             part.setEnabled(picture is not None)
         notes = display.notes if display is not None else ()
         self.notice.show_message("problem", " ".join(notes))
@@ -217,13 +228,3 @@ class ScreenView(QWidget):
     def _show_menu(self, place: QPoint) -> None:
         menu = context_menu(self, [self.copy, self.save])
         menu.popup(self.area.viewport().mapToGlobal(place))
-
-
-def _button(action: QAction) -> QToolButton:
-    button = QToolButton()
-    button.setObjectName(f"{action.objectName()}_button")
-    button.setDefaultAction(action)
-    button.setAccessibleName(action.iconText())
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    button.setAutoRaise(True)
-    return button

@@ -87,6 +87,7 @@ class SnapshotTable(QWidget):
     def _lay_out(self) -> None:
         for label in (self._title, self._here, self._about):
             label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setMinimumWidth(1)  # in a narrow window they give way to the switch
         heading = QFont(self.font())
         heading.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(heading)

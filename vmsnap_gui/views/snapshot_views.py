@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class SnapshotViews(QObject):
-    """Table, Gallery, Timeline and Tree, of which one is shown; what they know also fills the table.
+    """Table, Timeline, Tree and Gallery, of which one is shown; what they know also fills the table.
 
     Signals:
         made: (QWidget) A view was made.
@@ -65,9 +65,9 @@ class SnapshotViews(QObject):
         group, made = QActionGroup(self), []
         texts = (
             ("table", self.tr("T&able"), self.tr("All snapshots with their sizes and dates")),
-            ("gallery", self.tr("&Gallery"), self.tr("What the screen of each showed")),
             ("timeline", self.tr("Time&line"), self.tr("When each was taken, and what goes back to what")),
             ("tree", self.tr("T&ree"), self.tr("Each below the one that it goes back to, and where the disk is now")),
+            ("gallery", self.tr("&Gallery"), self.tr("What the screen of each showed")),
         )
         for number, (name, text, tip) in enumerate(texts, 1):
             action = window_action(self._window, f"view_{name}", text, None, f"Ctrl+Alt+{number}")

@@ -102,7 +102,9 @@ class WindowVerbs(QObject):
         if view.objectName() == "disk":
             view.addAction(self._window.desk.actions.delete)
         elif view.objectName() == "screen":
-            self._window.inspector.screen_tab.save_wanted.connect(self._window.saving.ask_shown)
+            screen = self._window.inspector.screen_tab
+            screen.save_wanted.connect(self._window.saving.ask_shown)
+            self._window.verbs.add_copies([screen.copy])
         elif view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
