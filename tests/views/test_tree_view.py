@@ -47,7 +47,7 @@ def window(parts: Parts) -> MainWindow:
 def tree(qtbot: QtBot, parts: Parts, tmp_path: Path) -> TreeView:
     """The Tree of an image with branches, in the window."""
     parts.session.open_paths([branched(tmp_path / "web.qcow2")])
-    parts.window.views.actions[-1].trigger()
+    parts.window.views.show("tree")
     view = parts.window.views.tree
     qtbot.waitUntil(lambda: view.model.rowCount() == 6, timeout=WAIT)
     return view
@@ -156,11 +156,11 @@ def test_the_view_is_remembered(qtbot: QtBot, tmp_path: Path) -> None:
         with running(qtbot, tmp_path / "kept") as parts:
             if not started:
                 parts.session.open_paths([image])
-                parts.window.views.actions[-1].trigger()
+                parts.window.views.show("tree")
             view = parts.window.views.tree
             qtbot.waitUntil(view.isVisible, timeout=WAIT)
             qtbot.waitUntil(lambda view=view: view.model.rowCount() == 6, timeout=WAIT)
-            assert parts.window.views.actions[-1].isChecked()
+            assert parts.window.views.actions[2].isChecked()
 
 
 def test_a_long_tag_makes_nothing_wider(qtbot: QtBot, window: MainWindow, parts: Parts, tmp_path: Path) -> None:
