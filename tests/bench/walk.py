@@ -78,7 +78,7 @@ class Walk(QObject):
 
     def _is_made(self) -> bool:
         """Whether the window has all its parts, and nothing went on for a while."""
-        made = ("overview", "devices", "memory", "disk")
+        made = ("overview", "devices", "memory", "screen", "disk")
         return all(self._parts.window.inspector.has(name) for name in made) and self._is_calm()
 
     def _at_once(self) -> bool:

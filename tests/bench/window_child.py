@@ -88,7 +88,9 @@ class Scenario:
 
     def _open_when_calm(self) -> None:
         """Open the image once the empty window is complete: what comes before is the start, a case of its own."""
-        made = all(self._parts.window.inspector.has(name) for name in ("overview", "devices", "memory", "disk"))
+        made = all(
+            self._parts.window.inspector.has(name) for name in ("overview", "devices", "memory", "screen", "disk")
+        )
         if not made or not self._parts.window.compare_tab.is_made or self._parts.jobs.unfinished():
             return
         self._calm.stop()

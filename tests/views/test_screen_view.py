@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,10 +73,17 @@ def test_the_screen_is_shown_pixel_by_pixel_at_its_own_size(qtbot: QtBot, here: 
     height, width = truth.shape[:2]
     view.resize(width + 200, height + 200)
     view.area.set_zoom(1.0)
-    shown = _pixels(view.area.viewport().grab().toImage())
-    place = view.area.target().toRect()
-    assert (shown[place.top() : place.top() + height, place.left() : place.left() + width] == truth).all()
+    shown, ratio = _pixels(view.area.viewport().grab().toImage()), view.devicePixelRatioF()
+    left, top = (round(one * ratio) for one in (view.area.target().left(), view.area.target().top()))
+    assert (shown[top : top + height, left : left + width] == truth).all()
     assert view.about.text() == f"VBE {width} × {height} × 8, std VGA"
+
+
+def test_on_a_desktop_of_scale_2_its_pixels_are_those_of_the_screen() -> None:
+    test = f"{__file__}::{test_the_screen_is_shown_pixel_by_pixel_at_its_own_size.__name__}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    done = subprocess.run(command, env=os.environ | {"QT_SCALE_FACTOR": "2"}, capture_output=True, text=True)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 def test_whole_zooms_are_crisp_and_what_is_fitted_small_is_not(qtbot: QtBot, here: World, view: ScreenView) -> None:

@@ -168,8 +168,8 @@ def test_a_long_tag_makes_nothing_wider(qtbot: QtBot, window: MainWindow, parts:
     take(path, "w" * 250)
     parts.session.open_paths([path])
     window.inspector.setCurrentWidget(window.disk)
-    for action in window.views.actions:
-        action.trigger()
+    for name in ("timeline", "gallery", "tree"):
+        window.views.show(name)
     view = window.views.timeline
     qtbot.waitUntil(lambda: view.plot is not None and window.views.tree.model.rowCount() == 2, timeout=WAIT)
     label = window.findChild(QLabel, "snapshots_here")
