@@ -156,7 +156,7 @@ def test_the_view_is_remembered(qtbot: QtBot, tmp_path: Path) -> None:
         with running(qtbot, tmp_path / "kept") as parts:
             if not started:
                 parts.session.open_paths([image])
-                parts.window.views.show("tree")
+                parts.window.views.actions[2].trigger()
             view = parts.window.views.tree
             qtbot.waitUntil(view.isVisible, timeout=WAIT)
             qtbot.waitUntil(lambda view=view: view.model.rowCount() == 6, timeout=WAIT)
