@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.entries import normal
 from vmsnap_gui.history import History, look_into
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _LANE = "history"
 """One of its own: those of an image are cleared whenever another of its snapshots is selected."""
+_PAUSE_MS = 150
+"""Until work begins: what was selected, and its state, are shown first."""
 _KEPT = 32
 """Images whose results are kept."""
 
@@ -54,6 +56,8 @@ class HistorySession(QObject):
         self._failures: dict[Path, str] = {}
         self._chosen: tuple[int, ...] = ()
         self._adding: Job | None = None
+        self._soon = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._soon.timeout.connect(self._look_around)
         for signal in (
             session.selection_changed,
             session.state_loaded,
@@ -87,7 +91,7 @@ class HistorySession(QObject):
 
     def is_waiting(self) -> bool:
         """Whether something is still being found out, or added up."""
-        return bool(self._running) or self._adding is not None
+        return bool(self._running) or self._adding is not None or self._soon.isActive()
 
     def disks(self) -> list[Path]:
         """Return the images of the disks of the selected one's machine that can hold snapshots; else only itself."""
@@ -123,17 +127,22 @@ class HistorySession(QObject):
             self._follow()
 
     def _follow(self, *_: object) -> None:
-        """Look into what is shown and not known yet, once the selected state is there: that goes first."""
+        """Stop what is not shown any more; soon, look into what is."""
         wanted = self.disks()
         for path, job in list(self._running.items()):
             if path not in wanted:
                 job.cancel()
-        if self._session.loading is None:
-            for path in sorted(wanted, key=lambda one: one != self._session.image):
-                info = self._info(path)
-                if info is not None and self._is_new(info):
-                    self._look_into(info)
+        self._soon.start()
         self.changed.emit()
+
+    def _look_around(self) -> None:
+        """Look into what is shown and not known yet, once the selected state is there: that goes first."""
+        if self._session.loading is not None:
+            return
+        for path in sorted(self.disks(), key=lambda one: one != self._session.image):
+            info = self._info(path)
+            if info is not None and self._is_new(info):
+                self._look_into(info)
 
     def _is_new(self, info: ImageInfo) -> bool:
         """Whether an image is to be looked into; one that a machine writes to only when its snapshots change."""
