@@ -37,7 +37,11 @@ NO_STATE = "this is no VM state: it does not start with QEVM (at stream offset 0
     ("data", "message"),
     [
         (b"", NO_STATE),
-        (b"QEVM", NO_STATE),
+        (
+            b"QEVM",
+            "this VM state is cut off within its first 8 bytes (at stream offset 0x4)"
+            "; look whether its file is damaged",
+        ),
         (b"QFI\xfb" + bytes(100), NO_STATE),
         (
             b"QEVM" + u32(2) + bytes(9),
