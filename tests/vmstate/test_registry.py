@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import threading
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ from vmsnap_gui.vmstate.decoder import MARKED, Decoder
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
-from vmsnap_gui.vmstate.incoming import PipeReader
 from vmsnap_gui.vmstate.ram_saving import RamHandler
 from vmsnap_gui.vmstate.refusals import TransferError
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
@@ -367,32 +364,6 @@ def test_floats_that_are_no_numbers() -> None:
     target.load(Reader(Memory(saved(source))))
     assert loaded["x"] == math.inf
     assert math.isnan(loaded["y"])
-
-
-def test_a_pipe_brings_a_section_in_pieces() -> None:
-    """Values come back, however few bytes arrive at once, and a subsection is waited for."""
-    inner = VMStateDescription("d/sub", 1, (VMStateField("y", "buffer", 500),))
-    description = VMStateDescription("d", 1, (VMStateField("x", "buffer", 70_000),), (inner,))
-    source, target = Registry(), Registry()
-    values: dict[str, Any] = {"x": bytes(range(250)) * 280, "d/sub": {"y": bytes(500)}}
-    source.register("d", Described(description, values), version=1)
-    loaded: dict[str, Any] = {}
-    target.register("d", Described(description, loaded), version=1)
-    reading, writing = os.pipe()
-    data = saved(source)
-
-    def write() -> None:
-        with os.fdopen(writing, "wb", buffering=0) as sink:
-            for start in range(0, len(data), 777):
-                sink.write(data[start : start + 777])
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    with os.fdopen(reading, "rb") as pipe:
-        target.load(PipeReader(pipe), description=True)
-        assert pipe.read() == b""
-    thread.join()
-    assert loaded == values
 
 
 def test_the_markers_of_a_hand_written_list_come_back() -> None:
