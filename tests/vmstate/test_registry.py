@@ -255,6 +255,23 @@ def test_an_iteration_stops_at_the_first_that_has_more() -> None:
         assert (entry.handler.params, entry.handler.left) == ({"shared": True}, None)
 
 
+def test_an_iteration_stops_between_handlers_at_the_rate() -> None:
+    registry = Registry()
+    first, second = Rounds([b"x" * 1000]), Rounds([b"y"])
+    registry.register("a", first, version=1)
+    registry.register("b", second, version=1)
+    out = Writer(io.BytesIO(), rate=900)
+    saving = Saving(registry.entries, out, StreamForm())
+    saving.header()
+    saving.begin()
+    assert not saving.iterate()
+    assert (first.left, second.left) == ([], [b"y"])
+    out.wait()
+    assert saving.iterate()
+    assert second.left == []
+    saving.cancel()
+
+
 def test_a_saving_that_fails_lets_go() -> None:
     registry = Registry()
     rounds = Rounds([b"x" * 40_000] * 4)
