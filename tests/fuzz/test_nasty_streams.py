@@ -32,6 +32,7 @@ from tests.vmstate.streams import (
     xbzrle,
     zero,
 )
+from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.sections import SectionType
 
@@ -226,6 +227,30 @@ def test_very_many_sections_that_nothing_describes(footers: bool, size: int) -> 
         stream.full(body(buffer("b", bytes(size)), name="name"), instance=i, described=False)
     state = check(stream.finish(vmdesc=False))
     assert len(state.sections) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "payload"),
+    [("xhci", 1, b"\1" * (100 << 10)), ("qxl", 21, bytes(300)), ("scsi-disk", 1, b"\1" * (100 << 10))],
+)
+def test_sections_that_layouts_of_old_machines_nearly_fit(name: str, version: int, payload: bytes) -> None:
+    """None is found in the end, but each may take much work to refuse; that the work ended is told, once."""
+    stream = Stream(footers=False)
+    device = body(buffer("b", payload), name=name)
+    for _ in range((1 << 20) // len(payload)):
+        stream.full(device, version=version, described=False)
+    data = stream.finish(vmdesc=False)
+    state = check(data)
+    told = [problem for problem in state.problems if "took too much work" in problem.message]
+    assert len(told) == 1
+    assert told[0].offset is not None
+
+    def stop(done: int, total: int) -> None:
+        assert 0 < done <= total == len(data)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        open_state(Memory(data), progress=stop)
 
 
 def test_very_many_sections_of_one_description() -> None:

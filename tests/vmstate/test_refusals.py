@@ -108,6 +108,16 @@ REFUSED = [
         HEAD + header(4, 0, "cpu", 0, 5) + CPU_BYTES + footer(1), ValueMismatch,
         "section 'cpu' has number 0, but its footer is that of 1 (at stream offset 0x1e)",
     ),
+    (
+        HEAD + full(0, "cpu", 0, 5, CPU_BYTES) + header(4, 1, "slirp", 3, 4) + u32(0) + b"\0", ValueMismatch,
+        "section 'slirp:3' ends without its footer (at stream offset 0x3a)",
+    ),
+    (
+        HEAD + header(4, 0, "cpu", 0, 5) + CPU_BYTES + full(1, "slirp", 3, 4, u32(0)), UnknownSectionType,
+        "no section starts here: 0x7e is the type of none (at stream offset 0x35)",
+    ),
+    (HEAD + b"\x08\xff\xff\0\0", UnknownSectionType, "command 0xffff is not known (at stream offset 0x8)"),
+    (HEAD + b"\x08\0\0\0\0", UnknownSectionType, "command 0x0 is not known (at stream offset 0x8)"),
 ]  # fmt: skip
 REMEDIES: dict[type[StreamError], str] = {
     BadMagic: "look whether its file is damaged",

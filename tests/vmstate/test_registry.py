@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import threading
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ from vmsnap_gui.vmstate.decoder import MARKED, Decoder
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
-from vmsnap_gui.vmstate.incoming import PipeReader
 from vmsnap_gui.vmstate.ram_saving import RamHandler
 from vmsnap_gui.vmstate.refusals import TransferError
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
@@ -258,6 +255,23 @@ def test_an_iteration_stops_at_the_first_that_has_more() -> None:
         assert (entry.handler.params, entry.handler.left) == ({"shared": True}, None)
 
 
+def test_an_iteration_stops_between_handlers_at_the_rate() -> None:
+    registry = Registry()
+    first, second = Rounds([b"x" * 1000]), Rounds([b"y"])
+    registry.register("a", first, version=1)
+    registry.register("b", second, version=1)
+    out = Writer(io.BytesIO(), rate=900)
+    saving = Saving(registry.entries, out, StreamForm())
+    saving.header()
+    saving.begin()
+    assert not saving.iterate()
+    assert (first.left, second.left) == ([], [b"y"])
+    out.wait()
+    assert saving.iterate()
+    assert second.left == []
+    saving.cancel()
+
+
 def test_a_saving_that_fails_lets_go() -> None:
     registry = Registry()
     rounds = Rounds([b"x" * 40_000] * 4)
@@ -367,32 +381,6 @@ def test_floats_that_are_no_numbers() -> None:
     target.load(Reader(Memory(saved(source))))
     assert loaded["x"] == math.inf
     assert math.isnan(loaded["y"])
-
-
-def test_a_pipe_brings_a_section_in_pieces() -> None:
-    """Values come back, however few bytes arrive at once, and a subsection is waited for."""
-    inner = VMStateDescription("d/sub", 1, (VMStateField("y", "buffer", 500),))
-    description = VMStateDescription("d", 1, (VMStateField("x", "buffer", 70_000),), (inner,))
-    source, target = Registry(), Registry()
-    values: dict[str, Any] = {"x": bytes(range(250)) * 280, "d/sub": {"y": bytes(500)}}
-    source.register("d", Described(description, values), version=1)
-    loaded: dict[str, Any] = {}
-    target.register("d", Described(description, loaded), version=1)
-    reading, writing = os.pipe()
-    data = saved(source)
-
-    def write() -> None:
-        with os.fdopen(writing, "wb", buffering=0) as sink:
-            for start in range(0, len(data), 777):
-                sink.write(data[start : start + 777])
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    with os.fdopen(reading, "rb") as pipe:
-        target.load(PipeReader(pipe), description=True)
-        assert pipe.read() == b""
-    thread.join()
-    assert loaded == values
 
 
 def test_the_markers_of_a_hand_written_list_come_back() -> None:

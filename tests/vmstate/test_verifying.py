@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.vmstate.streams import END_MARK, Memory, Stream, u32
+from tests.vmstate.streams import END_MARK, Memory, Stream, u16, u32
 from tests.vmstate.test_exporting import CPU, RAM, RTC, alternating, pages
 from tests.vmstate.test_ram_table import mapped
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate.devices import VMState, open_state
 from vmsnap_gui.vmstate.editing import edit_of
 from vmsnap_gui.vmstate.exporting import write_stream
-from vmsnap_gui.vmstate.refusals import UnknownSection, UnknownSectionId, UnsupportedVersion
+from vmsnap_gui.vmstate.refusals import (
+    UnknownSection,
+    UnknownSectionId,
+    UnknownSectionType,
+    UnsupportedVersion,
+    ValueMismatch,
+)
 from vmsnap_gui.vmstate.verifying import Differs, verify_stream
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 from vmsnap_gui.vmstate.writer import Writer
@@ -82,6 +88,16 @@ def without_last(data: bytes) -> bytes:
     return data[:at] + data[at + len(data[at : data.index(b"\x7e" + u32(3))]) + 5 :]
 
 
+def without_last_footer(data: bytes) -> bytes:
+    at = data.rindex(b"\x7e" + u32(3))
+    return data[:at] + data[at + 5 :]
+
+
+def with_command(data: bytes, number: int) -> bytes:
+    at = data.index(b"\x01" + u32(1))
+    return data[:at] + b"\x08" + u16(number) + u16(0) + data[at:]
+
+
 @pytest.mark.parametrize(
     ("damage", "refusal", "sentence"),
     [
@@ -92,6 +108,10 @@ def without_last(data: bytes) -> bytes:
         (lambda data: data.replace(b"\x03cpu", b"\x03gpu"), UnknownSection, "nothing here loads section 'gpu'"),
         (lambda data: data.replace(b"cpu" + u32(0) + u32(1), b"cpu" + u32(0) + u32(2)), UnsupportedVersion,
          "section 'cpu' is of version 2, and at most 1 is known"),
+        (without_last_footer, ValueMismatch, "section 'cpu' ends without its footer"),
+        (lambda data: data[:-20] + bytes(20), ValueMismatch, "the description of the stream is not as it must be"),
+        (lambda data: with_command(data, 3), Differs, "its commands are not those of the state"),
+        (lambda data: with_command(data, 0xFFFF), UnknownSectionType, "command 0xffff is not known"),
         (lambda data: data.replace(b"\x02" + u32(2), b"\x02" + u32(7)), UnknownSectionId, "section id 7"),
     ],
 )  # fmt: skip
@@ -101,6 +121,15 @@ def test_whatever_else_it_holds_is_found(
     state = open_state(Memory(alternating(footers=True).full(CPU).finish()))
     with pytest.raises(refusal, match=sentence):
         verify_stream(Memory(damage(exported(state))), state, [], progress)
+
+
+def test_a_configuration_that_is_missing_is_found() -> None:
+    data = rounds()
+    state = open_state(Memory(data))
+    assert state.configuration is not None
+    without = data[:8] + data[8 + state.configuration.size :]
+    with pytest.raises(ValueMismatch, match="the configuration is not as it must be"):
+        verify_stream(Memory(without), state, [], progress)
 
 
 def test_it_can_be_cancelled() -> None:

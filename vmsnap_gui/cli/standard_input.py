@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "standard input"
 """What it is called where a file's path would stand."""
 
+_PIECE = 64 << 10
 _SPARED = 256 << 20
 """Bytes of the temporary file system that are left to others."""
 
@@ -62,7 +63,7 @@ def keep(source: Source, target: Path, most: int) -> None:
     try:
         target.touch(mode=0o600, exist_ok=False)
         with target.open("wb") as file:
-            while data := reader.ahead(1):
+            while data := reader.ahead(_PIECE):
                 reader.skip(len(data))
                 if reader.position > most:
                     raise CommandError(f"{NAME} is longer than the {size_text(max(most, 0))} there is room for")

@@ -369,6 +369,8 @@ class VMState:
         try:
             for section in walk.walk():
                 sections.append(section)
+                if progress is not None:
+                    progress(section.end, self.view.size)
         except StreamError as error:
             stopped = str(error)
             problems.append(Problem(f"the walk stopped: {error.message}", error.offset))

@@ -69,6 +69,17 @@ def write_stream(
     return out.tell()
 
 
+def form_of(state: VMState) -> StreamForm:
+    """Return what the exported stream of a state has besides its sections."""
+    configuration = b""
+    if state.configuration is not None:
+        configuration = state.view.read(state.configuration.offset, state.configuration.size)
+        if state.is_mapped:
+            configuration = without_capabilities(state.configuration, configuration, _HOW_RAM_LIES)
+    text = state.description_text
+    return StreamForm(configuration, footers=state.footers, description=False if text is None else text)
+
+
 class _Export:
     """One state's way into a stream: its sections as they come, and who copies them."""
 
@@ -89,7 +100,7 @@ class _Export:
     def run(self) -> None:
         """Copy all of it."""
         self.advance()
-        self._registry().save(self._out, self._form(), between=self._commands)
+        self._registry().save(self._out, form_of(self.state), between=self._commands)
         if self.next is not None:
             raise StreamError("sections follow in an order in which QEMU never saves", offset=self.next.offset)
 
@@ -176,16 +187,6 @@ class _Export:
         if self.state.view.read(start, end - start) != section.name.encode():
             message = f"the name of section {section.key!r} is no UTF-8, so that it cannot be written as it is"
             raise StreamError(message, offset=section.offset)
-
-    def _form(self) -> StreamForm:
-        state = self.state
-        configuration = b""
-        if state.configuration is not None:
-            configuration = state.view.read(state.configuration.offset, state.configuration.size)
-            if state.is_mapped:
-                configuration = without_capabilities(state.configuration, configuration, _HOW_RAM_LIES)
-        text = state.description_text
-        return StreamForm(configuration, footers=self._footers, description=False if text is None else text)
 
     def _commands(self, saving: Saving) -> None:
         while self.next is not None and self.next.type is SectionType.COMMAND:

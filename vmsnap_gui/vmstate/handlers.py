@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.wire import Input
     from vmsnap_gui.vmstate.writer import Writer
 
-_BEHIND = 6 + 255
-"""Bytes of the longest header of a subsection: as long as fewer are known behind a section, one could begin there."""
+_MAX_SECTION = 64 << 20
+"""Bytes of a described section: above what any device saves, below what a wrong count may make a pipe wait for."""
 
 
 class Handler(ABC):  # noqa: B024 (what it must be able to do is a plain one's or a live one's)
@@ -106,28 +106,17 @@ class Described(PlainHandler):
         self.saved = concrete
 
     def _fit(self, stream: Input, version: int) -> tuple[VMStateDescription, bytes]:
-        """Resolve the description against as much of the stream as it takes."""
-        lookahead = _BEHIND if _has_subsections(self.description) else 0
-        data = stream.ahead(1)
+        """Resolve the description against as much of the stream as it takes, and wait for no byte more."""
+        data, more = stream.ahead(1), True
         while True:
-            missing = 2 * len(data)
             try:
-                concrete, size = resolve(self.description, data, 0, len(data), version, loading=False)
-                missing = size + lookahead
-                refused = None
+                concrete, size = resolve(self.description, data, 0, len(data), version, loading=False, more=more)
             except ShortRead as error:
-                refused = error
-            if refused is None and missing <= len(data):
+                if not more or error.needed is None:
+                    raise
+                if error.needed > _MAX_SECTION:
+                    raise StreamError("it would be longer than any device's section", offset=error.offset) from error
+                data = stream.ahead(error.needed)
+                more = len(data) >= error.needed
+            else:
                 return concrete, data[:size]
-            more = stream.ahead(missing)
-            if len(more) == len(data):
-                if refused is not None:
-                    raise refused
-                return concrete, data[:size]
-            data = more
-
-
-def _has_subsections(description: VMStateDescription) -> bool:
-    return bool(description.subsections) or any(
-        _has_subsections(nested) for field in description.fields for nested in field.nested
-    )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _STEP = 64 << 10
+_AHEAD = 4 << 10
 
 
 class Source(Protocol):
@@ -42,7 +43,7 @@ class PipeReader(Input):
             TransferError: it cannot be read, now or before.
         """
         self._fill(length)
-        return bytes(self._held)
+        return bytes(self._held[: max(2 * length, _AHEAD)])
 
     def bytes(self, length: int) -> bytes:
         """See Input; raises like `ahead`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.description import DeviceDescription
-from vmsnap_gui.vmstate.resolving import Budget, resolve
+from vmsnap_gui.vmstate.resolving import Budget, Exhausted, resolve
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 
 _MAX_FITTED = 4 << 20
 _BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
-_OLD_STEPS = 400_000  # fields looked at in sections of old machines: the richest that is known takes a tenth
-_STEPS = 200_000  # fields looked at and answers tried, about two seconds of work
+_OLD_STEPS = 60_000  # fields looked at in sections of old machines, less than a second of work
+_STEPS = 80_000  # fields looked at and answers tried, about a second of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class Layouts:
         self._sources = sources
         self.is_old = is_old
         self._left = _STEPS
-        self._budget = Budget(_OLD_STEPS + view.size // 64)
+        self._budget = Budget(_OLD_STEPS)
+        self._exhausted: int | None = None
         self.used: dict[str, int] = {}
         self._untyped = False
         self.decided = 0
@@ -82,7 +83,7 @@ class Layouts:
         general = candidates(header.name)
         for window in _WINDOWS:
             available = min(window, self._view.size - payload)
-            if not general or self._readable < available:
+            if not general or self._budget.steps < 0 or self._readable < available:
                 return
             self._readable -= available
             data = self._view.read(payload, available)
@@ -92,6 +93,9 @@ class Layouts:
                     concrete, size = resolve(description, data, 0, available, header.version, budget=self._budget)
                 except ShortRead:
                     short.append(description)
+                except Exhausted:
+                    self._give_up(payload)
+                    return
                 except StreamError:
                     continue
                 else:
@@ -109,6 +113,9 @@ class Layouts:
             for general in source.candidates(header.name)
         ]
         if not candidates or end - payload > _MAX_FITTED or self._readable < length:
+            return None
+        if self._left <= 0:
+            self._give_up(payload)
             return None
         self._readable -= length
         data = self._view.read(payload, length)
@@ -132,7 +139,7 @@ class Layouts:
         from vmsnap_gui.vmstate.fitting import fit
 
         for general, source in candidates:
-            budget = Budget(min(self._left, _STEPS // 4))
+            budget = Budget(min(self._left, _STEPS // 2))
             before = budget.steps
             found = fit(general, data, end, header.version, budget)
             self._left -= before - max(budget.steps, 0)
@@ -144,6 +151,11 @@ class Layouts:
             from vmsnap_gui.vmstate.eras import candidates
 
             yield LayoutSource("old machines", None, {name: candidates(name)})
+
+    def _give_up(self, payload: int) -> None:
+        """Remember from where on nothing is sought any more."""
+        if self._exhausted is None:
+            self._exhausted = payload
 
     def notices(self, described: Mapping[int, DeviceDescription]) -> list[Problem]:
         """Say which sections are described from elsewhere, and what was decided by what fits.
@@ -160,6 +172,9 @@ class Layouts:
             untyped = "; numbers whose type a dump does not tell are shown in hexadecimal" if self._untyped else ""
             message = f"the stream does not describe itself: {uses}{decided}{untyped}"
             notices.append(Problem(message, min(described), is_notice=True))
+        if self._exhausted is not None:
+            message = "finding layouts took too much work: from here on, sections may be raw that have one"
+            notices.append(Problem(message, self._exhausted))
         return notices
 
 

@@ -13,6 +13,7 @@ from vmsnap_gui.vmstate.configuration import skip_configuration
 from vmsnap_gui.vmstate.refusals import (
     UnknownSection,
     UnknownSectionId,
+    UnknownSectionType,
     UnsupportedVersion,
     ValueMismatch,
     check_start,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 _MAX_NAME = 255
+_LAST_COMMAND = 11  # MIG_CMD_SWITCHOVER_START, of QEMU 9.0
 _EOF, _COMMAND, _CONFIGURATION, _FOOTER, _VMDESCRIPTION = (
     kind.value
     for kind in (
@@ -169,36 +171,61 @@ class Registry:
         finally:
             saving.cancel()
 
-    def load(self, stream: Input, *, machine: str | None = None, description: bool = False) -> None:
+    def load(
+        self,
+        stream: Input,
+        *,
+        machine: str | None = None,
+        description: bool = False,
+        form: StreamForm | None = None,
+        command: Callable[[int, bytes], None] | None = None,
+    ) -> None:
         """Load a stream into the handlers, up to its end mark.
 
         Args:
             stream: It stands on the first byte.
             machine: The machine type that the stream must be of, if it says; None for any.
             description: Whether a vmdesc follows the end mark, to read it, too (QEMU does not ask the stream).
+            form: What the stream must have besides its sections; without it, footers are as at the first section.
+            command: Called with the number and payload of each command.
 
         Raises:
             StreamError: one of `refusals`, or what a handler raises; what came before is loaded.
             ImageError: the file below cannot be read.
         """
-        _Loading(self.entries, stream).run(machine)
-        if description and stream.u8() == _VMDESCRIPTION:
+        loading = _Loading(self.entries, stream, form, command)
+        loading.run(machine)
+        if form is not None and isinstance(form.description, bytes):
+            written = bytes([_VMDESCRIPTION]) + len(form.description).to_bytes(4, "big") + form.description
+            loading.same(written, "the description of the stream")
+        elif description and stream.u8() == _VMDESCRIPTION:
             stream.skip(stream.u32())
 
 
 class _Loading:
-    def __init__(self, entries: tuple[SaveStateEntry, ...], stream: Input) -> None:
+    def __init__(
+        self,
+        entries: tuple[SaveStateEntry, ...],
+        stream: Input,
+        form: StreamForm | None,
+        command: Callable[[int, bytes], None] | None,
+    ) -> None:
         self._waiting: dict[tuple[str, int], list[SaveStateEntry]] = {}
         for entry in entries:
             self._waiting.setdefault((entry.name, entry.instance_id), []).append(entry)
         self._stream = stream
+        self._form = form
+        self._footers = form.footers if form is not None else None
+        self._on_command = command
         self._started: dict[int, tuple[SaveStateEntry, int]] = {}  # by the stream's section ids, with its version
 
     def run(self, machine: str | None) -> None:
         stream = self._stream
         check_start(stream.ahead(8)[:8])
         stream.skip(8)
-        if stream.ahead(1)[:1] == bytes([_CONFIGURATION]):
+        if self._form is not None:
+            self.same(self._form.configuration, "the configuration")
+        elif stream.ahead(1)[:1] == bytes([_CONFIGURATION]):
             found = skip_configuration(stream)
             if machine is not None and found != machine:
                 raise ValueMismatch(
@@ -209,11 +236,27 @@ class _Loading:
             if kind == bytes([_EOF]):
                 stream.skip(1)
                 return
-            if kind == bytes([_COMMAND]):  # they prepare migrations that go on after this stream
-                stream.skip(3)
-                stream.skip(stream.u16())
+            if kind == bytes([_COMMAND]):
+                self._command()
             else:
                 self._section()
+
+    def same(self, expected: bytes, what: str) -> None:
+        """Read what must stand here; raises ValueMismatch where something else does."""
+        start = self._stream.position
+        if self._stream.bytes(len(expected)) != expected:
+            raise ValueMismatch(f"{what} is not as it must be", offset=start)
+
+    def _command(self) -> None:
+        """Read a command (loadvm_process_command); all that are known prepare what goes on after this stream."""
+        stream, start = self._stream, self._stream.position
+        stream.skip(1)
+        number = stream.u16()
+        payload = stream.bytes(stream.u16())
+        if not 0 < number <= _LAST_COMMAND:
+            raise UnknownSectionType(f"command {number:#x} is not known", offset=start)
+        if self._on_command is not None:
+            self._on_command(number, payload)
 
     def _section(self) -> None:
         stream, start = self._stream, self._stream.position
@@ -240,10 +283,15 @@ class _Loading:
         self._footer(entry, header.section_id)
 
     def _footer(self, entry: SaveStateEntry, section_id: int) -> None:
-        """Read the footer, if one follows (check_section_footer)."""
+        """Read the footer, if sections have one (check_section_footer)."""
         stream, start = self._stream, self._stream.position
-        if stream.ahead(1)[:1] != bytes([_FOOTER]):
+        kind = stream.ahead(1)[:1]
+        if self._footers is None and kind:
+            self._footers = kind == bytes([_FOOTER])
+        if not self._footers:
             return
+        if kind and kind != bytes([_FOOTER]):
+            raise ValueMismatch(f"section {entry.key!r} ends without its footer", offset=start)
         stream.skip(1)
         found = stream.u32()
         if found != section_id:

@@ -41,6 +41,7 @@ def resolve(
     *,
     budget: Budget | None = None,
     loading: bool = True,
+    more: bool = False,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -53,15 +54,16 @@ def resolve(
         guide: Decides what the description leaves open; without one it has what is likeliest.
         budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
         loading: Whether post_load hooks are called: not by who only wants to know the layout.
+        more: Whether bytes may follow after `end` that have not come yet, a subsection among them.
 
     Returns:
         The concrete description, and how many bytes it covers.
 
     Raises:
-        ShortRead: it goes on after `end`.
+        ShortRead: it goes on after `end`, or, with `more`, perhaps; up to where at least, its `needed` tells.
         StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
-    resolver = _Resolver(data, end, guide, budget, loading=loading)
+    resolver = _Resolver(data, end, guide, budget, loading=loading, more=more)
     concrete, _, reached = resolver.description(description, position, version, {})
     return concrete, reached - position
 
@@ -84,12 +86,15 @@ class Budget:
 
 
 class _Resolver:
-    def __init__(self, data: bytes, end: int, guide: Guide | None, budget: Budget | None, *, loading: bool) -> None:
+    def __init__(
+        self, data: bytes, end: int, guide: Guide | None, budget: Budget | None, *, loading: bool, more: bool
+    ) -> None:
         self._data = data
         self._end = end
         self._guide = guide
         self._budget = budget
         self._loading = loading
+        self._more = more
         self._depth = 0
 
     def description(
@@ -124,8 +129,7 @@ class _Resolver:
         assert general.load_old is not None  # the version was checked
         fields = general.load_old(self._data[position : self._end], version)
         position += sum(field.total for field in fields)
-        if position > self._end:
-            raise ShortRead(f"short read of {general.name!r}", offset=position)
+        self._need(position, general.name, position)
         return VMStateDescription(general.name, version, fields), {}, position
 
     def _fields(
@@ -159,17 +163,32 @@ class _Resolver:
     ) -> tuple[tuple[VMStateDescription, ...], int]:
         waiting = {subsection.name: subsection for subsection in general.subsections}
         found: list[VMStateDescription] = []
-        while waiting and self._data[position : position + 1] == bytes([_SUBSECTION]) and position + 2 <= self._end:
+        while waiting and self._is_subsection(general, position):
             body = position + 6 + self._data[position + 1]
             subsection = waiting.pop(text(self._data[position + 2 : body - 4]), None)
             if subsection is None:
                 break  # the description around this one may have it
-            if body > self._end:
-                raise ShortRead(f"short read of {subsection.name!r}", offset=position)
+            self._need(body, subsection.name, position)
             version = int.from_bytes(self._data[body - 4 : body], "big")
             concrete, _, position = self.description(subsection, body, version, values)
             found.append(concrete)
         return tuple(found), position
+
+    def _is_subsection(self, general: VMStateDescription, position: int) -> bool:
+        """Tell whether a subsection may begin here; no more is asked for than vmstate_subsection_load peeks at."""
+        if self._more:
+            self._need(position + 1, general.name, position)
+        if self._data[position : position + 1] != bytes([_SUBSECTION]):
+            return False
+        if self._more:
+            self._need(position + 2, general.name, position)
+            self._need(position + 2 + self._data[position + 1], general.name, position)
+        return position + 2 <= self._end
+
+    def _need(self, end: int, name: str, position: int) -> None:
+        """Raise ShortRead where what stands at `position` would end after all that there is."""
+        if end > self._end:
+            raise ShortRead(f"short read of {name!r}", offset=position, needed=end)
 
     def _field(self, field: VMStateField, position: int, version: int, values: Values) -> _Found:
         if field.type in _LISTS:
@@ -183,8 +202,9 @@ class _Resolver:
             return self._structs(field, count, position, values)
         size = self._size(field, position, version, values)
         end = position + size * count
-        if count < 0 or size < 0 or end > self._end:
+        if count < 0 or size < 0:
             raise ShortRead(f"short read of {field.name!r}", offset=position)
+        self._need(end, field.name, position)
         if asking is not None:
             asking.measured(asking.asked, size if _is_counted(field) else 1)
         concrete = VMStateField(field.name, field.type, size, count, field.is_array)
@@ -233,8 +253,7 @@ class _Resolver:
         if self._guide is not None:
             self._guide.arrays += 1
         for _ in range(count):
-            if position >= self._end:
-                raise ShortRead(f"short read of {field.name!r}", offset=position)
+            self._need(position + 1, field.name, position)
             parts, _, end = self._element(field, position, values)
             if end == position and count > _MAX_EMPTY:
                 raise StreamError(f"{count} elements of {field.name!r} without bytes", offset=position)
@@ -252,7 +271,8 @@ class _Resolver:
         """Return one struct, or what stands for the pointer to it."""
         parts: list[VMStateField] = []
         if field.pointers is not Pointers.NONE:
-            marker = self._data[position] if position < self._end else None
+            self._need(position + 1, field.name, position)
+            marker = self._data[position]
             kind = "nullptr" if field.pointers is Pointers.NULLABLE else "ptr-marker"
             mark = VMStateField(field.name, kind, 1, is_array=field.is_array)
             if marker == _NULL:
@@ -272,8 +292,7 @@ class _Resolver:
         start, elements = position, list[VMStateDescription]()
         nested = field.nested[0] if field.nested else None
         while True:
-            if position >= self._end:
-                raise ShortRead(f"short read of {field.name!r}", offset=position)
+            self._need(position + 1, field.name, position)
             position += 1
             marker = self._data[position - 1]
             if not marker:

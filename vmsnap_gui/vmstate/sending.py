@@ -80,8 +80,13 @@ class Saving:
                 self._full(entry, entry.handler)
 
     def iterate(self) -> bool:
-        """Write PART sections, up to the first live handler that has more; tells whether none has."""
+        """Write PART sections, up to the first live handler that has more; tells whether none has.
+
+        It stops between two when the interval's bytes are used up, as qemu_savevm_state_iterate does.
+        """
         for entry, live in self._live:
+            if self._out.limited:
+                return self._out.error is not None
             if live.is_active() and not self._part(entry, live):
                 return self._out.error is not None  # nothing comes of going on
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.exporting import form_of
 from vmsnap_gui.vmstate.handlers import Handler
 from vmsnap_gui.vmstate.registry import Registry
 from vmsnap_gui.vmstate.sections import NAMING, SectionType
@@ -45,18 +46,22 @@ def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progres
         ImageError: a file below cannot be read.
         Cancelled: by `progress`.
     """
-    registry, expected = Registry(), dict[int, _Expected]()
+    registry, expected, commands = Registry(), dict[int, _Expected](), list[tuple[int, bytes]]()
     ram: RamHandler | None = None
     for section in state.walked():
         if section.name == "ram" and state.is_mapped:
             ram = ram or _ram_of(state, registry, section)
-        elif section.type is not SectionType.COMMAND:
+        elif section.type is SectionType.COMMAND:
+            commands.append((section.section_id, state.view.read(section.payload_offset, section.payload_size)))
+        else:
             if section.type in NAMING:
                 handler = expected[section.section_id] = _Expected(state, edits, progress)
                 _register(registry, section, handler)
             expected[section.section_id].parts.append(section)
-    stream = Reader(view)
-    registry.load(stream, machine=state.machine, description=state.description_text is not None)
+    stream, sent = Reader(view), list[tuple[int, bytes]]()
+    registry.load(stream, form=form_of(state), command=lambda number, payload: sent.append((number, payload)))
+    if sent != commands:
+        raise Differs("its commands are not those of the state")
     left = [section for one in expected.values() for section in one.parts]
     if left or stream.left:
         what = f"section {left[0].key!r} is missing" if left else "more follows than the state holds"

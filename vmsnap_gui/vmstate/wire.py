@@ -39,9 +39,17 @@ class StreamError(Exception):
 
 
 class ShortRead(StreamError):
-    """The stream ends before what must be there; `refusals` has the other reasons to refuse one."""
+    """The stream ends before what must be there; `refusals` has the other reasons to refuse one.
+
+    Attributes:
+        needed: Up to which offset there must be more, at least; None where more would not help.
+    """
 
     remedy = "it was cut off, so copy it again or use another state"
+
+    def __init__(self, message: str, *, offset: int | None = None, needed: int | None = None) -> None:
+        super().__init__(message, offset=offset)
+        self.needed = needed
 
 
 def short(length: int, offset: int) -> ShortRead:
@@ -61,7 +69,10 @@ class Input(ABC):
 
     @abstractmethod
     def ahead(self, length: int) -> bytes:
-        """Return at least `length` bytes at the position, perhaps more, fewer at the end, without moving."""
+        """Return at least `length` bytes at the position, fewer at the end, without moving.
+
+        Up to twice as many are returned where they are at hand: who asks for a little more each time asks seldom.
+        """
 
     @abstractmethod
     def bytes(self, length: int) -> bytes:
@@ -130,7 +141,7 @@ class Reader(Input):
 
     def ahead(self, length: int) -> bytes:
         """See Input."""
-        return self.peek(max(length, _AHEAD))
+        return self.peek(max(2 * length, _AHEAD))
 
     def bytes(self, length: int) -> bytes:
         """See Input."""
