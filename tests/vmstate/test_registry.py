@@ -404,3 +404,29 @@ def test_the_markers_of_a_hand_written_list_come_back() -> None:
     values = values_of(nodes, description)
     assert values == {"items": [{"(marker)": 42, "x": 5}, {"x": 6}, {"(marker)": 2, "x": 7}]}
     assert save_values(description, values) == data
+
+
+def test_fields_of_one_name_keep_their_values() -> None:
+    """As mc146818rtc's three `unused`, and both `status` of virtio-net."""
+    description = VMStateDescription(
+        "d",
+        1,
+        (
+            VMStateField("unused", "unused_buffer", 2),
+            VMStateField("status", "uint8", 1),
+            VMStateField("unused", "unused_buffer", 1),
+            VMStateField("old", "uint8", 1, exists=lambda _, version: version < 1),
+            VMStateField("old", "uint16", 2, version_id=1),
+            VMStateField("status", "uint16", 2),
+            VMStateField("status", "uint16", 2),
+        ),
+    )
+    data = bytes([0, 9, 1, 0, 1, 2, 3, 4, 5, 6])
+    concrete, size = resolve(description, data, 0, len(data), 1)
+    nodes, _ = Decoder(data, 0).description(concrete, 0, size)
+    values = values_of(nodes, description)
+    assert values == {
+        "unused[0]": b"\0\x09", "status[0]": 1, "unused[1]": b"\0", "old[1]": 0x102,
+        "status[1]": 0x304, "status[2]": 0x506,
+    }  # fmt: skip
+    assert save_values(description, values) == data

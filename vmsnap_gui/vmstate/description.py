@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +193,17 @@ class DeviceDescription:
     def payload_size(self) -> int:
         """Bytes of the section without header and footer."""
         return self.description.payload_size
+
+
+def field_names(fields: Iterable[VMStateField]) -> list[str]:
+    """Return the names by which fields are told apart: those of one name are numbered, as vmfield_name_num does."""
+    names = [field.name for field in fields]
+    repeated = {name: 0 for name, times in Counter(names).items() if times > 1}
+    for i, name in enumerate(names):
+        if name in repeated:
+            names[i] = f"{name}[{repeated[name]}]"
+            repeated[name] += 1
+    return names
 
 
 Devices = dict[tuple[str, int], tuple[DeviceDescription, ...]]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
@@ -136,11 +136,11 @@ class _Resolver:
         if general.pre_load is not None:
             general.pre_load(values)
         fields: list[VMStateField] = []
-        for field in general.fields:
+        for name, field in zip(field_names(general.fields), general.fields, strict=True):
             if not self._is_there(field, values, version):
                 continue
             found, read, position = self._field(field, position, version, values)
-            fields += found
+            fields += found if name == field.name else [replace(part, name=name) for part in found]
             own |= read
             values |= read
             if self._guide is not None:

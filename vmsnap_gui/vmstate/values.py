@@ -1,6 +1,6 @@
 """Plain values by a description: from them to a section's bytes (QEMU's vmstate_save_state), and from its tree back.
 
-A struct or subsection is a dict, an array or list a list, a NULL pointer None, a buffer bytes; numbers are themselves.
+Fields of one name are numbered (`unused[0]`, `unused[1]`), as a vmdesc does. A struct or subsection is a dict, an array or list a list, a NULL pointer None, a buffer bytes; numbers are themselves.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, field_names
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.resolving import number
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
@@ -45,7 +45,7 @@ def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> 
 
 def values_of(nodes: Iterable[Field], description: VMStateDescription) -> dict[str, Tree]:
     """Return the values of decoded fields, without savevm's own bytes; `description` is the general one."""
-    fields = {field.name: field for field in description.fields}
+    fields = dict(zip(field_names(description.fields), description.fields, strict=True))
     subsections = {subsection.name: subsection for subsection in description.subsections}
     found: dict[str, Tree] = {}
     for node in nodes:
@@ -111,10 +111,10 @@ class _Saver:
         own: dict[str, int | bytes],
     ) -> None:
         """Append fields and subsections; `own` gets what later fields can ask about."""
-        for field in description.fields:
+        for name, field in zip(field_names(description.fields), description.fields, strict=True):
             known = {**around, **own}
             if field.version_id <= version if field.exists is None else field.exists(known, version):
-                own |= self._field(field, values, known, version, path)
+                own |= self._field(name, field, values, known, version, path)
         for subsection in description.subsections:
             needed = subsection.name in values if subsection.needed is None else subsection.needed(values)
             if needed:
@@ -124,13 +124,13 @@ class _Saver:
                 self.description(subsection, subsection.version_id, inner, known, f"{path}{subsection.name}.")
 
     def _field(
-        self, field: VMStateField, values: Mapping[str, Tree], known: Values, version: int, path: str
+        self, name: str, field: VMStateField, values: Mapping[str, Tree], known: Values, version: int, path: str
     ) -> dict[str, int | bytes]:
-        where = f"{path}{field.name}"
+        where = f"{path}{name}"
         size = field.size
         if field.size_from is not None:
             size = field.multiply * number(field.size_from, known, version)
-        value = values.get(field.name, bytes(size) if field.type == "unused_buffer" else None)
+        value = values.get(name, bytes(size) if field.type == "unused_buffer" else None)
         if field.type in _LISTS:
             for item in _list(value, where):
                 self.out.append(_marker(item) if field.type == MARKED else 1)
