@@ -41,6 +41,7 @@ def resolve(
     *,
     budget: Budget | None = None,
     loading: bool = True,
+    present: Values | None = None,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -53,6 +54,7 @@ def resolve(
         guide: Decides what the description leaves open; without one it has what is likeliest.
         budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
         loading: Whether post_load hooks are called: not by who only wants to know the layout.
+        present: Values before loading, for counts and tests of fields that the stream has not.
 
     Returns:
         The concrete description, and how many bytes it covers.
@@ -62,7 +64,11 @@ def resolve(
         StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
     resolver = _Resolver(data, end, guide, budget, loading=loading)
-    concrete, _, reached = resolver.description(description, position, version, {})
+    try:
+        concrete, _, reached = resolver.description(description, position, version, present or {})
+    except KeyError as error:
+        problem = f"{error.args[0]} has no value, but another field of {description.name!r} asks for it"
+        raise StreamError(problem, offset=position) from error
     return concrete, reached - position
 
 
@@ -210,16 +216,28 @@ class _Resolver:
     def _read(self, field: VMStateField, position: int, end: int) -> dict[str, int | bytes]:
         """Return what later fields can ask about."""
         scalar = scalar_type(field.type)
+        self._check_expected(field, position, end)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
         if scalar is not None and scalar.kind is Kind.FLOAT:
             return {}  # nothing depends on one, and it may be no number
         if scalar is None or scalar.size != end - position:
             return {field.name: self._data[position:end]}
-        value = int(scalar.unpack(self._data, position)[0])
-        if field.expected is not None and value != field.expected:
-            raise ValueMismatch(f"{field.name} is {value}, but must be {field.expected}", offset=position)
-        return {field.name: value}
+        return {field.name: int(scalar.unpack(self._data, position)[0])}
+
+    def _check_expected(self, field: VMStateField, position: int, end: int) -> None:
+        """Raise ValueMismatch for a number that a `*_equal` or `*_le` field refuses (get_int32_le: not below 0)."""
+        scalar = scalar_type(field.type)
+        if field.expected is None or scalar is None or scalar.size != field.size:
+            return
+        for offset in range(position, end, scalar.size):
+            value = int(scalar.unpack(self._data, offset)[0])
+            if field.type.endswith(" le"):
+                fits, rule = 0 <= value <= field.expected, f"from 0 to {field.expected}"
+            else:
+                fits, rule = value == field.expected, f"{field.expected}"
+            if not fits:
+                raise ValueMismatch(f"{field.name} is {value}, but must be {rule}", offset=offset)
 
     def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
         start, asking = position, self._asking(field)
