@@ -128,7 +128,8 @@ def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
 
 def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
     described, values = draw(descriptions(depth + 1))
-    field = VMStateField(name, "qtailq", 0, nested=(described,))
+    version = described.version_id  # the field's own says only what its elements are of
+    field = VMStateField(name, "qtailq", 0, nested=(described,), version_id=version, exists=lambda *_: True)
     return [field], {name: [values] * draw(st.integers(0, 3))}
 
 

@@ -300,7 +300,9 @@ class _Resolver:
                 raise StreamError(f"{marker} is no marker of an element ({field.name!r})", offset=position - 1)
             if nested is None:
                 raise StreamError(f"nothing describes the elements of {field.name!r}", offset=position)
-            concrete, _, position = self.description(nested, position, nested.version_id, values)
+            # get_qtailq loads the field's version of the elements; hand-written lists know only one
+            version = nested.version_id if field.type == MARKED else field.version_id
+            concrete, _, position = self.description(nested, position, version, values)
             elements.append(concrete)
         return [VMStateField(field.name, field.type, position - start, nested=tuple(elements))], {}, position
 
