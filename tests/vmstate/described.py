@@ -108,6 +108,12 @@ def single(draw: st.DrawFn, name: str, depth: int) -> Part:
     return [field], {name: draw(value)}
 
 
+def repeated(draw: st.DrawFn, name: str, depth: int) -> Part:
+    """Two fields of one name, of types of their own."""
+    (one_field, value), (other_field, other) = one(draw, name, depth), one(draw, name, depth)
+    return [one_field, other_field], {f"{name}[0]": draw(value), f"{name}[1]": draw(other)}
+
+
 def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
     """A field with a version of its own, or a test on the one before: there or not."""
     field, value = one(draw, name, depth)
@@ -122,7 +128,8 @@ def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
 
 def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
     described, values = draw(descriptions(depth + 1))
-    field = VMStateField(name, "qtailq", 0, nested=(described,))
+    version = described.version_id  # the field's own says only what its elements are of
+    field = VMStateField(name, "qtailq", 0, nested=(described,), version_id=version, exists=lambda *_: True)
     return [field], {name: [values] * draw(st.integers(0, 3))}
 
 
@@ -130,7 +137,7 @@ def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
 def descriptions(draw: st.DrawFn, depth: int = 0) -> tuple[VMStateDescription, Values]:
     """A description that begins with a byte called "first", and values for it."""
     version = draw(st.integers(0, 9))
-    makers = [single, fixed_array, sized_buffer, tested] + ([counted_array, marked_list] if depth < 2 else [])
+    makers = [single, fixed_array, sized_buffer, tested, repeated] + ([counted_array, marked_list] if depth < 2 else [])
     fields, values = [VMStateField("first", "uint8", 1)], {"first": draw(st.integers(0, 255))}
     for number in range(draw(st.integers(0, 4))):
         made, found = draw(st.sampled_from(makers))(draw, f"f{number}", depth)

@@ -28,7 +28,7 @@ from vmsnap_gui.vmstate.saving import SaveError
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
 from vmsnap_gui.vmstate.values import save_values, values_of
-from vmsnap_gui.vmstate.wire import Reader
+from vmsnap_gui.vmstate.wire import Reader, StreamError
 from vmsnap_gui.vmstate.writer import Writer
 
 if TYPE_CHECKING:
@@ -392,3 +392,126 @@ def test_the_markers_of_a_hand_written_list_come_back() -> None:
     values = values_of(nodes, description)
     assert values == {"items": [{"(marker)": 42, "x": 5}, {"x": 6}, {"(marker)": 2, "x": 7}]}
     assert save_values(description, values) == data
+
+
+def test_fields_of_one_name_keep_their_values() -> None:
+    """As mc146818rtc's three `unused`, and both `status` of virtio-net."""
+    description = VMStateDescription(
+        "d",
+        1,
+        (
+            VMStateField("unused", "unused_buffer", 2),
+            VMStateField("status", "uint8", 1),
+            VMStateField("unused", "unused_buffer", 1),
+            VMStateField("old", "uint8", 1, exists=lambda _, version: version < 1),
+            VMStateField("old", "uint16", 2, version_id=1),
+            VMStateField("status", "uint16", 2),
+            VMStateField("status", "uint16", 2),
+        ),
+    )
+    data = bytes([0, 9, 1, 0, 1, 2, 3, 4, 5, 6])
+    concrete, size = resolve(description, data, 0, len(data), 1)
+    nodes, _ = Decoder(data, 0).description(concrete, 0, size)
+    values = values_of(nodes, description)
+    assert values == {
+        "unused[0]": b"\0\x09", "status[0]": 1, "unused[1]": b"\0", "old[1]": 0x102,
+        "status[1]": 0x304, "status[2]": 0x506,
+    }  # fmt: skip
+    assert save_values(description, values) == data
+
+
+def loaded_into(description: VMStateDescription, values: dict[str, Any], data: bytes, version: int) -> None:
+    """Load a section's payload into values that are there already."""
+    Described(description, values).load(Reader(Memory(data)), version)
+
+
+def test_loading_an_old_stream_keeps_what_it_lacks() -> None:
+    """As vmstate_load_state: an old stream can be saved in the new form."""
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1), VMStateField("gone", "uint8", 1, version_id=2)))
+    description = VMStateDescription(
+        "d",
+        2,
+        (
+            VMStateField("a", "uint8", 1),
+            VMStateField("b", "uint8", 1, version_id=2),
+            VMStateField("s", "struct", 0, 2, is_array=True, nested=(inner,)),
+        ),
+        (VMStateDescription("d/sub", 1, (VMStateField("y", "uint8", 1),)),),
+        minimum_version_id=1,
+    )
+    values: dict[str, Any] = {"a": 0, "b": 7, "s": [{"x": 0, "gone": 8}, {"x": 0, "gone": 9}], "d/sub": {"y": 6}}
+    loaded_into(description, values, bytes([5, 3, 4]), 1)
+    assert values == {"a": 5, "b": 7, "s": [{"x": 3, "gone": 8}, {"x": 4, "gone": 9}], "d/sub": {"y": 6}}
+    assert save_values(description, values) == bytes([5, 7, 3, 4]) + b"\x05\x05d/sub" + u32(1) + b"\6"
+
+
+def test_pre_load_gives_what_the_stream_lacks_and_runs_once() -> None:
+    calls: list[int] = []
+
+    def pre_load(values: dict[str, Any]) -> None:
+        calls.append(1)
+        values.update(b=9, n=2)
+
+    description = VMStateDescription(
+        "d",
+        2,
+        (
+            VMStateField("a", "buffer", 50_000),
+            VMStateField("b", "uint8", 1, version_id=2),
+            VMStateField("items", "uint8", 1, is_array=True, count_from="n"),
+            VMStateField("extra", "uint8", 1, exists=lambda known, _: bool(known["n"])),
+        ),
+        minimum_version_id=1,
+        pre_load=pre_load,
+    )
+    values: dict[str, Any] = {}
+    loaded_into(description, values, bytes(50_000) + b"\1\2\3", 1)
+    assert values == {"a": bytes(50_000), "b": 9, "n": 2, "items": [1, 2], "extra": 3}
+    assert calls == [1]
+    assert save_values(description, values) == bytes(50_000) + b"\x09\1\2\3"
+
+
+def test_a_count_that_nothing_tells_is_refused() -> None:
+    description = VMStateDescription(
+        "d",
+        2,
+        (
+            VMStateField("n", "uint8", 1, version_id=2),
+            VMStateField("items", "uint8", 1, is_array=True, count_from="n"),
+        ),
+        minimum_version_id=1,
+    )
+    with pytest.raises(StreamError, match="n has no value, but another field of 'd' asks for it"):
+        loaded_into(description, {}, b"\1\2", 1)
+    without_n = replace(description, fields=description.fields[1:])
+    with pytest.raises(SaveError, match="n has no value, but another field asks for it"):
+        save_values(without_n, {"items": [1]})
+
+
+def test_post_load_sees_all_values() -> None:
+    seen: list[dict[str, Any]] = []
+    description = VMStateDescription(
+        "d",
+        1,
+        (VMStateField("long", "buffer", 5000), VMStateField("items", "uint8", 1, 2, is_array=True)),
+        (VMStateDescription("d/sub", 1, (VMStateField("y", "uint8", 1),)),),
+        post_load=lambda values, _: seen.append(dict(values)),
+    )
+    values: dict[str, Any] = {}
+    loaded_into(description, values, bytes(5000) + b"\1\2\x05\x05d/sub" + u32(1) + b"\6", 1)
+    assert values == {"long": bytes(5000), "items": [1, 2], "d/sub": {"y": 6}}
+    assert seen == [{**values, "d/sub.y": 6}]
+
+
+def test_what_load_old_reads_keeps_its_form() -> None:
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1),))
+    old = (
+        VMStateField("words", "uint16", 2, 2, is_array=True),
+        VMStateField("s", "struct", 1, nested=(inner,)),
+    )
+    description = VMStateDescription(
+        "d", 2, minimum_version_id=2, minimum_version_id_old=1, load_old=lambda _data, _version: old
+    )
+    values: dict[str, Any] = {}
+    loaded_into(description, values, b"\0\1\0\2\3", 1)
+    assert values == {"words": [1, 2], "s": {"x": 3}}

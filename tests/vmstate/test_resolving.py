@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmsnap_gui.vmstate.decoder import Decoder
-from vmsnap_gui.vmstate.description import Pointers, VMStateField
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.eras.building import before, buffer, describe, marked, pci, struct, timer, u8, u16, u32
 from vmsnap_gui.vmstate.eras.msix import has_msix, msix, vectors
 from vmsnap_gui.vmstate.fields import to_json
+from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
 from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import save_fields
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
-    from vmsnap_gui.vmstate.description import Values, VMStateDescription
+    from vmsnap_gui.vmstate.description import Values
 
 
 def values(description: VMStateDescription, data: bytes, version: int | None = None) -> dict[str, object]:
@@ -248,3 +250,29 @@ def test_structs_that_nest_too_deep_are_refused() -> None:
         described = describe("d", 1, struct("s", described))
     with pytest.raises(StreamError, match="nests deeper"):
         resolve(described, b"\1", 0, 1, 1)
+
+
+@pytest.mark.parametrize(("value", "fits"), [(0, True), (3, True), (5, True), (6, False), (-1, False)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_number_may_be_at_most_what_is_there(value: int, fits: bool, count: int) -> None:
+    """As get_int32_le: not below 0 nor above the present value."""
+    field = VMStateField("x", "int32 le", 4, count, is_array=count > 1, expected=5)
+    data = bytes(4) * (count - 1) + value.to_bytes(4, "big", signed=True)
+    with nullcontext() if fits else pytest.raises(ValueMismatch, match="must be from 0 to 5"):
+        resolve(VMStateDescription("d", 1, (field,)), data, 0, len(data), 1)
+
+
+def test_elements_of_a_list_are_of_the_version_of_the_field() -> None:
+    """As in get_qtailq, and both bounds are checked."""
+    item = VMStateDescription(
+        "item",
+        3,
+        (VMStateField("x", "uint8", 1), VMStateField("y", "uint8", 1, version_id=3)),
+        minimum_version_id=2,
+    )
+    described = VMStateDescription("d", 9, (VMStateField("items", "qtailq", 0, nested=(item,), version_id=2),))
+    assert values(described, b"\1\5\1\6\0") == {"items": [{"x": 5}, {"x": 6}]}
+    for version in (1, 4):
+        other = replace(described, fields=(replace(described.fields[0], version_id=version),))
+        with pytest.raises(UnsupportedVersion, match=f"version {version} of 'item'"):
+            resolve(other, b"\1\5\0", 0, 3, 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     Needed = Callable[[Mapping[str, Any]], bool]
     Count = int | str | Callable[[Values, int], int]
     LoadOld = Callable[[bytes, int], tuple["VMStateField", ...]]
-    PreLoad = Callable[[dict[str, int | bytes]], None]
-    PostLoad = Callable[[Values, int], None]
+    PreLoad = Callable[[dict[str, Any]], None]
+    PostLoad = Callable[[Mapping[str, Any], int], None]
 
 TEXT_LENGTHS = {"capability": 1, "str": 4}
 """Types of text, with the bytes of the length that stands before it."""
@@ -83,7 +84,7 @@ class VMStateField:
         exists: savevm's field_exists: whether it is there, by the fields before it and the stream's version.
         count_from: The field, by name, that holds the count, or what computes it; `count` means nothing then.
         size_from: The same for the size of a buffer, which is multiplied by `multiply`.
-        expected: The value that it must have (savevm's `*_equal`), where that is known.
+        expected: The value that it must have (savevm's `*_equal`), or the highest (`*_le`), where that is known.
         pointers: What stands for pointers to structs.
         struct_version: That of a vstruct's fields, which is not its description's; None for the description's.
         maybe: Whether it is there is not told (what savevm asks is code): `exists` and `version_id` are only likely.
@@ -135,9 +136,10 @@ class VMStateDescription:
         load_old: savevm's load_state_old, which reads versions from `minimum_version_id_old` on that are older than
             that: from the bytes of the section and the version it makes the fields, concrete ones.
         minimum_version_id_old: The oldest version that `load_old` reads.
-        pre_load: Called before loading with the values of the fields around, where it may put values of its own:
-            what fields without a value take for it.
-        post_load: Called after loading with the values and the version; raises StreamError to refuse them.
+        pre_load: Called before loading with the values there are (inside another: of the fields around), where it may
+            put values of its own: what fields that the stream has not take.
+        post_load: Called after loading with the values (inside another: the numbers and short buffers) and the
+            version; raises StreamError to refuse them.
         pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
         post_save: Called after saving with the values.
         needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
@@ -192,6 +194,17 @@ class DeviceDescription:
     def payload_size(self) -> int:
         """Bytes of the section without header and footer."""
         return self.description.payload_size
+
+
+def field_names(fields: Iterable[VMStateField]) -> list[str]:
+    """Return the names by which fields are told apart: those of one name are numbered, as vmfield_name_num does."""
+    names = [field.name for field in fields]
+    repeated = {name: 0 for name, times in Counter(names).items() if times > 1}
+    for i, name in enumerate(names):
+        if name in repeated:
+            names[i] = f"{name}[{repeated[name]}]"
+            repeated[name] += 1
+    return names
 
 
 Devices = dict[tuple[str, int], tuple[DeviceDescription, ...]]

@@ -147,14 +147,18 @@ class _Merger:
         is_known = scalar_type(first.type) is not None or bool(inner) or first.type in _LISTS
         is_open = named is None and (len(groups) == 1 or len(counts) > 1) if is_array else not is_known
         is_open = is_open and first.type not in _MARKERS  # what the pointers point to was not seen
+        nested: tuple[VMStateDescription, ...] = (self.description(inner),) if inner else ()
+        is_list = bool(nested) and first.type in _LISTS  # whose version is that of its elements
+        exists = _condition(name, reads) if len(groups) < len(reads) else None
         return VMStateField(
             first.name,
             first.type,
             first.size,
             max(counts) if is_array else 1,
             is_array,
-            (self.description(inner),) if inner else (),
-            exists=_condition(name, reads) if len(groups) < len(reads) else None,
+            nested,
+            nested[0].version_id if is_list else 0,
+            (lambda *_: True) if is_list and exists is None else exists,
             count_from=named,
             pointers=_pointers(parts) if inner else Pointers.NONE,
             maybe=len(groups) < len(reads),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
@@ -42,6 +42,7 @@ def resolve(
     budget: Budget | None = None,
     loading: bool = True,
     more: bool = False,
+    present: Values | None = None,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -55,6 +56,7 @@ def resolve(
         budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
         loading: Whether post_load hooks are called: not by who only wants to know the layout.
         more: Whether bytes may follow after `end` that have not come yet, a subsection among them.
+        present: Values before loading, for counts and tests of fields that the stream has not.
 
     Returns:
         The concrete description, and how many bytes it covers.
@@ -64,7 +66,11 @@ def resolve(
         StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
     resolver = _Resolver(data, end, guide, budget, loading=loading, more=more)
-    concrete, _, reached = resolver.description(description, position, version, {})
+    try:
+        concrete, _, reached = resolver.description(description, position, version, present or {})
+    except KeyError as error:
+        problem = f"{error.args[0]} has no value, but another field of {description.name!r} asks for it"
+        raise StreamError(problem, offset=position) from error
     return concrete, reached - position
 
 
@@ -140,11 +146,11 @@ class _Resolver:
         if general.pre_load is not None:
             general.pre_load(values)
         fields: list[VMStateField] = []
-        for field in general.fields:
+        for name, field in zip(field_names(general.fields), general.fields, strict=True):
             if not self._is_there(field, values, version):
                 continue
             found, read, position = self._field(field, position, version, values)
-            fields += found
+            fields += found if name == field.name else [replace(part, name=name) for part in found]
             own |= read
             values |= read
             if self._guide is not None:
@@ -230,16 +236,28 @@ class _Resolver:
     def _read(self, field: VMStateField, position: int, end: int) -> dict[str, int | bytes]:
         """Return what later fields can ask about."""
         scalar = scalar_type(field.type)
+        self._check_expected(field, position, end)
         if field.is_array or (scalar is None and end - position > _MAX_KEPT):
             return {}
         if scalar is not None and scalar.kind is Kind.FLOAT:
             return {}  # nothing depends on one, and it may be no number
         if scalar is None or scalar.size != end - position:
             return {field.name: self._data[position:end]}
-        value = int(scalar.unpack(self._data, position)[0])
-        if field.expected is not None and value != field.expected:
-            raise ValueMismatch(f"{field.name} is {value}, but must be {field.expected}", offset=position)
-        return {field.name: value}
+        return {field.name: int(scalar.unpack(self._data, position)[0])}
+
+    def _check_expected(self, field: VMStateField, position: int, end: int) -> None:
+        """Raise ValueMismatch for a number that a `*_equal` or `*_le` field refuses (get_int32_le: not below 0)."""
+        scalar = scalar_type(field.type)
+        if field.expected is None or scalar is None or scalar.size != field.size:
+            return
+        for offset in range(position, end, scalar.size):
+            value = int(scalar.unpack(self._data, offset)[0])
+            if field.type.endswith(" le"):
+                fits, rule = 0 <= value <= field.expected, f"from 0 to {field.expected}"
+            else:
+                fits, rule = value == field.expected, f"{field.expected}"
+            if not fits:
+                raise ValueMismatch(f"{field.name} is {value}, but must be {rule}", offset=offset)
 
     def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
         start, asking = position, self._asking(field)
@@ -301,7 +319,9 @@ class _Resolver:
                 raise StreamError(f"{marker} is no marker of an element ({field.name!r})", offset=position - 1)
             if nested is None:
                 raise StreamError(f"nothing describes the elements of {field.name!r}", offset=position)
-            concrete, _, position = self.description(nested, position, nested.version_id, values)
+            # get_qtailq loads the field's version of the elements; hand-written lists know only one
+            version = nested.version_id if field.type == MARKED else field.version_id
+            concrete, _, position = self.description(nested, position, version, values)
             elements.append(concrete)
         return [VMStateField(field.name, field.type, position - start, nested=tuple(elements))], {}, position
 
