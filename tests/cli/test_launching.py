@@ -138,7 +138,7 @@ def test_start_from_a_snapshot_and_work_on_it_then(capsys: Capture, stopped: Sto
         tags = [[one["tag"] for one in disk["snapshots"]] for disk in machine["disks"]]
         assert tags == [["clean", outcome["plan"]["safety"]]] * 2
         text = run(capsys, "machines")[1]
-        assert f"running, process {outcome['pid']}, QEMU " in text
+        assert f"QEMU (process {outcome['pid']}): running, QEMU " in text
         assert f"  {stopped.paths[1]}    'clean', '{outcome['plan']['safety']}'\n" in text
 
         status, out, err = run(capsys, "take", address, "live", "--yes")
