@@ -131,8 +131,8 @@ def test_words_of_an_image_and_of_messages(qtbot: QtBot, parts: Parts, image: Pa
     assert f"{WORD}2" in shown  # as a fact, and as the tip of its tag
     assert any(f"{WORD}.raw" in text for text in shown)  # the backing file
     window.inspector.show_tab("disk")
-    for action in window.views.actions:
-        action.trigger()
+    for name in ("timeline", "gallery", "tree"):
+        window.views.show(name)
     qtbot.waitUntil(lambda: window.views.tree.model.rowCount() > 1, timeout=20_000)
     shown = told(window)
     assert any(text.startswith("You are here: after ") for text in shown)
