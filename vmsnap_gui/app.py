@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING
 
 # All that knows no Qt comes first: once PySide6 is there, it reads the source of every module that is imported.
 import vmsnap_gui
-import vmsnap_gui.entries
+import vmsnap_gui.finding_snapshots
+import vmsnap_gui.history
+import vmsnap_gui.image_cache
 import vmsnap_gui.reading
+import vmsnap_gui.vms
+from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.display import why_no_window
 
 # isort: split
@@ -125,13 +129,14 @@ def main(argv: list[str] | None = None, *, shown: Callable[[Parts], object] | No
         return 1
     faulthandler.enable()
     sys.setswitchinterval(_SWITCH_S)
-    app = make_application()
-    settings = Settings(settings_file())
-    # Reading starts before the window is built, so that the first paint already shows the list.
-    parts = build(settings, lambda session: _open_first(session, options))
-    signals = UnixSignals(app)
-    signals.received.connect(parts.window.leaving.leave)
-    parts.window.show()
+    with paused_collection():  # as in `start`: what is made here stays
+        app = make_application()
+        settings = Settings(settings_file())
+        # Reading starts before the window is built, so that the first paint already shows the list.
+        parts = build(settings, lambda session: _open_first(session, options))
+        signals = UnixSignals(app)
+        signals.received.connect(parts.window.leaving.leave)
+        parts.window.show()
     QTimer.singleShot(_LATER_MS, parts.window, parts.window.look_around)
     if shown is not None:
         shown(parts)

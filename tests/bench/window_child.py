@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if sys.argv[1:2] != ["bare"]:
-    import vmsnap_gui.app  # noqa: F401 (as the console script does: PySide6 slows down the imports after it)
+if sys.argv[1:2] != ["bare"]:  # as the GUI script does: PySide6 slows down the imports after it
+    from vmsnap_gui.collecting import paused_collection
+
+    with paused_collection():
+        import vmsnap_gui.app  # noqa: F401
 
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QMainWindow

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gui
 
-COMMAND = (sys.executable, "-W", "error", "-c", "import sys; from vmsnap_gui.app import main; sys.exit(main())")
+COMMAND = (sys.executable, "-W", "error", "-c", "import sys; from vmsnap_gui.start import main; sys.exit(main())")
 
 
 @pytest.fixture
