@@ -172,7 +172,9 @@ class Jobs(QObject):
         self._releases: list[_Release] = []
         self._inbox: deque[Callable[[], None]] = deque()
         self._shut = False
-        self._wake.connect(self._take_one, Qt.ConnectionType.QueuedConnection)
+        self._turn = QTimer(self, interval=0)
+        self._turn.timeout.connect(self._take_one)
+        self._wake.connect(self._turn.start, Qt.ConnectionType.QueuedConnection)
         self._timer = QTimer(self, interval=PROGRESS_MS)
         self._timer.timeout.connect(self._report_progress)
 
@@ -259,6 +261,7 @@ class Jobs(QObject):
         self._executors.clear()
         while self._inbox:
             self._take_one()
+        self._turn.stop()
         self._timer.stop()
 
     def forget_finished(self) -> None:
@@ -292,9 +295,14 @@ class Jobs(QObject):
         self._wake.emit()
 
     def _take_one(self) -> None:
-        """Make one call from the inbox; each has a wake of its own, so that events get in between."""
+        """Make one call from the inbox: each has a turn of the event loop of its own.
+
+        Queued signals have none: Qt delivers all of them, also what arrives meanwhile, before it looks at anything else.
+        """
         if self._inbox:
             self._inbox.popleft()()
+        if not self._inbox:
+            self._turn.stop()
 
     def _begin(self, job: Job) -> None:
         job._began = time.monotonic()

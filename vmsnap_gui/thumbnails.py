@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.session import Session
 
 LANE = "thumbnails"
+_LATER_MS = 20
+"""After a choice or a state was shown: what they have the window do comes first."""
 AHEAD = 64
 """How many snapshots of an image get a picture before anybody has seen their places."""
 MOST_HELD = 256
@@ -145,7 +147,7 @@ class Thumbnails(QObject):
         self._to_make: list[int] = []  # the next one last
         self._is_wanted = False
         self._job: Job | None = None
-        self._soon = QTimer(self, interval=0, singleShot=True)
+        self._soon = QTimer(self, interval=_LATER_MS, singleShot=True)
         self._soon.timeout.connect(self._go_on)
         session.selection_changed.connect(self._follow)
         for signal in (session.state_loaded, session.state_failed, session.state_cleared):

@@ -33,6 +33,7 @@ class _Line:
         self.value.setFont(font)
         self.value.setTextInteractionFlags(_SELECTABLE)
         self.value.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.row: int | None = None
         self._fact: Fact | None = None
         self._hidden = False
 
@@ -79,6 +80,7 @@ class FactsList(QScrollArea):
         """Show these groups: each a heading and its facts."""
         if list(groups) == self._groups:
             return
+        self._grid.setEnabled(False)  # else each widget that appears has all laid out anew
         self._grid.setRowStretch(self._rows(), 0)
         self._groups = list(groups)
         row = used = 0
@@ -94,6 +96,8 @@ class FactsList(QScrollArea):
         for heading in self._headings[len(groups) :]:
             heading.hide()
         self._grid.setRowStretch(row, 1)
+        self._grid.setEnabled(True)
+        self._grid.update()
 
     def text(self) -> str:
         """Return all that is shown, for tests and for copying."""
@@ -132,8 +136,10 @@ class FactsList(QScrollArea):
 
     def _line(self, number: int, row: int) -> _Line:
         line = self._lines[number] if number < len(self._lines) else self._make_line()
-        self._grid.addWidget(line.label, row, 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(line.value, row, 1)
+        if line.row != row:  # what is there already is moved, which lays all out anew
+            line.row = row
+            self._grid.addWidget(line.label, row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(line.value, row, 1)
         return line
 
     def _make_line(self) -> _Line:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _OUT_OF_SIGHT_MS = 60
 """How much later than the tab in sight this one follows the session."""
+_LOADING_MS = 100
+"""How long what was shown stays while a state loads: mostly the next follows by then, and all is laid out only once."""
 
 
 class Overview(QWidget):
@@ -140,7 +142,10 @@ class Overview(QWidget):
 
     def _follow_soon(self, *_: object) -> None:
         """Follow after what is going on; out of sight, later than what is in sight."""
-        self._soon.start(0 if self.isVisible() else _OUT_OF_SIGHT_MS)
+        if self._session.loading is not None:
+            self._soon.start(_LOADING_MS)
+        else:
+            self._soon.start(0 if self.isVisible() else _OUT_OF_SIGHT_MS)
 
     def _follow(self) -> None:
         """Show what the session has."""

@@ -60,17 +60,23 @@ class MessagePage(QWidget):
         layout.addStretch(2)
         layout.addLayout(across)
         layout.addStretch(3)
+        heading = self.font()
+        heading.setPointSizeF(heading.pointSizeF() * 1.35)
+        heading.setWeight(heading.Weight.DemiBold)
+        self._title.setFont(heading)
         self._colour()
 
     def show_message(self, icon: str, title: str, text: str) -> None:
         """Say something."""
+        if (icon, title, text) == (self._icon_name, *self.message()):
+            return
         self._icon_name = icon
         self._title.setText(title)
         self._text.setText(text)
         self._text.setVisible(bool(text))
         self.setAccessibleName(title)
         self.setAccessibleDescription(text)
-        self._colour()
+        self._draw()
 
     def add_button(self, action: QAction, *, default: bool = False) -> QPushButton:
         """Add a button that triggers an action, and shows its text and tooltip."""
@@ -98,14 +104,13 @@ class MessagePage(QWidget):
             self._colour()
 
     def _colour(self) -> None:
-        palette = QGuiApplication.palette()
-        heading = self.font()
-        heading.setPointSizeF(heading.pointSizeF() * 1.35)
-        heading.setWeight(heading.Weight.DemiBold)
-        self._title.setFont(heading)
-        quiet = QPalette(palette)
-        quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(palette))
+        quiet = QPalette(QGuiApplication.palette())
+        quiet.setColor(QPalette.ColorRole.WindowText, theme.muted(quiet))
         self._text.setPalette(quiet)
+        self._draw()
+
+    def _draw(self) -> None:
+        palette = QGuiApplication.palette()
         self._picture.setVisible(bool(self._icon_name))
         if self._icon_name:
             colours = {
@@ -165,11 +170,16 @@ class Notice(QFrame):
 
     def show_message(self, icon: str, text: str) -> None:
         """Show the strip with this text; without text hide it."""
-        self._icon_name = icon
-        self._text.setText(text)
-        self.setAccessibleName(text)
-        self.setVisible(bool(text))
-        self._colour()
+        if not text:
+            self._text.clear()
+            self.hide()
+            return
+        if (icon, text) != (self._icon_name, self.text()):
+            self._icon_name = icon
+            self._text.setText(text)
+            self.setAccessibleName(text)
+            self._colour()
+        self.show()
 
     def text(self) -> str:
         """Return what it says."""
