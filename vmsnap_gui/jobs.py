@@ -36,6 +36,8 @@ SCAN = "scan"
 SCAN_THREADS = 2
 PROGRESS_MS = 60
 """How often progress is reported: less than 20 times a second."""
+TURN_S = 0.004
+"""No further result is handed over in a turn of the event loop in which that took so long."""
 KEPT = 50
 """How many finished jobs `Jobs.jobs` remembers."""
 PART = "//"
@@ -173,7 +175,7 @@ class Jobs(QObject):
         self._inbox: deque[Callable[[], None]] = deque()
         self._shut = False
         self._turn = QTimer(self, interval=0)
-        self._turn.timeout.connect(self._take_one)
+        self._turn.timeout.connect(self._take_some)
         self._wake.connect(self._turn.start, Qt.ConnectionType.QueuedConnection)
         self._timer = QTimer(self, interval=PROGRESS_MS)
         self._timer.timeout.connect(self._report_progress)
@@ -260,7 +262,7 @@ class Jobs(QObject):
             executor.shutdown(wait=True)
         self._executors.clear()
         while self._inbox:
-            self._take_one()
+            self._take_some()
         self._turn.stop()
         self._timer.stop()
 
@@ -294,12 +296,13 @@ class Jobs(QObject):
         self._inbox.append(call)
         self._wake.emit()
 
-    def _take_one(self) -> None:
-        """Make one call from the inbox: each has a turn of the event loop of its own.
+    def _take_some(self) -> None:
+        """Make calls from the inbox, but only as many as fit into a short turn of the event loop.
 
-        Queued signals have none: Qt delivers all of them, also what arrives meanwhile, before it looks at anything else.
+        Queued signals have none: Qt delivers all of them, also what arrives meanwhile, before anything else.
         """
-        if self._inbox:
+        until = time.perf_counter() + TURN_S
+        while self._inbox and time.perf_counter() < until:
             self._inbox.popleft()()
         if not self._inbox:
             self._turn.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QCoreApplication, QDateTime, QLocale, QTimeZone
@@ -75,10 +76,9 @@ def zoned_date(seconds: int | None) -> str:
 
 def time_zone() -> str | None:
     """Return the name of the time zone in which dates are shown ("Europe/Berlin"); None where that is UTC."""
-    zone = QTimeZone.systemTimeZone()
-    if not zone.hasDaylightTime() and zone.standardTimeOffset(QDateTime.currentDateTimeUtc()) == 0:
+    if not time.timezone and not time.daylight:  # a QTimeZone would be made anew for each title that is painted
         return None
-    return bytes(zone.id().data()).decode("ascii", "replace")
+    return bytes(QTimeZone.systemTimeZoneId().data()).decode("ascii", "replace")
 
 
 def iso_date(seconds: int | None, nanoseconds: int = 0) -> str:

@@ -85,7 +85,6 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._frees: Sequence[int] = ()
         self._tell_freed: Callable[[int], str] = str
         self._picture: Callable[[int], Thumbnail | None] = _no_picture
-        self._zone = numbers.time_zone()  # asked here and with each image, not with each title that is painted
 
     def show_pictures(self, get: Callable[[int], Thumbnail | None]) -> None:
         """Say what gives the small picture of a position; see `picture_changed`."""
@@ -144,7 +143,6 @@ class SnapshotModel(Headed, QAbstractTableModel):
             return
         self.beginResetModel()
         self._snapshots, self._notes = tuple(snapshots), ()
-        self._zone = numbers.time_zone()
         tags = [one.tag for one in self._snapshots if one.tag]
         self._repeated = {tag for tag in tags if tags.count(tag) > 1} if len(tags) > len(set(tags)) else set()
         self._frees = ()
@@ -268,7 +266,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
         titles = (
             self.tr("Tag"),
             self.tr("ID"),
-            self.tr("Date (UTC)") if self._zone is None else self.tr("Date (local)"),
+            self.tr("Date (UTC)") if numbers.time_zone() is None else self.tr("Date (local)"),
             self.tr("VM clock"),
             self.tr("State size"),
             self.tr("Frees"),
@@ -285,7 +283,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             self.tr("The name it was given"),
             self.tr("The number that QEMU gave it"),
             self.tr("When it was taken, in the time zone of this computer: %1").replace(
-                "%1", self._zone or "UTC"
+                "%1", numbers.time_zone() or "UTC"
             ),
             self.tr("How long the machine had been running (h:m:s)"),
             self.tr("Bytes of saved state: memory and devices"),
