@@ -264,14 +264,12 @@ def test_what_was_open_comes_back(qtbot: QtBot, tmp_path: Path, image: Path) -> 
     image.rename(inside)
     other = create(tmp_path / "other.qcow2")
     gone = create(tmp_path / "gone.qcow2")
-    settings = Settings(tmp_path / "config" / "settings.ini")
     with world(qtbot, tmp_path / "config") as first:
         first.session.open_paths([other, lab, gone])
         ready(qtbot, first.session, lab)
         first.session.select_snapshot(inside, 1)
         qtbot.waitUntil(lambda: first.session.loaded is not None, timeout=WAIT)
     gone.unlink()
-    settings.save()
     with world(qtbot, tmp_path / "config") as second:
         second.session.restore()
         qtbot.waitUntil(lambda: second.session.loaded is not None, timeout=WAIT)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QByteArray, Qt
 
+from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.settings import RECENT, Choice, Settings
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
 
 pytestmark = pytest.mark.gui
 
@@ -54,7 +59,7 @@ def test_a_first_start(tmp_path: Path) -> None:
 def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
     settings = Settings(tmp_path / "vmsnap.ini")
     for key in ("recent", "opened", "choice", "scheme", "tab", "columns", "noise", "arrangement/columns"):
-        settings._store.setValue(key, text)
+        settings._put(key, text)
     settings.save()
     again = Settings(tmp_path / "vmsnap.ini")
     assert again.recent in ([], [Path("/a")])
@@ -63,6 +68,18 @@ def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
     assert again.noise
     assert again.scheme == Qt.ColorScheme.Unknown
     assert again.arrangement("columns").isEmpty()
+
+
+def test_a_change_is_written_in_the_background_and_leaves_what_others_wrote(qtbot: QtBot, tmp_path: Path) -> None:
+    file = tmp_path / "vmsnap.ini"
+    settings, other, jobs = Settings(file), Settings(file), Jobs()
+    settings.write_with(jobs)
+    other.noise = False
+    other.save()
+    settings.tab = "memory"
+    qtbot.waitUntil(lambda: Settings(file).tab == "memory")
+    assert not Settings(file).noise
+    jobs.shutdown()
 
 
 def test_recent_files_are_few_and_the_latest_is_first(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def build(settings: Settings, start: Callable[[Session], object] | None = None) 
     """Build an application that is not shown yet; `start` tells the session what to open first."""
     theme.set_scheme(settings.scheme)
     jobs = Jobs()
+    settings.write_with(jobs)
     session = Session(jobs, settings)
     if start is not None:
         start(session)

@@ -1,15 +1,26 @@
-"""What is remembered between runs, typed: a small layer over QSettings in an INI file of the user."""
+"""What is remembered between runs, typed: a small layer over QSettings in an INI file of the user.
+
+The values are in memory; a worker writes them to the file soon after one changed. QSettings itself would do that in the
+Qt thread, which then waits for the disk: up to a second beside a machine that is being saved.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSettings, QStandardPaths, Qt
+from PySide6.QtCore import QByteArray, QObject, QSettings, QStandardPaths, Qt, QTimer
+
+if TYPE_CHECKING:
+    from vmsnap_gui.jobs import Jobs
 
 RECENT = 12
 """How many recent files are kept."""
+_WRITE_MS = 500
+"""How long after a change the file is written: several changes come together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +46,32 @@ def settings_file() -> Path:
     return Path(base) / "vmsnap" / "vmsnap.ini"
 
 
-class Settings:
+class Settings(QObject):
     """Typed settings. What is missing or malformed in the file reads as its default."""
 
     def __init__(self, file: Path) -> None:
-        """Read and write `file`; `settings_file` names the user's."""
-        self._store = QSettings(str(file), QSettings.Format.IniFormat)
+        """Read `file`, now; `settings_file` names the user's."""
+        super().__init__()
+        self._file = file
+        store = QSettings(str(file), QSettings.Format.IniFormat)
+        self._values: dict[str, object] = {key: store.value(key) for key in store.allKeys()}
+        self._changed: set[str] = set()
+        self._jobs: Jobs | None = None
+        self._soon = QTimer(self, interval=_WRITE_MS, singleShot=True)
+        self._soon.timeout.connect(self._write_soon)
+
+    def write_with(self, jobs: Jobs) -> None:
+        """From now on write what changes as background work; without this only `save` writes."""
+        self._jobs = jobs
 
     def arrangement(self, name: str) -> QByteArray:
         """Return what Qt saved for the window, dock, splitter or header with this object name (may be empty)."""
-        value = self._store.value(f"arrangement/{name}")
+        value = self._values.get(f"arrangement/{name}")
         return value if isinstance(value, QByteArray) else QByteArray()
 
     def set_arrangement(self, name: str, state: QByteArray) -> None:
         """Remember what `saveState` or `saveGeometry` gave."""
-        self._store.setValue(f"arrangement/{name}", state)
+        self._put(f"arrangement/{name}", state)
 
     @property
     def recent(self) -> list[Path]:
@@ -92,25 +114,25 @@ class Settings:
             "tag": choice.tag,
             "date_sec": choice.date_sec,
         }
-        self._store.setValue("choice", json.dumps(data))
+        self._put("choice", json.dumps(data))
 
     @property
     def tab(self) -> str:
         """Object name of the inspector's tab that was shown ("" if never)."""
-        return _text(self._store.value("tab")) or ""
+        return _text(self._values.get("tab")) or ""
 
     @tab.setter
     def tab(self, name: str) -> None:
-        self._store.setValue("tab", name)
+        self._put("tab", name)
 
     @property
     def view(self) -> str:
         """How snapshots are looked at: "table", "timeline", "tree" ("" if never chosen)."""
-        return _text(self._store.value("view")) or ""
+        return _text(self._values.get("view")) or ""
 
     @view.setter
     def view(self, name: str) -> None:
-        self._store.setValue("view", name)
+        self._put("view", name)
 
     @property
     def vm_clock(self) -> bool:
@@ -119,27 +141,27 @@ class Settings:
 
     @vm_clock.setter
     def vm_clock(self, on: bool) -> None:
-        self._store.setValue("vm_clock", json.dumps(on))
+        self._put("vm_clock", json.dumps(on))
 
     @property
     def scheme(self) -> Qt.ColorScheme:
         """The colour scheme the person chose; Unknown means that of the system."""
-        name = self._store.value("scheme")
+        name = self._values.get("scheme")
         known = {scheme.name: scheme for scheme in Qt.ColorScheme}
         return known.get(str(name), Qt.ColorScheme.Unknown)
 
     @scheme.setter
     def scheme(self, scheme: Qt.ColorScheme) -> None:
-        self._store.setValue("scheme", scheme.name)
+        self._put("scheme", scheme.name)
 
     @property
     def notify(self) -> bool:
         """Whether the desktop tells when a long job ends."""
-        return str(self._store.value("notify", "true")) != "false"
+        return str(self._values.get("notify", "true")) != "false"
 
     @notify.setter
     def notify(self, on: bool) -> None:
-        self._store.setValue("notify", "true" if on else "false")
+        self._put("notify", "true" if on else "false")
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -150,7 +172,7 @@ class Settings:
 
     @columns.setter
     def columns(self, columns: list[tuple[str, str]]) -> None:
-        self._store.setValue("columns", json.dumps(columns))
+        self._put("columns", json.dumps(columns))
 
     @property
     def noise(self) -> bool:
@@ -159,15 +181,39 @@ class Settings:
 
     @noise.setter
     def noise(self, on: bool) -> None:
-        self._store.setValue("noise", json.dumps(on))
+        self._put("noise", json.dumps(on))
 
     def save(self) -> None:
-        """Write everything to the file now."""
-        self._store.sync()
+        """Write what changed to the file now, and wait for it."""
+        self._soon.stop()
+        _write(self._file, self._take_changed())
+
+    def _put(self, key: str, value: object) -> None:
+        if key not in self._values or self._values[key] != value:
+            self._values[key] = value
+            self._changed.add(key)
+            if self._jobs is not None:
+                self._soon.start()
+
+    def _take_changed(self) -> dict[str, object]:
+        """Return what is to be written: what another window changed meanwhile stays in the file."""
+        changed, self._changed = self._changed, set()
+        return {key: self._values[key] for key in changed}
+
+    def _write_soon(self) -> None:
+        if self._jobs is not None:
+            work = partial(_write, self._file, self._take_changed())
+            self._jobs.run(
+                self.tr("Remembering settings"),
+                lambda _progress: work(),
+                lane=str(self._file),
+                success=lambda _none: None,
+                quiet=True,
+            )
 
     def _json(self, key: str) -> object:
         try:
-            data: object = json.loads(str(self._store.value(key, "null")))
+            data: object = json.loads(str(self._values.get(key, "null")))
         except (ValueError, RecursionError):
             return None
         return data
@@ -178,8 +224,15 @@ class Settings:
 
     def _set_paths(self, key: str, paths: list[Path]) -> None:
         # As JSON: QSettings would lose names that are no Unicode, and turns a list of one into a text.
-        self._store.setValue(key, json.dumps([str(path) for path in paths]))
+        self._put(key, json.dumps([str(path) for path in paths]))
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _write(file: Path, values: dict[str, object]) -> None:
+    store = QSettings(str(file), QSettings.Format.IniFormat)
+    for key, value in values.items():
+        store.setValue(key, value)
+    store.sync()

@@ -28,11 +28,13 @@ class World:
     Attributes:
         jobs: The jobs.
         session: The session.
+        settings: The settings.
     """
 
     def __init__(self, qtbot: QtBot, folder: Path) -> None:
         self.jobs = Jobs()
-        self.session = Session(self.jobs, Settings(folder / "settings.ini"))
+        self.settings = Settings(folder / "settings.ini")
+        self.session = Session(self.jobs, self.settings)
         self._qtbot = qtbot
 
     def open(self, path: Path, index: int | None = None) -> None:
@@ -57,6 +59,7 @@ def world(qtbot: QtBot, folder: Path) -> Iterator[World]:
     finally:
         made.session.shutdown()
         made.jobs.shutdown()
+        made.settings.save()
         # Now and here: left to Python, the garbage collection of a worker of the next test could end them.
         for one in (made.session, made.jobs):
             one.deleteLater()

@@ -347,7 +347,6 @@ class MainWindow(QMainWindow):
         """Remember geometry, docks, splitters, columns and the tab."""
         arrangement.remember(self, self._settings)
         self._settings.tab = self.inspector.current_tab()
-        self._settings.save()
 
     def _restore_layout(self) -> None:
         arrangement.put_back(self, self._settings)
