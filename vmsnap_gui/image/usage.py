@@ -85,6 +85,8 @@ class Usage:
     in_use: int
     problems: tuple[Problem, ...]
     _groups: dict[int, int]
+    _owners: dict[Qcow2Snapshot, int]
+    _tables: tuple[int, int]
 
     def freed_by(self, snapshots: Iterable[Snapshot]) -> int:
         """Return how many bytes of clusters deleting these together gives back to the image.
@@ -94,16 +96,18 @@ class Usage:
         Raises:
             ImageError: one is not a snapshot of this image.
         """
-        owners, left = 0, {one.snapshot: number for number, one in enumerate(self.snapshots, 1)}
+        owners = 0
+        gone: list[Qcow2Snapshot] = []
         for snapshot in set(snapshots):
-            if not isinstance(snapshot, Qcow2Snapshot) or snapshot not in left:
+            if not isinstance(snapshot, Qcow2Snapshot) or snapshot not in self._owners:
                 raise ImageError(f"the snapshot with {describe(snapshot)} is not one of those that were counted")
-            owners |= owner_bits(left.pop(snapshot))
+            owners |= owner_bits(self._owners[snapshot])
+            gone.append(snapshot)
         if not owners:
             return 0
         freed = sum(size for group, size in self._groups.items() if not group & ~owners)
-        now = table_size(one.snapshot for one in self.snapshots if one.snapshot is not None)
-        then = table_size((one for one in left if one is not None), rewritten=True)
+        now, rewritten = self._tables
+        then = rewritten - table_size(gone, rewritten=True)  # each entry has its own length, a multiple of 8
         return freed + (-(-now // self.cluster_size) - -(-then // self.cluster_size)) * self.cluster_size
 
     @property
@@ -142,6 +146,8 @@ def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
         in_use=sum(groups.values()),
         problems=tuple(counting.problems),
         _groups=groups,
+        _owners={snapshot: owner for owner, snapshot in enumerate(image.snapshots, 1)},
+        _tables=(table_size(image.snapshots), table_size(image.snapshots, rewritten=True)),
     )
 
 
