@@ -31,9 +31,20 @@ def scalar_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrate
     if kind == "bool":
         return VMStateField(name, kind, 1), st.booleans()
     if kind in INTEGERS:
-        size, least, most = INTEGERS[kind]
-        return VMStateField(name, kind, size), st.integers(least, most)
+        return checked_of(draw, name, kind)
     return VMStateField(name, kind, 8), st.floats(allow_nan=False)
+
+
+def checked_of(draw: st.DrawFn, name: str, kind: str) -> tuple[VMStateField, st.SearchStrategy[int]]:
+    """A whole number; one that loading compares, with what it expects."""
+    size, least, most = INTEGERS[kind]
+    if kind.endswith(" equal"):
+        expected = draw(st.integers(least, most))
+        return VMStateField(name, kind, size, expected=expected), st.just(expected)
+    if kind.endswith(" le"):  # as get_int32_le: not below 0
+        expected = draw(st.integers(0, most))
+        return VMStateField(name, kind, size, expected=expected), st.integers(0, expected)
+    return VMStateField(name, kind, size), st.integers(least, most)
 
 
 def bytes_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
@@ -156,3 +167,30 @@ def descriptions(draw: st.DrawFn, depth: int = 0) -> tuple[VMStateDescription, V
         if draw(st.booleans()):
             values[f"dev{depth}/{number}"] = inner
     return VMStateDescription(f"dev{depth}", version, tuple(fields), tuple(subsections)), values
+
+
+def refused_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[int]]:
+    """A field that loading compares, and the values that it refuses."""
+    kind = draw(st.sampled_from([kind for kind in INTEGERS if kind.endswith((" equal", " le"))]))
+    size, least, most = INTEGERS[kind]
+    if kind.endswith(" equal"):
+        expected = draw(st.integers(least, most))
+        return VMStateField(name, kind, size, expected=expected), st.integers(least, most).filter(expected.__ne__)
+    expected = draw(st.integers(0, most - 1))
+    above = st.integers(expected + 1, most)
+    return VMStateField(name, kind, size, expected=expected), st.integers(least, -1) | above if least else above
+
+
+@st.composite
+def refusals(draw: st.DrawFn) -> tuple[VMStateDescription, Values]:
+    """A description with a field "odd" somewhere, by itself or in an array, and values of which loading refuses one."""
+    described, values = draw(descriptions())
+    field, wrong = refused_of(draw, "odd")
+    odd: Any = draw(wrong)
+    if draw(st.booleans()):
+        assert field.expected is not None
+        odd = [*[field.expected] * draw(st.integers(0, 3)), odd]
+        field = replace(field, is_array=True, count=len(odd))
+    place = draw(st.integers(1, len(described.fields)))
+    fields = (*described.fields[:place], field, *described.fields[place:])
+    return replace(described, fields=fields), {**values, "odd": odd}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vmstate.checks import open_both
-from tests.vmstate.described import descriptions
+from tests.vmstate.described import descriptions, refusals
 from tests.vmstate.rams import content, stream
 from tests.vmstate.streams import Memory, page, pattern, u32, zero
 from vmsnap_gui.vmstate.decoder import MARKED, Decoder
@@ -21,7 +21,7 @@ from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.ram_saving import RamHandler
-from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.refusals import TransferError, ValueMismatch
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import SaveError
@@ -173,6 +173,16 @@ def test_what_is_saved_is_loaded_and_shown(
         assert section.offset == position
         position = section.end
     assert data[position] == 0
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=150)
+@given(refusals())
+def test_a_value_that_is_not_as_expected_is_refused(described: tuple[VMStateDescription, dict[str, Any]]) -> None:
+    description, values = described
+    data = save_values(description, values)
+    with pytest.raises(ValueMismatch, match="^odd is -?[0-9]+, but must be "):
+        loaded_into(description, {}, data, description.version_id)
 
 
 def test_instance_and_section_ids() -> None:
