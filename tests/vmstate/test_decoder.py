@@ -384,10 +384,10 @@ def test_a_list_that_breaks_off_keeps_what_came_before() -> None:
     bodies = [body(scalar("n", "uint16", i), name="e") for i in range(3)]
     item = chain("q", bodies)
     broken = bytearray(item.data)
-    broken[3] = 7  # the second element's marker
+    broken[3] = 0  # the second element's marker
     root = decode_one(body(Item("q", bytes(broken), item.entries, None)))
-    assert to_json(root) == {"q": [{"n": 0}, bytes(broken[3:]).hex()]}
-    assert problems(root) == [("q.(raw)", "7 bytes that the description does not cover")]
+    assert to_json(root) == {"q": [{"n": 0}, bytes(broken[4:]).hex()]}
+    assert problems(root) == [("q.(raw)", "6 bytes that the description does not cover")]
 
 
 def test_a_tree_that_counts_wrong_keeps_what_came_before() -> None:

@@ -17,17 +17,18 @@ from tests.vmstate.described import descriptions, refusals
 from tests.vmstate.rams import content, stream
 from tests.vmstate.streams import Memory, page, pattern, u32, zero
 from vmsnap_gui.vmstate.decoder import MARKED, Decoder
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
+from vmsnap_gui.vmstate.loading import values_of
 from vmsnap_gui.vmstate.ram_saving import RamHandler
-from vmsnap_gui.vmstate.refusals import TransferError, ValueMismatch
+from vmsnap_gui.vmstate.refusals import TransferError, UnknownSubsection, ValueMismatch
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import SaveError
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
-from vmsnap_gui.vmstate.values import save_values, values_of
+from vmsnap_gui.vmstate.values import save_values
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 from vmsnap_gui.vmstate.writer import Writer
 
@@ -181,7 +182,7 @@ def test_what_is_saved_is_loaded_and_shown(
 def test_a_value_that_is_not_as_expected_is_refused(described: tuple[VMStateDescription, dict[str, Any]]) -> None:
     description, values = described
     data = save_values(description, values)
-    with pytest.raises(ValueMismatch, match="^odd is -?[0-9]+, but must be "):
+    with pytest.raises(ValueMismatch, match=r"^odd is -?[0-9]+, but must be "):
         loaded_into(description, {}, data, description.version_id)
 
 
@@ -214,6 +215,19 @@ def test_what_cannot_be_registered(name: str, section_id: int | None) -> None:
     with pytest.raises(RegistryError):
         registry.register(name, Plain(), version=1, section_id=section_id)
     assert len(registry.entries) == 1
+
+
+def test_instance_ids_are_of_32_bits() -> None:
+    registry = Registry()
+    registry.register("disk", Plain(), version=1, instance_id=0xFFFFFFFF)
+    with pytest.raises(RegistryError, match="'disk' has no instance id left after 4294967295"):
+        registry.register("disk", Plain(), version=1)
+    for instance_id in (-1, 1 << 32):
+        with pytest.raises(RegistryError, match=f"{instance_id} is no instance id"):
+            registry.register("disk", Plain(), version=1, instance_id=instance_id)
+    assert [e.key for e in registry.entries] == ["disk:4294967295"]
+    registry.register("net", Plain(), version=1)
+    assert saved(registry)
 
 
 def test_two_of_one_name_and_instance_are_loaded_in_order() -> None:
@@ -298,8 +312,11 @@ def test_a_saving_that_fails_lets_go() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        (VMStateField("x", "uint8", 1), 256, "x: 256 is no value of type uint8 with 1 bytes"),
-        (VMStateField("x", "int16", 2), -32769, "x: -32769 is no value of type int16 with 2 bytes"),
+        (VMStateField("x", "uint8", 1), 256, "x: 256 is out of the range of uint8, 0 to 255"),
+        (VMStateField("x", "int16", 2), -32769, "x: -32769 is out of the range of int16, -32768 to 32767"),
+        (VMStateField("x", "int8", 1), 200, "x: 200 is out of the range of int8, -128 to 127"),
+        (VMStateField("x", "uint8", 1), -1, "x: -1 is out of the range of uint8, 0 to 255"),
+        (VMStateField("x", "bool", 1), 256, "x: 256 is out of the range of bool, 0 to 255"),
         (VMStateField("x", "buffer", 4), b"abc", "x: b'abc' is no value of type buffer with 4 bytes"),
         (VMStateField("x", "float64", 8), 1, "x: 1 is no value of type float64 with 8 bytes"),
         (VMStateField("x", "uint8", 1, 3, is_array=True), [1, 2], "x: 2 elements are given, but there must be 3"),
@@ -363,6 +380,83 @@ def test_hooks_run_once_in_loading() -> None:
     assert (got, said) == (values, ["post_save", "post_load"])
 
 
+def test_hooks_of_structs_get_their_own_values() -> None:
+    said: list[tuple[str, object]] = []
+
+    def hooked(name: str, *fields: VMStateField, version: int = 1) -> VMStateDescription:
+        def pre_load(values: dict[str, Any]) -> None:
+            said.append((f"before {name}", dict(values)))
+            values["n"] = 2
+
+        return VMStateDescription(
+            name,
+            version,
+            fields,
+            pre_load=pre_load,
+            post_load=lambda values, version: said.append((f"after {name} {version}", dict(values))),
+        )
+
+    x = VMStateField("x", "uint8", 1)
+    item = hooked("item", x, VMStateField("rest", "uint8", 1, is_array=True, count_from="n"))
+    one = hooked("one", x)
+    sub = hooked("d/sub", x, version=3)
+    description = VMStateDescription(
+        "d",
+        1,
+        (
+            VMStateField("n", "uint8", 1),
+            VMStateField("long", "buffer", 40_000),
+            VMStateField("items", "struct", 0, 2, is_array=True, nested=(item,)),
+            VMStateField("one", "qtailq", 0, nested=(one,), version_id=1),
+        ),
+        (sub,),
+    )
+    values: dict[str, Any] = {"n": 1, "items": [{"x": 7}], "d/sub": {"x": 8, "y": 9}}
+    data = b"\1" + bytes(40_000) + b"\3\4\5\6\7\x08" + b"\1\x0a\0" + b"\x05\x05d/sub" + u32(3) + b"\x0b"
+    loaded_into(description, values, data, 1)
+    items = [{"x": 3, "n": 2, "rest": [4, 5]}, {"x": 6, "n": 2, "rest": [7, 8]}]
+    last, after = {"x": 10, "n": 2}, {"x": 11, "y": 9, "n": 2}
+    assert values == {"n": 1, "long": bytes(40_000), "items": items, "one": [last], "d/sub": after}
+    assert said == [
+        ("before item", {"x": 7}), ("before item", {}), ("before one", {}), ("before d/sub", {"x": 8, "y": 9}),
+        ("after item 1", items[0]), ("after item 1", items[1]), ("after one 1", last), ("after d/sub 3", after),
+    ]  # fmt: skip
+
+
+def test_a_struct_can_refuse_its_values() -> None:
+    def refuse(values: Mapping[str, Any], _version: int) -> None:
+        if values["x"] == 9:
+            raise StreamError("9 is more than there can be")
+
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1),), post_load=refuse)
+    description = VMStateDescription("d", 1, (VMStateField("s", "struct", 0, nested=(inner,)),))
+    values: dict[str, Any] = {}
+    loaded_into(description, values, b"\x08", 1)
+    with pytest.raises(StreamError, match="9 is more"):
+        loaded_into(description, values, b"\x09", 1)
+    assert values == {"s": {"x": 8}}
+
+
+def test_an_unknown_subsection_is_refused_before_post_load() -> None:
+    said: list[int] = []
+    description = VMStateDescription(
+        "d", 1, (VMStateField("x", "uint8", 1),), post_load=lambda _values, version: said.append(version)
+    )
+    with pytest.raises(UnknownSubsection, match="'d' has no subsection 'd/new' here"):
+        loaded_into(description, {}, b"\1\x05\x05d/new" + u32(1) + b"\2", 1)
+    assert not said
+
+
+def test_pointers_load_as_they_were_before() -> None:
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1),))
+    field = VMStateField("p", "struct", 0, 2, is_array=True, nested=(inner,), pointers=Pointers.NULLABLE)
+    description = VMStateDescription("d", 1, (field,))
+    values: dict[str, Any] = {"p": [{"x": 1}, None]}
+    loaded_into(description, values, b"00", 1)
+    assert values == {"p": [{"x": 0x30}, None]}
+    assert save_values(description, values) == b"00"
+
+
 def test_what_an_old_version_is_loaded_into() -> None:
     description = VMStateDescription(
         "d",
@@ -393,9 +487,10 @@ def test_floats_that_are_no_numbers() -> None:
     assert math.isnan(loaded["y"])
 
 
-def test_the_markers_of_a_hand_written_list_come_back() -> None:
+@pytest.mark.parametrize("kind", [MARKED, "qtailq", "qlist"])
+def test_the_markers_of_a_list_come_back(kind: str) -> None:
     item = VMStateDescription("item", 0, (VMStateField("x", "uint8", 1),))
-    description = VMStateDescription("d", 1, (VMStateField("items", MARKED, 0, nested=(item,)),))
+    description = VMStateDescription("d", 1, (VMStateField("items", kind, 0, nested=(item,)),))
     data = bytes([42, 5, 1, 6, 2, 7, 0])
     concrete, size = resolve(description, data, 0, len(data), 1)
     nodes, _ = Decoder(data, 0).description(concrete, 0, size)

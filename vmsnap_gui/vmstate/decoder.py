@@ -47,6 +47,7 @@ class Scalar:
     kind: Kind
     unpack: Callable[[bytes, int], tuple[int | float, ...]]
     size: int
+    is_signed: bool
 
 
 def scalar_type(type_name: str) -> Scalar | None:
@@ -63,7 +64,7 @@ def _scalars() -> dict[str, Scalar]:
     for kind, codes in ((Kind.INTEGER, _INTEGERS), (Kind.FLOAT, _FLOATS), (Kind.BOOLEAN, {"bool": "B"})):
         for name, code in codes.items():
             packed = struct.Struct(f">{code}")
-            table[name] = Scalar(kind, packed.unpack_from, packed.size)
+            table[name] = Scalar(kind, packed.unpack_from, packed.size, code.islower())
     return table
 
 
@@ -294,21 +295,20 @@ class Decoder:
         return self.leaf(name, field.type, Kind.BUFFER, start, end)
 
     def _marker(self, position: int) -> Field:
-        node = self.leaf("(marker)", "(marker)", Kind.FRAME, position, position + 1)
-        node.value = self.data[position : position + 1]  # hand-written lists have others than 1, so keep it for saving
+        return self._frame("(marker)", position, position + 1)
+
+    def _frame(self, name: str, start: int, end: int) -> Field:
+        node = self.leaf(name, name, Kind.FRAME, start, end)
+        node.value = self.data[start:end]  # loading takes any but 0 for 1, so keep it for saving
         return node
 
     def _list(self, field: VMStateField, name: str, start: int, end: int) -> Field:
-        """A qtailq or qlist: for each element a byte 1 and its struct, then a byte 0.
-
-        Hand-written lists are of the same form, but have other bytes than 1, too.
-        """
+        """A qtailq, qlist or hand-written list: for each element a byte that is not 0 and its struct, then a byte 0."""
         node = self._container(field, name, Kind.ARRAY, start)
         children: list[Field] = []
         position = start
         for number, nested in enumerate(field.nested):
-            marker = self.data[position] if position < end else 0
-            if not marker or (marker != 1 and field.type != MARKED):
+            if position >= end or not self.data[position]:
                 break
             children.append(self._marker(position))
             part, reached = self.description(nested, position + 1, end)
@@ -323,18 +323,18 @@ class Decoder:
         return node
 
     def _tree(self, field: VMStateField, name: str, start: int, end: int) -> Field:
-        """A gtree: u32 nodes; for each a byte 1, its key (u64, or a struct) and its value; then a byte 0."""
+        """A gtree: u32 nodes; for each a byte that is not 0, a key (u64, or a struct) and a value; then a byte 0."""
         node = self._container(field, name, Kind.ARRAY, start)
         if field.size < 5:
             node.children = self._close([], start, end)
             return node
         count = int.from_bytes(self.data[start : start + 4], "big")
-        children = [self.leaf("(count)", "(count)", Kind.FRAME, start, start + 4)]
+        children = [self._frame("(count)", start, start + 4)]
         position = start + 4
         nested = list(field.nested)
         keyed = count > 0 and len(nested) == 2 * count
         for number in range(min(count, len(nested))):
-            if position >= end or self.data[position] != 1:
+            if position >= end or not self.data[position]:
                 break
             children.append(self._marker(position))
             item = Field(f"[{number}]", "struct", Kind.STRUCT, self.base + position + 1, 0)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 _MAX_NAME = 255
+_MAX_INSTANCE = (1 << 32) - 1
 _LAST_COMMAND = 11  # MIG_CMD_SWITCHOVER_START, of QEMU 9.0
 _EOF, _COMMAND, _CONFIGURATION, _FOOTER, _VMDESCRIPTION = (
     kind.value
@@ -108,12 +109,16 @@ class Registry:
             early: Save it before what is live is begun.
 
         Raises:
-            RegistryError: the name is too long, or the section id is taken.
+            RegistryError: the name is too long, the section id is taken, or there is no such instance id.
         """
         if not 0 < len(name.encode()) <= _MAX_NAME:
             raise RegistryError(f"{name!r} does not fit into the header of a section")
         free = self._instances.get(name, 0)
+        if instance_id is None and free > _MAX_INSTANCE:
+            raise RegistryError(f"{name!r} has no instance id left after {_MAX_INSTANCE}")
         instance_id = free if instance_id is None else instance_id
+        if not 0 <= instance_id <= _MAX_INSTANCE:
+            raise RegistryError(f"{instance_id} is no instance id, which has 32 bits")
         if section_id is None:
             section_id = self._next_id
         if section_id in self._ids:
