@@ -63,6 +63,7 @@ class Rounds(LiveHandler):
         self.pieces = list(pieces or [])
         self.left: list[bytes] | None = None
         self.params: Mapping[str, object] = {}
+        self.active = True
 
     def set_params(self, params: Mapping[str, object]) -> None:
         self.params = params
@@ -78,6 +79,9 @@ class Rounds(LiveHandler):
         out.u32(0)
 
     def is_active(self) -> bool:
+        return self.active
+
+    def is_active_iterate(self) -> bool:
         return bool(self.left)
 
     def iterate(self, out: Writer) -> bool:
@@ -251,6 +255,35 @@ def test_the_order_of_a_saving() -> None:
         ("PART", "a"), ("PART", "a"), ("PART", "b"),
         ("END", "a"), ("END", "b"), ("END", "idle"), ("FULL", "late"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_section_that_is_not_needed_is_not_saved(early: bool) -> None:
+    """As vmstate_save asks in qemu_savevm_state_setup and in ..._complete_precopy_non_iterable."""
+    description = VMStateDescription("d", 1, (VMStateField("x", "uint8", 1),), needed=lambda values: values["x"] > 1)
+    registry = Registry()
+    for x in (1, 2):
+        registry.register("d", Described(description, {"x": x}), version=1, early=early)
+    state = open_state(Memory(saved(registry)))
+    assert [section.key for section in state.sections] == ["d:1"]
+    assert values_of(state.decode(state.sections[0]).children, description) == {"x": 2}
+    assert state.problems == ()
+
+
+def test_a_live_handler_that_is_not_active_saves_nothing() -> None:
+    """As is_active in qemu_savevm_state_setup, _iterate and _complete_precopy_iterable."""
+    registry = Registry()
+    idle, busy = Rounds([b"1", b"2"]), Rounds([b"3", b"4"])
+    idle.active = False
+    registry.register("idle", idle, version=1)
+    registry.register("busy", busy, version=1)
+    assert kinds(saved(registry)) == [("START", "busy"), ("PART", "busy"), ("END", "busy")]
+    busy.active = False
+    saving = Saving(registry.entries, Writer(io.BytesIO()), StreamForm())
+    saving.begin()
+    assert saving.iterate()
+    saving.cancel()
+    assert (idle.left, busy.left) == (None, None)
 
 
 def test_an_iteration_stops_at_the_first_that_has_more() -> None:

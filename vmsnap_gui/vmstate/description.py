@@ -145,7 +145,8 @@ class VMStateDescription:
             description inside another both have its own values.
         pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
         post_save: Called after saving with the values.
-        needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
+        needed: Whether to save a section, by its values, or a subsection, by those of what it belongs to; None: a
+            section always, a subsection where they have it.
     """
 
     name: str

@@ -232,7 +232,7 @@ class _CopiedParts(LiveHandler):
         """See LiveHandler."""
         self._copy(SectionType.START)
 
-    def is_active(self) -> bool:
+    def is_active_iterate(self) -> bool:
         """See LiveHandler: parts of several sections alternate as they did."""
         found = self._export.next
         return found is not None and (found.type, found.section_id) == (SectionType.PART, self._section.section_id)

@@ -38,6 +38,10 @@ class Handler(ABC):  # noqa: B024 (what it must be able to do is a plain one's o
 class PlainHandler(Handler):
     """Saves by its own code, in one piece."""
 
+    def is_needed(self) -> bool:
+        """Tell whether its section is saved at all."""
+        return True
+
     @abstractmethod
     def save(self, out: Writer) -> None:
         """Write the payload of the FULL section."""
@@ -50,7 +54,11 @@ class LiveHandler(Handler):
         """Take the parameters of a saving before it begins (savevm's set_params: "blk", "shared"); none are known."""
 
     def is_active(self) -> bool:
-        """Tell whether to iterate at all (savevm's is_active_iterate)."""
+        """Tell whether there is anything to save: asked before each step, and without it the step is skipped."""
+        return True
+
+    def is_active_iterate(self) -> bool:
+        """Tell whether to iterate at all."""
         return True
 
     @abstractmethod
@@ -82,6 +90,10 @@ class Described(PlainHandler):
         self.description = description
         self.values = values
         self.saved: VMStateDescription | None = None
+
+    def is_needed(self) -> bool:
+        """See PlainHandler: as the description's `needed` says (vmstate_section_needed)."""
+        return self.description.needed is None or self.description.needed(self.values)
 
     def save(self, out: Writer) -> None:
         """See PlainHandler; raises SaveError where the values are none of the description."""
