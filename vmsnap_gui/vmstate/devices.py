@@ -15,7 +15,7 @@ from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
-from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, tail_at
+from vmsnap_gui.vmstate.tail import VMDESC_HEADER, Tail, TailWalk, find_tail, tail_at, text_at
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.configuration import Configuration
-    from vmsnap_gui.vmstate.description import DeviceDescription, Devices
+    from vmsnap_gui.vmstate.description import DeviceDescription, Devices, VMStateDescription
     from vmsnap_gui.vmstate.layouts import LayoutSource
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
@@ -225,11 +225,16 @@ class VMState:
 
     @property
     def description_text(self) -> bytes | None:
-        """The vmdesc's JSON, None where there is none that can be read."""
+        """The vmdesc's JSON as it stands, None where there is none; it may be such as cannot be read here."""
         if self._tail is None:
-            return None
+            return text_at(self.view, self.end)
         start = self._tail.desc_offset + VMDESC_HEADER
         return self.view.read(start, self._tail.end - start)
+
+    @property
+    def described_configuration(self) -> VMStateDescription | None:
+        """What the vmdesc tells of the configuration (since QEMU 10.0)."""
+        return self._tail.desc.configuration if self._tail is not None else None
 
     def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:
         eof = self._tail.eof if self._tail is not None else None
@@ -307,7 +312,7 @@ class VMState:
         if reader.peek(1) != bytes([SectionType.CONFIGURATION.value]):
             return
         try:
-            found = read_configuration(self.view, 8, self._tail.desc.configuration if self._tail is not None else None)
+            found = read_configuration(self.view, 8, self.described_configuration)
         except StreamError as error:
             problems.append(Problem(error.message, error.offset))
             return
