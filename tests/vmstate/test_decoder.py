@@ -26,9 +26,10 @@ from tests.vmstate.layouts import (
     structs,
     tree,
 )
-from vmsnap_gui.vmstate.decoder import Decoder, scalar_type
+from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind, show, to_json, walk
+from vmsnap_gui.vmstate.scalars import scalar_type
 
 
 def decoded(item: Item) -> tuple[object, str]:

@@ -16,8 +16,8 @@ from tests.vmstate.checks import open_both
 from tests.vmstate.described import descriptions, refusals
 from tests.vmstate.rams import content, stream
 from tests.vmstate.streams import Memory, page, pattern, u32, zero
-from vmsnap_gui.vmstate.decoder import MARKED, Decoder
-from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.description import MARKED, Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.loading import values_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import scalar_type
 from vmsnap_gui.vmstate.refusals import ValueMismatch
+from vmsnap_gui.vmstate.scalars import scalar_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TEXT_LENGTHS = {"capability": 1, "str": 4}
 """Types of text, with the bytes of the length that stands before it."""
 
+MARKED = "(list)"
+"""The type of hand-written lists: slirp writes 42 before each connection, SCSI 1 or 2 before each request."""
+
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.asking import MAX_KEPT, check_expected, elements, known, number
-from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
+from vmsnap_gui.vmstate.description import MARKED, TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
 from vmsnap_gui.vmstate.fields import Kind
 from vmsnap_gui.vmstate.refusals import UnknownSubsection, UnsupportedVersion
+from vmsnap_gui.vmstate.scalars import scalar_type
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
 
 if TYPE_CHECKING:

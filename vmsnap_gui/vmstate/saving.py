@@ -10,7 +10,8 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import MARKED, Elements
+from vmsnap_gui.vmstate.description import MARKED
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
 from vmsnap_gui.vmstate.wire import StreamError

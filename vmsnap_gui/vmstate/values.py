@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.asking import MAX_KEPT, elements, known, number
-from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, field_names
+from vmsnap_gui.vmstate.description import MARKED, TEXT_LENGTHS, Pointers, field_names
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
+from vmsnap_gui.vmstate.scalars import scalar_type
 from vmsnap_gui.vmstate.sections import subsection_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vmsnap_gui.vmstate.decoder import Scalar
     from vmsnap_gui.vmstate.description import Tree, Values, VMStateDescription, VMStateField
+    from vmsnap_gui.vmstate.scalars import Scalar
 
 LISTS = ("qtailq", "qlist", MARKED)
 """Types whose elements, all of one description, each follow a byte that is not 0."""
