@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.values import save_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,20 @@ def scalar_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrate
     if kind == "bool":
         return VMStateField(name, kind, 1), st.booleans()
     if kind in INTEGERS:
-        size, least, most = INTEGERS[kind]
-        return VMStateField(name, kind, size), st.integers(least, most)
+        return checked_of(draw, name, kind)
     return VMStateField(name, kind, 8), st.floats(allow_nan=False)
+
+
+def checked_of(draw: st.DrawFn, name: str, kind: str) -> tuple[VMStateField, st.SearchStrategy[int]]:
+    """A whole number; one that loading compares, with what it expects."""
+    size, least, most = INTEGERS[kind]
+    if kind.endswith(" equal"):
+        expected = draw(st.integers(least, most))
+        return VMStateField(name, kind, size, expected=expected), st.just(expected)
+    if kind.endswith(" le"):  # as get_int32_le: not below 0
+        expected = draw(st.integers(0, most))
+        return VMStateField(name, kind, size, expected=expected), st.integers(0, expected)
+    return VMStateField(name, kind, size), st.integers(least, most)
 
 
 def bytes_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[Any]]:
@@ -62,10 +74,13 @@ def text_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy
 
 
 def pointer_of(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
-    """A pointer to a struct, or NULL; a struct that begins like the mark of NULL could not be told from it."""
-    field, value = struct_of(draw, name, depth)
-    kind = draw(st.sampled_from([Pointers.NULLABLE, Pointers.MARKED]))
-    return replace(field, pointers=kind), st.none() | value.filter(lambda found: found["first"] != ord("0"))
+    """A pointer to a struct or number, or NULL; without a mark, what begins like NULL could not be told from it."""
+    field, value = struct_of(draw, name, depth) if draw(st.booleans()) else scalar_of(draw, name)
+    alone = VMStateDescription("alone", 0, (field,))
+    if draw(st.booleans()):
+        return replace(field, pointers=Pointers.MARKED), st.none() | value
+    told = value.filter(lambda found: save_values(alone, {name: found})[:1] != b"0")
+    return replace(field, pointers=Pointers.NULLABLE), st.none() | told
 
 
 def one(draw: st.DrawFn, name: str, depth: int) -> tuple[VMStateField, st.SearchStrategy[Any]]:
@@ -129,8 +144,20 @@ def tested(draw: st.DrawFn, name: str, depth: int) -> Part:
 def marked_list(draw: st.DrawFn, name: str, depth: int) -> Part:
     described, values = draw(descriptions(depth + 1))
     version = described.version_id  # the field's own says only what its elements are of
-    field = VMStateField(name, "qtailq", 0, nested=(described,), version_id=version, exists=lambda *_: True)
-    return [field], {name: [values] * draw(st.integers(0, 3))}
+    kind = draw(st.sampled_from(["qtailq", "qlist", "gtree"]))
+    nested = (described,)
+    items: list[Values] = [
+        values if marker == 1 else {"(marker)": marker, **values}
+        for marker in draw(st.lists(st.just(1) | st.integers(1, 255), max_size=3))
+    ]
+    if kind == "gtree":
+        key: Any = draw(st.integers(0, (1 << 64) - 1))
+        if draw(st.booleans()):
+            nested, key = (VMStateDescription("key", version, (VMStateField("k", "uint16", 2),)), described), {"k": 7}
+        marks = [{name: one for name, one in item.items() if name == "(marker)"} for item in items]
+        items = [{**mark, "key": key, "value": values} for mark in marks]
+    field = VMStateField(name, kind, 0, nested=nested, version_id=version, exists=lambda *_: True)
+    return [field], {name: items}
 
 
 @st.composite
@@ -156,3 +183,30 @@ def descriptions(draw: st.DrawFn, depth: int = 0) -> tuple[VMStateDescription, V
         if draw(st.booleans()):
             values[f"dev{depth}/{number}"] = inner
     return VMStateDescription(f"dev{depth}", version, tuple(fields), tuple(subsections)), values
+
+
+def refused_of(draw: st.DrawFn, name: str) -> tuple[VMStateField, st.SearchStrategy[int]]:
+    """A field that loading compares, and the values that it refuses."""
+    kind = draw(st.sampled_from([kind for kind in INTEGERS if kind.endswith((" equal", " le"))]))
+    size, least, most = INTEGERS[kind]
+    if kind.endswith(" equal"):
+        expected = draw(st.integers(least, most))
+        return VMStateField(name, kind, size, expected=expected), st.integers(least, most).filter(expected.__ne__)
+    expected = draw(st.integers(0, most - 1))
+    above = st.integers(expected + 1, most)
+    return VMStateField(name, kind, size, expected=expected), st.integers(least, -1) | above if least else above
+
+
+@st.composite
+def refusals(draw: st.DrawFn) -> tuple[VMStateDescription, Values]:
+    """A description with a field "odd" somewhere, by itself or in an array, and values of which loading refuses one."""
+    described, values = draw(descriptions())
+    field, wrong = refused_of(draw, "odd")
+    odd: Any = draw(wrong)
+    if draw(st.booleans()):
+        assert field.expected is not None
+        odd = [*[field.expected] * draw(st.integers(0, 3)), odd]
+        field = replace(field, is_array=True, count=len(odd))
+    place = draw(st.integers(1, len(described.fields)))
+    fields = (*described.fields[:place], field, *described.fields[place:])
+    return replace(described, fields=fields), {**values, "odd": odd}

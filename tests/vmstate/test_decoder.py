@@ -26,9 +26,10 @@ from tests.vmstate.layouts import (
     structs,
     tree,
 )
-from vmsnap_gui.vmstate.decoder import Decoder, scalar_type
+from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind, show, to_json, walk
+from vmsnap_gui.vmstate.scalars import scalar_type
 
 
 def decoded(item: Item) -> tuple[object, str]:
@@ -384,10 +385,10 @@ def test_a_list_that_breaks_off_keeps_what_came_before() -> None:
     bodies = [body(scalar("n", "uint16", i), name="e") for i in range(3)]
     item = chain("q", bodies)
     broken = bytearray(item.data)
-    broken[3] = 7  # the second element's marker
+    broken[3] = 0  # the second element's marker
     root = decode_one(body(Item("q", bytes(broken), item.entries, None)))
-    assert to_json(root) == {"q": [{"n": 0}, bytes(broken[3:]).hex()]}
-    assert problems(root) == [("q.(raw)", "7 bytes that the description does not cover")]
+    assert to_json(root) == {"q": [{"n": 0}, bytes(broken[4:]).hex()]}
+    assert problems(root) == [("q.(raw)", "6 bytes that the description does not cover")]
 
 
 def test_a_tree_that_counts_wrong_keeps_what_came_before() -> None:

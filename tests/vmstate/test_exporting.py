@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
 from tests.vmstate.checks import check_state
-from tests.vmstate.layouts import body, scalar
+from tests.vmstate.layouts import Body, Item, body, buffer, entry, scalar
 from tests.vmstate.rams import Guest, content, state_of
-from tests.vmstate.streams import END_MARK, Memory, Stream, page, pattern, table, u64
+from tests.vmstate.streams import END_MARK, Memory, Stream, counted, page, pattern, table, u32, u64
 from tests.vmstate.test_ram_table import mapped
 from vmsnap_gui.image.errors import Cancelled
 from vmsnap_gui.vmstate import ram_saving
@@ -198,6 +199,63 @@ def test_a_block_whose_name_cannot_be_written_again_is_refused(name: str | bytes
         exported(state)
     why = "is longer than 255 bytes or no UTF-8, so that it cannot be written as it was"
     assert str(caught.value) == f"the name of RAM block '{shown}' {why}"
+
+
+def described_configuration(*capabilities: str, page_bits: bool = False) -> tuple[tuple[tuple[str, bytes], ...], Body]:
+    """What follows the machine type in a configuration section, and its description, as QEMU 10.0 writes it."""
+    caps = b"".join(counted(name) for name in capabilities)
+    items = Item(
+        "capabilities",
+        u32(len(capabilities)) + caps,
+        (
+            entry("caps_count", "uint32", 4),
+            *(
+                entry("capabilities", "capability", 1 + len(name), before=("index", index))
+                for index, name in enumerate(capabilities)
+            ),
+        ),
+        None,
+    )
+    found = [("target-page-bits", body(scalar("target_page_bits", "uint32", 12)))] if page_bits else []
+    found += [("capabilities", body(items))] if capabilities else []
+    whole = Body(
+        "configuration",
+        (scalar("len", "uint32", 2), buffer("name", b"pc")),
+        tuple(replace(one, name=f"configuration/{name}") for name, one in found),
+    )
+    return tuple((name, one.data) for name, one in found), whole
+
+
+@pytest.mark.parametrize("left", [(), ("x-blocktime", "late-block-activate")])
+@pytest.mark.parametrize("page_bits", [True, False])
+def test_the_configuration_is_described_as_it_is_written(left: tuple[str, ...], page_bits: bool) -> None:
+    """Of mapped-ram two capabilities are dropped, which the vmdesc tells since QEMU 10.0."""
+    subsections, whole = described_configuration(*left[:1], "mapped-ram", *left[1:], "multifd", page_bits=page_bits)
+    data, _ = mapped(machine=subsections, configuration=whole)
+    state = open_state(Memory(data))
+    assert state.is_mapped
+    written = exported(state)
+    again = open_state(Memory(written))
+    assert (again.problems, again.capabilities) == ((), frozenset(left))
+    expected = Stream().configuration("pc", *described_configuration(*left, page_bits=page_bits)[0])
+    assert written.startswith(bytes(expected.out) + b"\x01")
+    assert again.configuration is not None
+    assert again.described_configuration is not None
+    assert again.described_configuration.payload_size == again.configuration.size - 1
+    names = [one.name for one in again.described_configuration.subsections]
+    assert names == [f"configuration/{name}" for name, _ in described_configuration(*left, page_bits=page_bits)[0]]
+    before, after = state.description_text, again.description_text
+    assert before is not None
+    assert after is not None
+    assert before.partition(b'"devices"')[2] == after.partition(b'"devices"')[2]
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"devices": [}', b"[1]", b"", b"{" * 2000, b"\xff{}"])
+def test_a_description_that_cannot_be_read_is_copied(text: bytes) -> None:
+    """QEMU does not look at it either."""
+    data = alternating(footers=True).full(CPU).finish(vmdesc=text)
+    state = open_state(Memory(data))
+    assert exported(state) == data
 
 
 def test_a_section_whose_name_cannot_be_written_again_is_refused() -> None:

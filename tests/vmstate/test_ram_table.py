@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.wire import StreamError
+
+if TYPE_CHECKING:
+    from tests.vmstate.layouts import Body
 
 BLOCKS = (("pc.ram", 65536), ("0000:00:01.0/vga.vram", 16384), ("/rom@etc/acpi", 4096))
 IGNORE_SHARED = ("capabilities", u32(1) + counted("x-ignore-shared"))
@@ -119,12 +123,13 @@ def test_the_plain_table_follows_no_pages() -> None:
 
 
 def mapped(
-    *, file_offset: int = 0, page_size: int = 4096, machine: tuple[str, bytes] | None = MAPPED,
+    *, file_offset: int = 0, page_size: int = 4096, machine: tuple[tuple[str, bytes], ...] = (MAPPED,),
     wrong: dict[str, int] | None = None, names: tuple[str | bytes, str] = ("pc.ram", "vga.vram"),
+    configuration: Body | None = None,
 ) -> tuple[bytes, dict[str, bytes]]:  # fmt: skip
     """A stream with two mapped-ram blocks that starts at `file_offset` of its file, and their memory."""
     memory: dict[str, bytes] = {}
-    stream = Stream().configuration("pc", *([machine] if machine is not None else []))
+    stream = Stream().configuration("pc", *machine)
     stream.out += b"\x01" + u32(1) + counted("ram") + u32(0) + u32(4)
     lengths = {names[0]: 70 * page_size, names[1]: 3 * page_size}
     stream.out += u64(sum(lengths.values()) | MEM_SIZE)
@@ -147,7 +152,7 @@ def mapped(
         memory[name if isinstance(name, str) else repr(name)] = content
     stream.out += END_MARK + b"\x7e" + u32(1)
     stream.section(3, END_MARK, section_id=1)
-    return stream.finish(), memory
+    return stream.finish(configuration=configuration), memory
 
 
 @pytest.mark.parametrize("file_offset", [0, 68_080, 5])
@@ -167,7 +172,7 @@ def test_mapped_ram(file_offset: int, page_size: int) -> None:
 
 def test_mapped_ram_without_its_capability_in_the_configuration() -> None:
     """Only capabilities that the target must share are told; the headers themselves are enough."""
-    data, memory = mapped(machine=None)
+    data, memory = mapped(machine=())
     index = index_of(data)
     assert index.complete
     assert {block.name: content(index, block) for block in index.blocks} == memory

@@ -27,11 +27,13 @@ from vmsnap_gui.vmstate.refusals import (
     UnknownSection,
     UnknownSectionId,
     UnknownSectionType,
+    UnknownSubsection,
     UnknownVersion,
     UnsupportedVersion,
     ValueMismatch,
 )
 from vmsnap_gui.vmstate.registry import Registry
+from vmsnap_gui.vmstate.sending import StreamForm
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -86,6 +88,10 @@ REFUSED = [
         HEAD + header(2, 9), UnknownSectionId,
         "a section part is for section id 9, which nothing started (at stream offset 0x8)",
     ),
+    (
+        HEAD + full(0, "cpu", 0, 5, CPU_BYTES + b"\x05\x05cpu/a" + u32(1)), UnknownSubsection,
+        "section 'cpu': 'cpu' has no subsection 'cpu/a' here (at stream offset 0x1e)",
+    ),
     (HEAD + b"\x33", UnknownSectionType, "no section starts here: 0x33 is the type of none (at stream offset 0x8)"),
     (HEAD, ShortRead, "the stream ends within 1 byte that should be here (at stream offset 0x8)"),
     (
@@ -124,6 +130,7 @@ REMEDIES: dict[type[StreamError], str] = {
     ObsoleteVersion: "a QEMU of that time can load it and save it anew",
     UnknownVersion: "a newer vmsnap may know it",
     UnknownSection: "load it into a machine that has this device",
+    UnknownSubsection: "another version of QEMU or vmsnap may know it",
     UnsupportedVersion: "another version of QEMU or vmsnap may know it",
     UnknownSectionId: "the stream is damaged, so copy it again or use another state",
     UnknownSectionType: "the stream is damaged, so copy it again or use another state",
@@ -132,12 +139,29 @@ REMEDIES: dict[type[StreamError], str] = {
 }
 
 
+def named_in(data: bytes) -> str | None:
+    """The machine type to ask for, where a stream tells one."""
+    return "pc-q35-7.2" if data[8:9] == MACHINE[:1] else None
+
+
+def test_a_machine_type_that_is_not_told_is_refused() -> None:
+    """As qemu_loadvm_state does ("Configuration section missing"), unless the form says that there is none."""
+    old = HEAD + full(0, "cpu", 0, 5, CPU_BYTES) + b"\0"
+    with pytest.raises(ValueMismatch, match="the configuration is missing: it should be of machine 'pc-q35"):
+        machine().load(Reader(Memory(old)), machine="pc-q35-7.2")
+    machine().load(Reader(Memory(old)))
+    machine().load(Reader(Memory(old)), machine="pc-q35-7.2", form=StreamForm(description=False))
+    machine().load(Reader(Memory(GOOD)), machine="pc-q35-7.2")
+    with pytest.raises(ShortRead):
+        machine().load(Reader(Memory(HEAD)), machine="pc-q35-7.2")
+
+
 @pytest.mark.parametrize("kind", [Reader, PipeReader])
 @pytest.mark.parametrize(("data", "refusal", "sentence"), REFUSED, ids=lambda value: getattr(value, "__name__", None))
 def test_loading_refuses(data: bytes, refusal: type[StreamError], sentence: str, kind: type[Input]) -> None:
     stream: Input = Reader(Memory(data)) if kind is Reader else PipeReader(io.BytesIO(data))
     with pytest.raises(StreamError) as caught:
-        machine().load(stream, machine="pc-q35-7.2")
+        machine().load(stream, machine=named_in(data))
     assert type(caught.value) is refusal
     assert str(caught.value).endswith(f"{sentence}; {REMEDIES[refusal]}")
 
@@ -146,7 +170,7 @@ def test_loading_refuses(data: bytes, refusal: type[StreamError], sentence: str,
 def test_the_window_says_the_same(data: bytes, refusal: type[StreamError], sentence: str) -> None:
     """What, where, and what to do, for people: without "stream", since the page is about a state."""
     with pytest.raises(refusal) as caught:
-        machine().load(Reader(Memory(data)), machine="pc-q35-7.2")
+        machine().load(Reader(Memory(data)), machine=named_in(data))
     told = in_words(caught.value)
     assert told.endswith(f"{sentence.replace('at stream offset', 'at offset')}; {REMEDIES[refusal]}")
     assert "\n" not in told
@@ -176,7 +200,7 @@ def test_every_cut_is_refused(cut: int) -> None:
 
 def test_each_reason_has_a_class_of_its_own() -> None:
     refusals = {refusal for _, refusal, _ in REFUSED} | {TransferError}
-    assert len(refusals) == 10
+    assert len(refusals) == 11
     assert all(issubclass(refusal, StreamError) for refusal in refusals)
     assert all(not issubclass(one, other) for one in refusals for other in refusals if one is not other)
 

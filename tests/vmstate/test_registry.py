@@ -13,21 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vmstate.checks import open_both
-from tests.vmstate.described import descriptions
+from tests.vmstate.described import descriptions, refusals
 from tests.vmstate.rams import content, stream
 from tests.vmstate.streams import Memory, page, pattern, u32, zero
-from vmsnap_gui.vmstate.decoder import MARKED, Decoder
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.description import MARKED, Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.handlers import Described, LiveHandler, PlainHandler
+from vmsnap_gui.vmstate.loading import values_of
 from vmsnap_gui.vmstate.ram_saving import RamHandler
-from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.refusals import TransferError, UnknownSubsection, ValueMismatch
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.resolving import resolve
 from vmsnap_gui.vmstate.saving import SaveError
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.sending import Saving, StreamForm
-from vmsnap_gui.vmstate.values import save_values, values_of
+from vmsnap_gui.vmstate.values import save_values
 from vmsnap_gui.vmstate.wire import Reader, StreamError
 from vmsnap_gui.vmstate.writer import Writer
 
@@ -62,6 +63,7 @@ class Rounds(LiveHandler):
         self.pieces = list(pieces or [])
         self.left: list[bytes] | None = None
         self.params: Mapping[str, object] = {}
+        self.active = True
 
     def set_params(self, params: Mapping[str, object]) -> None:
         self.params = params
@@ -77,6 +79,9 @@ class Rounds(LiveHandler):
         out.u32(0)
 
     def is_active(self) -> bool:
+        return self.active
+
+    def is_active_iterate(self) -> bool:
         return bool(self.left)
 
     def iterate(self, out: Writer) -> bool:
@@ -175,6 +180,16 @@ def test_what_is_saved_is_loaded_and_shown(
     assert data[position] == 0
 
 
+@pytest.mark.slow
+@settings(deadline=None, max_examples=150)
+@given(refusals())
+def test_a_value_that_is_not_as_expected_is_refused(described: tuple[VMStateDescription, dict[str, Any]]) -> None:
+    description, values = described
+    data = save_values(description, values)
+    with pytest.raises(ValueMismatch, match=r"^odd is -?[0-9]+, but must be "):
+        loaded_into(description, {}, data, description.version_id)
+
+
 def test_instance_and_section_ids() -> None:
     registry = Registry()
     given = [
@@ -206,6 +221,19 @@ def test_what_cannot_be_registered(name: str, section_id: int | None) -> None:
     assert len(registry.entries) == 1
 
 
+def test_instance_ids_are_of_32_bits() -> None:
+    registry = Registry()
+    registry.register("disk", Plain(), version=1, instance_id=0xFFFFFFFF)
+    with pytest.raises(RegistryError, match="'disk' has no instance id left after 4294967295"):
+        registry.register("disk", Plain(), version=1)
+    for instance_id in (-1, 1 << 32):
+        with pytest.raises(RegistryError, match=f"{instance_id} is no instance id"):
+            registry.register("disk", Plain(), version=1, instance_id=instance_id)
+    assert [e.key for e in registry.entries] == ["disk:4294967295"]
+    registry.register("net", Plain(), version=1)
+    assert saved(registry)
+
+
 def test_two_of_one_name_and_instance_are_loaded_in_order() -> None:
     source, target = Registry(), Registry()
     for data in (b"one", b"two"):
@@ -227,6 +255,35 @@ def test_the_order_of_a_saving() -> None:
         ("PART", "a"), ("PART", "a"), ("PART", "b"),
         ("END", "a"), ("END", "b"), ("END", "idle"), ("FULL", "late"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_section_that_is_not_needed_is_not_saved(early: bool) -> None:
+    """As vmstate_save asks in qemu_savevm_state_setup and in ..._complete_precopy_non_iterable."""
+    description = VMStateDescription("d", 1, (VMStateField("x", "uint8", 1),), needed=lambda values: values["x"] > 1)
+    registry = Registry()
+    for x in (1, 2):
+        registry.register("d", Described(description, {"x": x}), version=1, early=early)
+    state = open_state(Memory(saved(registry)))
+    assert [section.key for section in state.sections] == ["d:1"]
+    assert values_of(state.decode(state.sections[0]).children, description) == {"x": 2}
+    assert state.problems == ()
+
+
+def test_a_live_handler_that_is_not_active_saves_nothing() -> None:
+    """As is_active in qemu_savevm_state_setup, _iterate and _complete_precopy_iterable."""
+    registry = Registry()
+    idle, busy = Rounds([b"1", b"2"]), Rounds([b"3", b"4"])
+    idle.active = False
+    registry.register("idle", idle, version=1)
+    registry.register("busy", busy, version=1)
+    assert kinds(saved(registry)) == [("START", "busy"), ("PART", "busy"), ("END", "busy")]
+    busy.active = False
+    saving = Saving(registry.entries, Writer(io.BytesIO()), StreamForm())
+    saving.begin()
+    assert saving.iterate()
+    saving.cancel()
+    assert (idle.left, busy.left) == (None, None)
 
 
 def test_an_iteration_stops_at_the_first_that_has_more() -> None:
@@ -288,8 +345,11 @@ def test_a_saving_that_fails_lets_go() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        (VMStateField("x", "uint8", 1), 256, "x: 256 is no value of type uint8 with 1 bytes"),
-        (VMStateField("x", "int16", 2), -32769, "x: -32769 is no value of type int16 with 2 bytes"),
+        (VMStateField("x", "uint8", 1), 256, "x: 256 is out of the range of uint8, 0 to 255"),
+        (VMStateField("x", "int16", 2), -32769, "x: -32769 is out of the range of int16, -32768 to 32767"),
+        (VMStateField("x", "int8", 1), 200, "x: 200 is out of the range of int8, -128 to 127"),
+        (VMStateField("x", "uint8", 1), -1, "x: -1 is out of the range of uint8, 0 to 255"),
+        (VMStateField("x", "bool", 1), 256, "x: 256 is out of the range of bool, 0 to 255"),
         (VMStateField("x", "buffer", 4), b"abc", "x: b'abc' is no value of type buffer with 4 bytes"),
         (VMStateField("x", "float64", 8), 1, "x: 1 is no value of type float64 with 8 bytes"),
         (VMStateField("x", "uint8", 1, 3, is_array=True), [1, 2], "x: 2 elements are given, but there must be 3"),
@@ -353,6 +413,83 @@ def test_hooks_run_once_in_loading() -> None:
     assert (got, said) == (values, ["post_save", "post_load"])
 
 
+def test_hooks_of_structs_get_their_own_values() -> None:
+    said: list[tuple[str, object]] = []
+
+    def hooked(name: str, *fields: VMStateField, version: int = 1) -> VMStateDescription:
+        def pre_load(values: dict[str, Any]) -> None:
+            said.append((f"before {name}", dict(values)))
+            values["n"] = 2
+
+        return VMStateDescription(
+            name,
+            version,
+            fields,
+            pre_load=pre_load,
+            post_load=lambda values, version: said.append((f"after {name} {version}", dict(values))),
+        )
+
+    x = VMStateField("x", "uint8", 1)
+    item = hooked("item", x, VMStateField("rest", "uint8", 1, is_array=True, count_from="n"))
+    one = hooked("one", x)
+    sub = hooked("d/sub", x, version=3)
+    description = VMStateDescription(
+        "d",
+        1,
+        (
+            VMStateField("n", "uint8", 1),
+            VMStateField("long", "buffer", 40_000),
+            VMStateField("items", "struct", 0, 2, is_array=True, nested=(item,)),
+            VMStateField("one", "qtailq", 0, nested=(one,), version_id=1),
+        ),
+        (sub,),
+    )
+    values: dict[str, Any] = {"n": 1, "items": [{"x": 7}], "d/sub": {"x": 8, "y": 9}}
+    data = b"\1" + bytes(40_000) + b"\3\4\5\6\7\x08" + b"\1\x0a\0" + b"\x05\x05d/sub" + u32(3) + b"\x0b"
+    loaded_into(description, values, data, 1)
+    items = [{"x": 3, "n": 2, "rest": [4, 5]}, {"x": 6, "n": 2, "rest": [7, 8]}]
+    last, after = {"x": 10, "n": 2}, {"x": 11, "y": 9, "n": 2}
+    assert values == {"n": 1, "long": bytes(40_000), "items": items, "one": [last], "d/sub": after}
+    assert said == [
+        ("before item", {"x": 7}), ("before item", {}), ("before one", {}), ("before d/sub", {"x": 8, "y": 9}),
+        ("after item 1", items[0]), ("after item 1", items[1]), ("after one 1", last), ("after d/sub 3", after),
+    ]  # fmt: skip
+
+
+def test_a_struct_can_refuse_its_values() -> None:
+    def refuse(values: Mapping[str, Any], _version: int) -> None:
+        if values["x"] == 9:
+            raise StreamError("9 is more than there can be")
+
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1),), post_load=refuse)
+    description = VMStateDescription("d", 1, (VMStateField("s", "struct", 0, nested=(inner,)),))
+    values: dict[str, Any] = {}
+    loaded_into(description, values, b"\x08", 1)
+    with pytest.raises(StreamError, match="9 is more"):
+        loaded_into(description, values, b"\x09", 1)
+    assert values == {"s": {"x": 8}}
+
+
+def test_an_unknown_subsection_is_refused_before_post_load() -> None:
+    said: list[int] = []
+    description = VMStateDescription(
+        "d", 1, (VMStateField("x", "uint8", 1),), post_load=lambda _values, version: said.append(version)
+    )
+    with pytest.raises(UnknownSubsection, match="'d' has no subsection 'd/new' here"):
+        loaded_into(description, {}, b"\1\x05\x05d/new" + u32(1) + b"\2", 1)
+    assert not said
+
+
+def test_pointers_load_as_they_were_before() -> None:
+    inner = VMStateDescription("s", 1, (VMStateField("x", "uint8", 1),))
+    field = VMStateField("p", "struct", 0, 2, is_array=True, nested=(inner,), pointers=Pointers.NULLABLE)
+    description = VMStateDescription("d", 1, (field,))
+    values: dict[str, Any] = {"p": [{"x": 1}, None]}
+    loaded_into(description, values, b"00", 1)
+    assert values == {"p": [{"x": 0x30}, None]}
+    assert save_values(description, values) == b"00"
+
+
 def test_what_an_old_version_is_loaded_into() -> None:
     description = VMStateDescription(
         "d",
@@ -383,9 +520,10 @@ def test_floats_that_are_no_numbers() -> None:
     assert math.isnan(loaded["y"])
 
 
-def test_the_markers_of_a_hand_written_list_come_back() -> None:
+@pytest.mark.parametrize("kind", [MARKED, "qtailq", "qlist"])
+def test_the_markers_of_a_list_come_back(kind: str) -> None:
     item = VMStateDescription("item", 0, (VMStateField("x", "uint8", 1),))
-    description = VMStateDescription("d", 1, (VMStateField("items", MARKED, 0, nested=(item,)),))
+    description = VMStateDescription("d", 1, (VMStateField("items", kind, 0, nested=(item,)),))
     data = bytes([42, 5, 1, 6, 2, 7, 0])
     concrete, size = resolve(description, data, 0, len(data), 1)
     nodes, _ = Decoder(data, 0).description(concrete, 0, size)

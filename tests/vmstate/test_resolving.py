@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,16 +11,14 @@ from hypothesis import strategies as st
 
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.description import Pointers, VMStateDescription, VMStateField
-from vmsnap_gui.vmstate.eras.building import before, buffer, describe, marked, pci, struct, timer, u8, u16, u32
+from vmsnap_gui.vmstate.eras.building import before, buffer, describe, i32, marked, pci, struct, timer, u8, u16, u32
 from vmsnap_gui.vmstate.eras.msix import has_msix, msix, vectors
-from vmsnap_gui.vmstate.fields import to_json
-from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
-from vmsnap_gui.vmstate.resolving import resolve
+from vmsnap_gui.vmstate.fields import Kind, to_json
+from vmsnap_gui.vmstate.fitting import fit
+from vmsnap_gui.vmstate.refusals import UnknownSubsection, UnsupportedVersion, ValueMismatch
+from vmsnap_gui.vmstate.resolving import Budget, resolve
 from vmsnap_gui.vmstate.saving import save_fields
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
-
-if TYPE_CHECKING:
-    from vmsnap_gui.vmstate.description import Values
 
 
 def values(description: VMStateDescription, data: bytes, version: int | None = None) -> dict[str, object]:
@@ -174,25 +171,6 @@ def test_a_version_is_read_where_savevm_reads_it(newest: int, minimum: int, olde
             assert resolve(replace(described, load_old=load_old), b"\0\0", 0, 2, version)[1] == 1
 
 
-def test_hooks_run_around_the_fields() -> None:
-    seen: list[tuple[dict[str, int | bytes], int]] = []
-
-    def refuse(found: Values, version: int) -> None:
-        seen.append((dict(found), version))
-        if found["n"] == 9:
-            raise StreamError("9 is more than there can be")
-
-    described = replace(
-        describe("d", 2, u8("n", when=lambda found, _: found["size"] == 1), u8("rest", "size")),
-        pre_load=lambda found: found.update(size=1),
-        post_load=refuse,
-    )
-    assert values(described, b"\3\4", 1) == {"n": 3, "rest": [4]}
-    assert seen == [({"size": 1, "n": 3}, 1)]
-    with pytest.raises(StreamError, match="9 is more"):
-        resolve(described, b"\x09\1", 0, 2, 1)
-
-
 @settings(deadline=None)
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 def test_a_value_that_must_be_equal_is_compared(here: int, there: int) -> None:
@@ -234,9 +212,101 @@ def test_a_vstruct_has_the_version_that_its_field_says() -> None:
 def test_hand_written_lists_have_markers_of_their_own() -> None:
     described = describe("d", 1, marked("l", describe("e", 1, u8("x"))), u8("end"))
     assert values(described, b"\x2a\5\2\6\0\7") == {"l": [{"x": 5}, {"x": 6}], "end": 7}
-    (tail,) = (replace(field, type="qtailq") for field in described.fields[:1])
-    with pytest.raises(StreamError, match="42 is no marker of an element"):
-        resolve(describe("d", 1, (tail,), u8("end")), b"\x2a\5\0\7", 0, 4, 1)
+
+
+@pytest.mark.parametrize("kind", ["qtailq", "qlist"])
+def test_any_marker_but_0_is_one_of_an_element(kind: str) -> None:
+    """As in get_qtailq and get_qlist, though QEMU writes 1."""
+    field = VMStateField("l", kind, 0, nested=(describe("e", 0, u8("x")),))
+    assert values(describe("d", 1, (field,), u8("end")), b"\x2a\5\1\6\0\7") == {"l": [{"x": 5}, {"x": 6}], "end": 7}
+
+
+def test_a_tree_has_as_many_nodes_as_it_says() -> None:
+    key, value = describe("k", 0, u16("a")), describe("v", 0, u8("b"))
+    direct = describe("d", 1, (VMStateField("t", "gtree", 0, nested=(value,)),), u8("end"))
+    keyed = describe("d", 1, (VMStateField("t", "gtree", 0, nested=(key, value)),), u8("end"))
+    count = (2).to_bytes(4, "big")
+    nodes = b"\1" + bytes(7) + b"\5\6" + b"\3" + bytes(7) + b"\7\x08"
+    assert values(direct, count + nodes + b"\0\x09") == {
+        "t": [{"key": 5, "value": {"b": 6}}, {"key": 7, "value": {"b": 8}}],
+        "end": 9,
+    }
+    pairs = b"\1\0\5\6\1\0\7\x08"
+    found = [{"key": {"a": 5}, "value": {"b": 6}}, {"key": {"a": 7}, "value": {"b": 8}}]
+    assert values(keyed, count + pairs + b"\0\x09") == {"t": found, "end": 9}
+    assert values(keyed, bytes(5) + b"\x09") == {"t": [], "end": 9}
+    for wrong in (1, 3):
+        data = wrong.to_bytes(4, "big") + pairs + b"\0\x09"
+        with pytest.raises(StreamError, match=f"'t' has not the {wrong} nodes that it says"):
+            resolve(keyed, data, 0, len(data), 1)
+    whole = count + pairs + b"\0"
+    for cut in range(len(whole)):
+        with pytest.raises(ShortRead):
+            resolve(keyed, whole, 0, cut, 1)
+    with pytest.raises(UnsupportedVersion, match="version 1 of 'k' is newer than 0"):
+        resolve(describe("d", 1, (replace(keyed.fields[0], version_id=1),)), whole, 0, len(whole), 1)
+
+
+def test_a_pointer_is_null_as_it_was_before() -> None:
+    """As in vmstate_load_state: an object that begins with ASCII 0 is one where the pointer is not NULL."""
+    described = pointers(Pointers.NULLABLE, 2)
+    x = {"x": 1}
+    for there, nulls in (([x, x], []), ([None, x], [0]), ([x, None], [1]), ([x], [1]), ([], [0, 1])):
+        concrete, size = resolve(described, b"00\x7f", 0, 3, 1, present={"p": there})
+        nodes, _ = Decoder(b"00\x7f", 0).description(concrete, 0, size)
+        assert [n for n, child in enumerate(nodes[0].children) if child.kind is Kind.NULL] == nulls
+    with pytest.raises(StreamError, match="'p' is NULL here, but 5 stands for it"):
+        resolve(described, b"\5\6\x7f", 0, 3, 1, present={"p": [None, None]})
+
+
+def test_a_pointer_is_null_where_that_fits() -> None:
+    (field,) = struct("p", describe("e", 1, u16("x")), 2)
+    described = describe("d", 1, (replace(field, pointers=Pointers.NULLABLE),), u8("end"))
+    for data, expected in (
+        (b"0\1\2\3", [None, {"x": 0x102}]),
+        (b"00\7", [None, None]),
+        (b"0\1\2\3\4", [{"x": 0x3001}, {"x": 0x203}]),
+    ):
+        found = fit(described, data + bytes(8), len(data), 1, Budget(10_000))
+        assert found is not None
+        nodes, _ = Decoder(data, 0).description(found.description, 0, len(data))
+        assert to_json(nodes[0]) == expected
+
+
+@pytest.mark.parametrize("kind", [Pointers.NULLABLE, Pointers.MARKED])
+def test_pointers_to_numbers_may_be_null(kind: Pointers) -> None:
+    field = VMStateField("p", "uint16", 2, 3, is_array=True, pointers=kind)
+    mark = b"" if kind is Pointers.NULLABLE else b"1"
+    data = mark + b"\1\2" + b"0" + mark + b"\3\4" + b"\x7f"
+    assert values(describe("d", 1, (field,), u8("end")), data) == {"p": [0x102, None, 0x304], "end": 0x7F}
+
+
+def test_a_negative_count_is_no_element() -> None:
+    """As the loop of vmstate_load_state has it."""
+    described = describe("d", 1, i32("n"), u16("w", "n"), struct("s", describe("e", 1, u8("x")), "n"), u8("end"))
+    assert values(described, b"\xff\xff\xff\xfe\7") == {"n": -2, "w": [], "s": [], "end": 7}
+
+
+def test_a_subsection_of_the_devices_name_that_is_unknown_is_refused() -> None:
+    """As vmstate_subsection_load does (ENOENT); a name that does not begin like the device's is left to others."""
+    described = describe("d", 1, u8("a"), subsections=(describe("d/p", 2, u8("p")),))
+    for unknown in (describe("d", 1, u8("a")), described):
+        data = b"\1" + subsection("d/x", 1, b"\5")
+        with pytest.raises(UnknownSubsection, match="'d' has no subsection 'd/x' here") as caught:
+            resolve(unknown, data, 0, len(data), 1)
+        assert caught.value.offset == 1
+        assert resolve(unknown, b"\1" + subsection("e/x", 1, b"\5"), 0, 10, 1)[1] == 1
+        assert resolve(unknown, data, 0, 5, 1)[1] == 1  # cut off in its name: nothing is to be peeked at
+
+
+def test_a_subsection_may_come_again() -> None:
+    described = describe("d", 1, u8("a"), subsections=(describe("d/p", 2, u8("p")),))
+    data = b"\1" + subsection("d/p", 1, b"\5") + subsection("d/p", 2, b"\6")
+    concrete, size = resolve(described, data, 0, len(data), 1)
+    assert [(one.name, one.version_id) for one in concrete.subsections] == [("d/p", 1), ("d/p", 2)]
+    nodes, reached = Decoder(data, 0).description(concrete, 0, size)
+    assert (reached, save_fields(concrete, nodes)) == (len(data), data)
+    assert [to_json(node) for node in nodes] == [1, {"p": 5}, {"p": 6}]
 
 
 def test_texts_are_as_long_as_they_say() -> None:

@@ -14,8 +14,8 @@ from tests.vmstate.layouts import Body, Item, body, buffer, entry, nested, null,
 from tests.vmstate.streams import Memory, Stream
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot
-from vmsnap_gui.vmstate.decoder import Elements
 from vmsnap_gui.vmstate.devices import VMState, open_state
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import join_path, to_json
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.siblings import layouts_beside, layouts_of, source_of

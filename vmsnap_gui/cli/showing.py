@@ -24,7 +24,7 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
 from vmsnap_gui.image.texts import counted, size_text
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import Kind, join_path, printable, show, to_json, walk
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError

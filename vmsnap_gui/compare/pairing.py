@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmsnap_gui.compare.status import FieldChange
 from vmsnap_gui.compare.terms import Status
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind, join_path
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ migration/savevm.c (vmstate_configuration).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import Decoder
@@ -16,12 +16,15 @@ from vmsnap_gui.vmstate.sections import SectionType, subsection_header
 from vmsnap_gui.vmstate.wire import Reader, StreamError, text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.wire import Input
 
 _MAX_SUBSECTIONS = 64
 _MAX_CAPABILITIES = 256
 _MAX_NAME = 4096
+_CAPABILITIES = "configuration/capabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def read_configuration(view: ByteView, offset: int, known: VMStateDescription | 
         if description.name == "configuration/target-page-bits":
             bits = int.from_bytes(body, "big")
             page_size = 1 << bits if bits < 64 and 1 << bits in PAGE_SIZES else None
-        elif description.name == "configuration/capabilities":
+        elif description.name == _CAPABILITIES:
             names += _capabilities(body)
     fields = (VMStateField("len", "uint32", 4), VMStateField("name", "buffer", length))
     decoder = Decoder(view.read(offset, reader.position - offset), offset)
@@ -112,17 +115,39 @@ def _machine(reader: Input) -> bytes:
     return reader.bytes(length)
 
 
-def without_capabilities(configuration: Field, data: bytes, dropped: frozenset[str]) -> bytes:
-    """Return a configuration section's bytes without some capabilities; `configuration` is its tree."""
+def without_capabilities(configuration: Field, data: bytes, dropped: frozenset[str]) -> tuple[bytes, tuple[str, ...]]:
+    """Drop capabilities.
+
+    Args:
+        configuration: The section's tree.
+        data: Its bytes.
+        dropped: The names of the capabilities.
+
+    Returns:
+        The section's new bytes, and the names that are left in them, in order.
+    """
     for node in configuration.children:
-        if node.name == "configuration/capabilities":
+        if node.name == _CAPABILITIES:
             start = node.offset - configuration.offset
             head = subsection_header(node.name, 1)
-            had = _capabilities(data[start + len(head) : start + node.size])
-            names = [name.encode() for name in had if name not in dropped]
+            left = tuple(
+                name for name in _capabilities(data[start + len(head) : start + node.size]) if name not in dropped
+            )
+            names = [name.encode() for name in left]
             body = len(names).to_bytes(4, "big") + b"".join(bytes([len(name)]) + name for name in names)
-            return data[:start] + (head + body if names else b"") + data[start + node.size :]
-    return data
+            return data[:start] + (head + body if names else b"") + data[start + node.size :], left
+    return data, ()
+
+
+def with_capabilities(described: VMStateDescription, names: Sequence[str]) -> VMStateDescription:
+    """Return a configuration's description with only these capabilities; without any, they have no subsection."""
+    sizes = [1 + len(name.encode()) for name in names]
+    subsections = tuple(
+        _layout_of_capabilities(one.version_id, sizes) if one.name == _CAPABILITIES else one
+        for one in described.subsections
+        if names or one.name != _CAPABILITIES
+    )
+    return replace(described, subsections=subsections)
 
 
 def _subsection(reader: Input, known: VMStateDescription | None) -> VMStateDescription | None:
@@ -135,15 +160,13 @@ def _subsection(reader: Input, known: VMStateDescription | None) -> VMStateDescr
         fields = (VMStateField("target_page_bits", "uint32", 4),)
     elif name == "configuration/uuid":
         fields = (VMStateField("uuid.data", "uint8", 1, 16, is_array=True),)
-    elif name == "configuration/capabilities":
+    elif name == _CAPABILITIES:
         at = reader.position
         count = reader.u32()
         if count > _MAX_CAPABILITIES:
             raise StreamError(f"the stream claims {count} capabilities", offset=at)
         sizes = [1 + len(reader.bytes(reader.u8())) for _ in range(count)]
-        items = (VMStateField("capabilities", "capability", size, is_array=True) for size in sizes)
-        fields = (VMStateField("caps_count", "uint32", 4), *items)
-        return VMStateDescription(name, version, fields)
+        return _layout_of_capabilities(version, sizes)
     else:
         same = [s for s in known.subsections if s.name == name] if known is not None else []
         if not same:
@@ -153,6 +176,11 @@ def _subsection(reader: Input, known: VMStateDescription | None) -> VMStateDescr
     description = VMStateDescription(name, version, fields)
     reader.skip(description.payload_size)
     return description
+
+
+def _layout_of_capabilities(version: int, sizes: Sequence[int]) -> VMStateDescription:
+    items = (VMStateField("capabilities", "capability", size, is_array=True) for size in sizes)
+    return VMStateDescription(_CAPABILITIES, version, (VMStateField("caps_count", "uint32", 4), *items))
 
 
 def _capabilities(body: bytes) -> list[str]:

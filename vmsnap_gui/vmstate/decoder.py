@@ -6,126 +6,24 @@ bytes with a problem; nothing here raises for what a stream holds.
 
 from __future__ import annotations
 
-import struct
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.texts import counted
+from vmsnap_gui.vmstate.description import MARKED
+from vmsnap_gui.vmstate.elements import Elements, Run
 from vmsnap_gui.vmstate.fields import Field, Kind
+from vmsnap_gui.vmstate.scalars import scalar_type
 from vmsnap_gui.vmstate.wire import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
 
-_INTEGERS = {
-    **{f"{sign}int{bits}": code for sign, bits, code in (
-        ("", 8, "b"), ("", 16, "h"), ("", 32, "i"), ("", 64, "q"),
-        ("u", 8, "B"), ("u", 16, "H"), ("u", 32, "I"), ("u", 64, "Q"),
-    )},
-    "(uint8)": "B", "(uint16)": "H", "(uint32)": "I", "(uint64)": "Q",  # of a layout that tells sizes, but no types
-    "timer": "q",  # nanoseconds of the VM clock; -1 = not armed
-    "int64 equal": "Q",  # what QEMU calls vmstate_info_uint64_equal; there is no signed one
-}  # fmt: skip
-_FLOATS = {"float64": "d", "CPU_Double_U": "d"}
 _NULL_MARKER = 0x30  # VMS_NULLPTR_MARKER, ASCII "0"
 _PTR_MARKER = "ptr-marker"  # what QEMU 11 calls a nullptr, and the byte before a pointer that loading allocates
 _VALID_MARKER = 0x31  # VMS_MARKER_PTR_VALID, ASCII "1": the pointer's object follows
-MARKED = "(list)"
-"""The type of hand-written lists: slirp writes 42 before each connection, SCSI 1 or 2 before each request."""
-
 _MAX_EMPTY = 4096  # elements without bytes cost nothing in the stream, so bound them here
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """How a field type of fixed size is read."""
-
-    kind: Kind
-    unpack: Callable[[bytes, int], tuple[int | float, ...]]
-    size: int
-
-
-def scalar_type(type_name: str) -> Scalar | None:
-    """Return how the scalar type `type_name` is read, or None; " equal" and " le" only matter while loading."""
-    return _SCALARS.get(_plain(type_name))
-
-
-def _plain(type_name: str) -> str:
-    return type_name if type_name in _INTEGERS else type_name.removesuffix(" equal").removesuffix(" le")
-
-
-def _scalars() -> dict[str, Scalar]:
-    table = {}
-    for kind, codes in ((Kind.INTEGER, _INTEGERS), (Kind.FLOAT, _FLOATS), (Kind.BOOLEAN, {"bool": "B"})):
-        for name, code in codes.items():
-            packed = struct.Struct(f">{code}")
-            table[name] = Scalar(kind, packed.unpack_from, packed.size)
-    return table
-
-
-_SCALARS = _scalars()
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Consecutive elements of one array that share a description."""
-
-    first: int
-    field: VMStateField
-    position: int
-
-
-class Elements(Sequence[Field]):
-    """The elements of an array, decoded when they are asked for."""
-
-    def __init__(self, decoder: Decoder, runs: list[_Run], count: int) -> None:
-        self._decoder = decoder
-        self._runs = runs
-        self._firsts = [run.first for run in runs]
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Field: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Field]: ...
-    def __getitem__(self, index: int | slice) -> Field | Sequence[Field]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._count))]
-        if index < 0:
-            index += self._count
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        run = self._runs[bisect_right(self._firsts, index) - 1]
-        position = run.position + (index - run.first) * run.field.size
-        return self._decoder.element(run.field, f"[{index}]", position)
-
-    def __iter__(self) -> Iterator[Field]:
-        for i in range(self._count):
-            yield self[i]
-
-    def runs(self) -> list[tuple[int, int, VMStateField]]:
-        """Return (first index, count, description) of each run of elements that are laid out alike."""
-        ends = [*self._firsts[1:], self._count][: len(self._runs)]
-        return [(run.first, end - run.first, run.field) for run, end in zip(self._runs, ends, strict=True)]
-
-    def scalars(self) -> list[int | float | bool] | None:
-        """Return the values of all elements at once, or None where they are no scalars of one type."""
-        if len(self._runs) != 1:
-            return None
-        field, position = self._runs[0].field, self._runs[0].position
-        scalar = scalar_type(field.type)
-        if scalar is None or scalar.size != field.size or scalar.kind is Kind.FLOAT:
-            return None
-        code = _INTEGERS.get(_plain(field.type), "B")
-        values = struct.unpack_from(f">{self._count}{code}", self._decoder.data, position)
-        return [bool(v) for v in values] if scalar.kind is Kind.BOOLEAN else list(values)
 
 
 class Decoder:
@@ -216,7 +114,7 @@ class Decoder:
         runs, count, start = [], 0, position
         for part in group:
             if part.count:
-                runs.append(_Run(count, part, position))
+                runs.append(Run(count, part, position))
             count += part.count if part.size else min(part.count, _MAX_EMPTY)
             position += part.total
         node = Field(group[0].name, group[-1].type, Kind.ARRAY, self.base + start, position - start)
@@ -294,21 +192,20 @@ class Decoder:
         return self.leaf(name, field.type, Kind.BUFFER, start, end)
 
     def _marker(self, position: int) -> Field:
-        node = self.leaf("(marker)", "(marker)", Kind.FRAME, position, position + 1)
-        node.value = self.data[position : position + 1]  # hand-written lists have others than 1, so keep it for saving
+        return self._frame("(marker)", position, position + 1)
+
+    def _frame(self, name: str, start: int, end: int) -> Field:
+        node = self.leaf(name, name, Kind.FRAME, start, end)
+        node.value = self.data[start:end]  # loading takes any but 0 for 1, so keep it for saving
         return node
 
     def _list(self, field: VMStateField, name: str, start: int, end: int) -> Field:
-        """A qtailq or qlist: for each element a byte 1 and its struct, then a byte 0.
-
-        Hand-written lists are of the same form, but have other bytes than 1, too.
-        """
+        """A qtailq, qlist or hand-written list: for each element a byte that is not 0 and its struct, then a byte 0."""
         node = self._container(field, name, Kind.ARRAY, start)
         children: list[Field] = []
         position = start
         for number, nested in enumerate(field.nested):
-            marker = self.data[position] if position < end else 0
-            if not marker or (marker != 1 and field.type != MARKED):
+            if position >= end or not self.data[position]:
                 break
             children.append(self._marker(position))
             part, reached = self.description(nested, position + 1, end)
@@ -323,18 +220,18 @@ class Decoder:
         return node
 
     def _tree(self, field: VMStateField, name: str, start: int, end: int) -> Field:
-        """A gtree: u32 nodes; for each a byte 1, its key (u64, or a struct) and its value; then a byte 0."""
+        """A gtree: u32 nodes; for each a byte that is not 0, a key (u64, or a struct) and a value; then a byte 0."""
         node = self._container(field, name, Kind.ARRAY, start)
         if field.size < 5:
             node.children = self._close([], start, end)
             return node
         count = int.from_bytes(self.data[start : start + 4], "big")
-        children = [self.leaf("(count)", "(count)", Kind.FRAME, start, start + 4)]
+        children = [self._frame("(count)", start, start + 4)]
         position = start + 4
         nested = list(field.nested)
         keyed = count > 0 and len(nested) == 2 * count
         for number in range(min(count, len(nested))):
-            if position >= end or self.data[position] != 1:
+            if position >= end or not self.data[position]:
                 break
             children.append(self._marker(position))
             item = Field(f"[{number}]", "struct", Kind.STRUCT, self.base + position + 1, 0)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
 
+    Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
     Values = Mapping[str, int | bytes]
     Exists = Callable[[Values, int], bool]
     PreSave = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 TEXT_LENGTHS = {"capability": 1, "str": 4}
 """Types of text, with the bytes of the length that stands before it."""
+
+MARKED = "(list)"
+"""The type of hand-written lists: slirp writes 42 before each connection, SCSI 1 or 2 before each request."""
 
 PAGE_SIZES = frozenset(1 << bits for bits in range(8, 21))
 """Page sizes that a target can have: 256 (avr) is the smallest seen, 65536 the largest."""
@@ -42,11 +47,11 @@ class Weight:
 
 
 class Pointers(enum.Enum):
-    """What stands in the stream for pointers to structs."""
+    """What stands in the stream for pointers."""
 
-    NONE = "none"  # the structs themselves
-    NULLABLE = "nullable"  # the struct, or ASCII 0 for NULL (arrays of pointers since QEMU 2.12)
-    MARKED = "marked"  # ASCII 1 and the struct, or ASCII 0 (pointers that loading allocates, since QEMU 11)
+    NONE = "none"  # what they point to
+    NULLABLE = "nullable"  # the same, or ASCII 0 for NULL (arrays of pointers since QEMU 2.12)
+    MARKED = "marked"  # ASCII 1 and the same, or ASCII 0 (pointers that loading allocates, since QEMU 11)
 
 
 class Doubt(enum.Enum):
@@ -78,14 +83,15 @@ class VMStateField:
         nested: The descriptions written inside the field: one for a struct, vstruct or tmp, one for each element of a
             qtailq or qlist, one or two (key, value) for each node of a gtree.
 
-    The others are of general descriptions, which `resolving` makes concrete; there a struct or list has one `nested`.
+    The others are of general descriptions, which `resolving` makes concrete; there a struct or list has one `nested`,
+    a gtree that of its values, or those of its keys and its values.
 
         version_id: The field is there when the stream's version is not lower, where `exists` is None.
         exists: savevm's field_exists: whether it is there, by the fields before it and the stream's version.
         count_from: The field, by name, that holds the count, or what computes it; `count` means nothing then.
         size_from: The same for the size of a buffer, which is multiplied by `multiply`.
         expected: The value that it must have (savevm's `*_equal`), or the highest (`*_le`), where that is known.
-        pointers: What stands for pointers to structs.
+        pointers: What stands for pointers.
         struct_version: That of a vstruct's fields, which is not its description's; None for the description's.
         maybe: Whether it is there is not told (what savevm asks is code): `exists` and `version_id` are only likely.
         doubt: Whether `count` (or, where that has no sense, `size`) is only the likeliest: `fitting` finds what fits.
@@ -136,13 +142,14 @@ class VMStateDescription:
         load_old: savevm's load_state_old, which reads versions from `minimum_version_id_old` on that are older than
             that: from the bytes of the section and the version it makes the fields, concrete ones.
         minimum_version_id_old: The oldest version that `load_old` reads.
-        pre_load: Called before loading with the values there are (inside another: of the fields around), where it may
-            put values of its own: what fields that the stream has not take.
-        post_load: Called after loading with the values (inside another: the numbers and short buffers) and the
-            version; raises StreamError to refuse them.
+        pre_load: Called before loading with the values there are, where it may put values of its own: what fields
+            that the stream has not take.
+        post_load: Called after loading with the values and the version; raises StreamError to refuse them. Of a
+            description inside another both have its own values.
         pre_save: Called before saving with the values; returns those that it computes from them (counts, flags).
         post_save: Called after saving with the values.
-        needed: Of a subsection: whether to save it, by the values of what it belongs to; None: where they have it.
+        needed: Whether to save a section, by its values, or a subsection, by those of what it belongs to; None: a
+            section always, a subsection where they have it.
     """
 
     name: str

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.texts import counted
-from vmsnap_gui.vmstate.configuration import without_capabilities
+from vmsnap_gui.vmstate.configuration import with_capabilities, without_capabilities
 from vmsnap_gui.vmstate.handlers import LiveHandler, PlainHandler
 from vmsnap_gui.vmstate.registry import Registry, RegistryError
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, SectionType
 from vmsnap_gui.vmstate.sending import StreamForm
+from vmsnap_gui.vmstate.vmdesc_writing import with_configuration
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ def write_stream(
 
 def form_of(state: VMState) -> StreamForm:
     """Return what the exported stream of a state has besides its sections."""
-    configuration = b""
+    configuration, text = b"", state.description_text
     if state.configuration is not None:
         configuration = state.view.read(state.configuration.offset, state.configuration.size)
         if state.is_mapped:
-            configuration = without_capabilities(state.configuration, configuration, _HOW_RAM_LIES)
-    text = state.description_text
+            configuration, names = without_capabilities(state.configuration, configuration, _HOW_RAM_LIES)
+            described = state.described_configuration
+            if text is not None and described is not None:
+                text = with_configuration(text, with_capabilities(described, names))
     return StreamForm(configuration, footers=state.footers, description=False if text is None else text)
 
 
@@ -232,7 +235,7 @@ class _CopiedParts(LiveHandler):
         """See LiveHandler."""
         self._copy(SectionType.START)
 
-    def is_active(self) -> bool:
+    def is_active_iterate(self) -> bool:
         """See LiveHandler: parts of several sections alternate as they did."""
         found = self._export.next
         return found is not None and (found.type, found.section_id) == (SectionType.PART, self._section.section_id)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.decoder import Decoder
+from vmsnap_gui.vmstate.entering import Entrances
+from vmsnap_gui.vmstate.loading import values_of
 from vmsnap_gui.vmstate.resolving import resolve
-from vmsnap_gui.vmstate.values import known, save_values, values_of
+from vmsnap_gui.vmstate.values import save_values
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vmsnap_gui.vmstate.description import VMStateDescription
-    from vmsnap_gui.vmstate.values import Tree
+    from vmsnap_gui.vmstate.description import Tree, VMStateDescription
     from vmsnap_gui.vmstate.wire import Input
     from vmsnap_gui.vmstate.writer import Writer
 
@@ -38,6 +38,10 @@ class Handler(ABC):  # noqa: B024 (what it must be able to do is a plain one's o
 class PlainHandler(Handler):
     """Saves by its own code, in one piece."""
 
+    def is_needed(self) -> bool:
+        """Tell whether its section is saved at all."""
+        return True
+
     @abstractmethod
     def save(self, out: Writer) -> None:
         """Write the payload of the FULL section."""
@@ -50,7 +54,11 @@ class LiveHandler(Handler):
         """Take the parameters of a saving before it begins (savevm's set_params: "blk", "shared"); none are known."""
 
     def is_active(self) -> bool:
-        """Tell whether to iterate at all (savevm's is_active_iterate)."""
+        """Tell whether there is anything to save: asked before each step, and without it the step is skipped."""
+        return True
+
+    def is_active_iterate(self) -> bool:
+        """Tell whether to iterate at all."""
         return True
 
     @abstractmethod
@@ -83,45 +91,46 @@ class Described(PlainHandler):
         self.values = values
         self.saved: VMStateDescription | None = None
 
+    def is_needed(self) -> bool:
+        """See PlainHandler: as the description's `needed` says (vmstate_section_needed)."""
+        return self.description.needed is None or self.description.needed(self.values)
+
     def save(self, out: Writer) -> None:
         """See PlainHandler; raises SaveError where the values are none of the description."""
         data = save_values(self.description, self.values)
         version = self.description.version_id
-        general = replace(self.description, pre_load=None)
-        self.saved, _ = resolve(general, data, 0, len(data), version, loading=False, present=known(self.values))
+        self.saved, _ = resolve(self.description, data, 0, len(data), version, loading=False, present=self.values)
         out.put(data)
 
     def load(self, stream: Input, version: int) -> None:
         """See Handler."""
-        base = stream.position
-        general = self.description
-        is_hooked = general.minimum_version_id <= version <= general.version_id  # load_old comes without hooks
-        if general.pre_load is not None and is_hooked:
-            general.pre_load(self.values)
+        base, entrances = stream.position, Entrances()
         try:
-            concrete, data = self._fit(stream, version)
+            concrete, data = self._fit(stream, version, entrances)
         except StreamError as error:
             if error.offset is not None:
                 error.offset += base
             raise
-        inside = replace(general, pre_load=None, post_load=None)
-        resolve(inside, data, 0, len(data), version, present=known(self.values))  # all of it: hooks inside run once
         stream.skip(len(data))
         nodes, _ = Decoder(data, base).description(concrete, 0, len(data))
-        loaded = values_of(nodes, general, self.values)
-        if general.post_load is not None and is_hooked:
-            general.post_load({**known(loaded), **loaded}, version)
-        self.values.update(loaded)
+        self.values.update(values_of(nodes, self.description, entrances))
         self.saved = concrete
 
-    def _fit(self, stream: Input, version: int) -> tuple[VMStateDescription, bytes]:
+    def _fit(self, stream: Input, version: int, entrances: Entrances) -> tuple[VMStateDescription, bytes]:
         """Resolve the description against as much of the stream as it takes, and wait for no byte more."""
-        general, present = replace(self.description, pre_load=None), known(self.values)
         data, more = stream.ahead(1), True
         while True:
+            entrances.restart()
             try:
                 concrete, size = resolve(
-                    general, data, 0, len(data), version, loading=False, more=more, present=present
+                    self.description,
+                    data,
+                    0,
+                    len(data),
+                    version,
+                    more=more,
+                    present=self.values,
+                    entrances=entrances,
                 )
             except ShortRead as error:
                 if not more or error.needed is None:

@@ -24,7 +24,7 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 
 _MAX_FITTED = 4 << 20
 _BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
-_OLD_STEPS = 60_000  # fields looked at in sections of old machines, less than a second of work
+_OLD_STEPS = 20_000  # fields looked at in sections of old machines: ten times those of the largest that is known
 _STEPS = 80_000  # fields looked at and answers tried, about a second of work
 
 
@@ -66,7 +66,7 @@ class Layouts:
         self._readable = 8 * view.size + (64 << 20)
         self._sources = sources
         self.is_old = is_old
-        self._left = _STEPS
+        self._left = _STEPS if sources else _OLD_STEPS
         self._budget = Budget(_OLD_STEPS)
         self._exhausted: int | None = None
         self.used: dict[str, int] = {}
@@ -80,19 +80,24 @@ class Layouts:
         # all of these take longer to import than to show a stream that describes itself
         from vmsnap_gui.vmstate.eras import candidates
 
-        general = candidates(header.name)
+        left = self._view.size - payload
+        waiting = [(0, description) for description in candidates(header.name)]  # with the bytes they need, at least
         for window in _WINDOWS:
-            available = min(window, self._view.size - payload)
-            if not general or self._budget.steps < 0 or self._readable < available:
+            available = min(window, left)
+            trying = [description for needed, description in waiting if needed <= available]
+            if not waiting or self._budget.steps < 0 or self._readable < available:
                 return
+            if not trying:
+                continue
             self._readable -= available
             data = self._view.read(payload, available)
-            short: list[VMStateDescription] = []
-            for description in general:
+            waiting = [(needed, description) for needed, description in waiting if needed > available]
+            for description in trying:
                 try:
                     concrete, size = resolve(description, data, 0, available, header.version, budget=self._budget)
-                except ShortRead:
-                    short.append(description)
+                except ShortRead as error:
+                    if error.needed is not None and error.needed <= left:
+                        waiting.append((error.needed, description))
                 except Exhausted:
                     self._give_up(payload)
                     return
@@ -100,9 +105,6 @@ class Layouts:
                     continue
                 else:
                     yield DeviceDescription(header.name, header.instance_id, concrete), payload + size
-            if available < window:
-                return
-            general = tuple(short)
 
     def bounded(self, header: Header, payload: int, end: int) -> DeviceDescription | None:
         """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import scalar_type
 from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.fields import Kind
+from vmsnap_gui.vmstate.scalars import scalar_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import Elements
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import join_path
 
 if TYPE_CHECKING:

@@ -43,6 +43,12 @@ class UnknownSection(StreamError):
     remedy = "load it into a machine that has this device"
 
 
+class UnknownSubsection(StreamError):
+    """A device has a subsection that its description does not know."""
+
+    remedy = "another version of QEMU or vmsnap may know it"
+
+
 class UnsupportedVersion(StreamError):
     """A section is of a version that nothing here can load."""
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 _MAX_NAME = 255
+_MAX_INSTANCE = (1 << 32) - 1
 _LAST_COMMAND = 11  # MIG_CMD_SWITCHOVER_START, of QEMU 9.0
 _EOF, _COMMAND, _CONFIGURATION, _FOOTER, _VMDESCRIPTION = (
     kind.value
@@ -108,12 +109,16 @@ class Registry:
             early: Save it before what is live is begun.
 
         Raises:
-            RegistryError: the name is too long, or the section id is taken.
+            RegistryError: the name is too long, the section id is taken, or there is no such instance id.
         """
         if not 0 < len(name.encode()) <= _MAX_NAME:
             raise RegistryError(f"{name!r} does not fit into the header of a section")
         free = self._instances.get(name, 0)
+        if instance_id is None and free > _MAX_INSTANCE:
+            raise RegistryError(f"{name!r} has no instance id left after {_MAX_INSTANCE}")
         instance_id = free if instance_id is None else instance_id
+        if not 0 <= instance_id <= _MAX_INSTANCE:
+            raise RegistryError(f"{instance_id} is no instance id, which has 32 bits")
         if section_id is None:
             section_id = self._next_id
         if section_id in self._ids:
@@ -184,7 +189,8 @@ class Registry:
 
         Args:
             stream: It stands on the first byte.
-            machine: The machine type that the stream must be of, if it says; None for any.
+            machine: The machine type that the stream must be of; None for any. Streams from before QEMU 2.4, which do
+                not tell it, are loaded with a form that has no configuration, which comes before this.
             description: Whether a vmdesc follows the end mark, to read it, too (QEMU does not ask the stream).
             form: What the stream must have besides its sections; without it, footers are as at the first section.
             command: Called with the number and payload of each command.
@@ -225,12 +231,8 @@ class _Loading:
         stream.skip(8)
         if self._form is not None:
             self.same(self._form.configuration, "the configuration")
-        elif stream.ahead(1)[:1] == bytes([_CONFIGURATION]):
-            found = skip_configuration(stream)
-            if machine is not None and found != machine:
-                raise ValueMismatch(
-                    f"the state is of a machine of type {found!r}, and this one is {machine!r}", offset=8
-                )
+        else:
+            self._configuration(machine)
         while True:
             kind = stream.ahead(1)[:1]
             if kind == bytes([_EOF]):
@@ -240,6 +242,17 @@ class _Loading:
                 self._command()
             else:
                 self._section()
+
+    def _configuration(self, machine: str | None) -> None:
+        """Read the configuration, if there is one: there must be where it is to tell a machine type."""
+        kind = self._stream.ahead(1)[:1]
+        if machine is None and kind != bytes([_CONFIGURATION]):
+            return
+        if kind not in (b"", bytes([_CONFIGURATION])):
+            raise ValueMismatch(f"the configuration is missing: it should be of machine {machine!r}", offset=8)
+        found = skip_configuration(self._stream)
+        if machine not in (None, found):
+            raise ValueMismatch(f"the state is of a machine of type {found!r}, and this one is {machine!r}", offset=8)
 
     def same(self, expected: bytes, what: str) -> None:
         """Read what must stand here; raises ValueMismatch where something else does."""

@@ -1,7 +1,7 @@
 """From a general description and a section's bytes to a concrete one, whose sizes and counts are all known.
 
 The rules are those of QEMU's vmstate_load_state: a field is there when its test says so, or its version is not above
-the stream's; a struct inside has its own description's version; subsections follow the fields, each at most once.
+the stream's; a struct inside has its own description's version; subsections follow the fields.
 """
 
 from __future__ import annotations
@@ -9,26 +9,37 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
+from vmsnap_gui.vmstate.asking import MAX_KEPT, check_expected, elements, known, number
+from vmsnap_gui.vmstate.description import MARKED, TEXT_LENGTHS, Pointers, VMStateDescription, VMStateField, field_names
 from vmsnap_gui.vmstate.fields import Kind
-from vmsnap_gui.vmstate.refusals import UnsupportedVersion, ValueMismatch
+from vmsnap_gui.vmstate.refusals import UnknownSubsection, UnsupportedVersion
+from vmsnap_gui.vmstate.scalars import scalar_type
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError, text
 
 if TYPE_CHECKING:
-    from vmsnap_gui.vmstate.description import Count, Values
+    from collections.abc import Mapping
+
+    from vmsnap_gui.vmstate.description import Tree, Values
+    from vmsnap_gui.vmstate.entering import Entrances
     from vmsnap_gui.vmstate.fitting import Guide
 
 _SUBSECTION = 0x05
-_MAX_KEPT = 4096  # bytes of a buffer that a later field may ask about: a PCI configuration space is the largest
 _MAX_EMPTY = 4096  # elements without bytes: the stream's length does not bound their number
 _MAX_DEPTH = 48  # structs and subsections in each other; QEMU's deepest is below 10
 _STRUCTS = ("struct", "vstruct", "tmp")
 _LISTS = ("qtailq", "qlist", MARKED)
+_TREE, _KEY = "gtree", 8  # bytes of a key that nothing describes
 _NULL, _VALID = 0x30, 0x31  # VMS_MARKER_PTR_NULL and VMS_MARKER_PTR_VALID
 
 _Found = tuple[list[VMStateField], dict[str, int | bytes], int]
 """The concrete fields that one field becomes, what later fields can ask about, and where it ends."""
+
+
+class _Unknown:
+    """Stands for a value that nothing is known of: None is a pointer that is NULL."""
+
+
+_UNKNOWN = _Unknown()
 
 
 def resolve(
@@ -42,7 +53,8 @@ def resolve(
     budget: Budget | None = None,
     loading: bool = True,
     more: bool = False,
-    present: Values | None = None,
+    present: Mapping[str, Tree] | None = None,
+    entrances: Entrances | None = None,
 ) -> tuple[VMStateDescription, int]:
     """Fit a general description to the bytes from `position` on.
 
@@ -54,20 +66,23 @@ def resolve(
         version: The stream's version of the section.
         guide: Decides what the description leaves open; without one it has what is likeliest.
         budget: Work that is left, for bytes that may be made to cost much; a guide has one of its own.
-        loading: Whether post_load hooks are called: not by who only wants to know the layout.
+        loading: Whether values are compared with what the description expects: not those that are saved.
         more: Whether bytes may follow after `end` that have not come yet, a subsection among them.
-        present: Values before loading, for counts and tests of fields that the stream has not.
+        present: Values before loading: for counts and tests of fields that the stream has not, and which pointers
+            are NULL.
+        entrances: Of a loading; calls pre_load.
 
     Returns:
         The concrete description, and how many bytes it covers.
 
     Raises:
         ShortRead: it goes on after `end`, or, with `more`, perhaps; up to where at least, its `needed` tells.
+        UnknownSubsection: it has a subsection that the description does not know.
         StreamError: it does not fit: another version, another value than must be there, or too much work.
     """
-    resolver = _Resolver(data, end, guide, budget, loading=loading, more=more)
+    resolver = _Resolver(data, end, guide, budget, entrances, loading=loading, more=more)
     try:
-        concrete, _, reached = resolver.description(description, position, version, present or {})
+        concrete, _, reached = resolver.description(description, position, version, {}, present or {})
     except KeyError as error:
         problem = f"{error.args[0]} has no value, but another field of {description.name!r} asks for it"
         raise StreamError(problem, offset=position) from error
@@ -93,36 +108,48 @@ class Budget:
 
 class _Resolver:
     def __init__(
-        self, data: bytes, end: int, guide: Guide | None, budget: Budget | None, *, loading: bool, more: bool
+        self,
+        data: bytes,
+        end: int,
+        guide: Guide | None,
+        budget: Budget | None,
+        entrances: Entrances | None,
+        *,
+        loading: bool,
+        more: bool,
     ) -> None:
         self._data = data
         self._end = end
         self._guide = guide
         self._budget = budget
+        self._entrances = entrances
         self._loading = loading
         self._more = more
         self._depth = 0
 
     def description(
-        self, general: VMStateDescription, position: int, version: int, around: Values
+        self, general: VMStateDescription, position: int, version: int, around: Values, present: Mapping[str, Tree]
     ) -> tuple[VMStateDescription, dict[str, int | bytes], int]:
-        """Return the concrete description, the values of its own fields, and where it ends."""
+        """Return the concrete description, the values of its own fields, and where it ends.
+
+        `around` is what the descriptions around it know, `present` what it has before it is loaded.
+        """
         _check_version(general, version, position)
         if self._depth > _MAX_DEPTH:
             raise StreamError(f"{general.name!r} nests deeper than any device", offset=position)
+        if self._entrances is not None:
+            present = self._entrances.enter(general, version, present)
         if version < general.minimum_version_id:
             return self._old(general, position, version)
         self._depth += 1
-        values = dict(around)
+        values = {**around, **known(present)}
         if self._budget is not None:
             self._budget.take(1 + len(general.fields))
         if self._guide is not None:
             self._guide.step()
             self._guide.enter()
-        fields, own, position = self._fields(general, position, version, values)
-        subsections, position = self._subsections(general, position, values)
-        if general.post_load is not None and self._loading:
-            general.post_load(values, version)
+        fields, own, position = self._fields(general, position, version, values, present)
+        subsections, position = self._subsections(general, position, values, present)
         if self._guide is not None:
             self._guide.leave()
         self._depth -= 1
@@ -139,17 +166,21 @@ class _Resolver:
         return VMStateDescription(general.name, version, fields), {}, position
 
     def _fields(
-        self, general: VMStateDescription, position: int, version: int, values: dict[str, int | bytes]
+        self,
+        general: VMStateDescription,
+        position: int,
+        version: int,
+        values: dict[str, int | bytes],
+        present: Mapping[str, Tree],
     ) -> _Found:
         """Return the concrete fields; `values` are those around, and get those that are read."""
         own: dict[str, int | bytes] = {}
-        if general.pre_load is not None:
-            general.pre_load(values)
         fields: list[VMStateField] = []
         for name, field in zip(field_names(general.fields), general.fields, strict=True):
             if not self._is_there(field, values, version):
                 continue
-            found, read, position = self._field(field, position, version, values)
+            before = present.get(name, _UNKNOWN)
+            found, read, position = self._field(field, position, version, values, before)
             fields += found if name == field.name else [replace(part, name=name) for part in found]
             own |= read
             values |= read
@@ -165,18 +196,23 @@ class _Resolver:
         return self._guide.is_there(there) if field.maybe else there
 
     def _subsections(
-        self, general: VMStateDescription, position: int, values: Values
+        self, general: VMStateDescription, position: int, values: Values, present: Mapping[str, Tree]
     ) -> tuple[tuple[VMStateDescription, ...], int]:
-        waiting = {subsection.name: subsection for subsection in general.subsections}
+        """Read subsections as vmstate_subsection_load does: in any order, and one may come again."""
+        described = {subsection.name: subsection for subsection in general.subsections}
         found: list[VMStateDescription] = []
-        while waiting and self._is_subsection(general, position):
+        while self._is_subsection(general, position):
             body = position + 6 + self._data[position + 1]
-            subsection = waiting.pop(text(self._data[position + 2 : body - 4]), None)
+            name = text(self._data[position + 2 : body - 4])
+            subsection = described.get(name)
             if subsection is None:
+                if general.name and name.startswith(general.name) and name != general.name:
+                    raise UnknownSubsection(f"{general.name!r} has no subsection {name!r} here", offset=position)
                 break  # the description around this one may have it
             self._need(body, subsection.name, position)
             version = int.from_bytes(self._data[body - 4 : body], "big")
-            concrete, _, position = self.description(subsection, body, version, values)
+            before = _mapping(present.get(name))
+            concrete, _, position = self.description(subsection, body, version, values, before)
             found.append(concrete)
         return tuple(found), position
 
@@ -189,26 +225,30 @@ class _Resolver:
         if self._more:
             self._need(position + 2, general.name, position)
             self._need(position + 2 + self._data[position + 1], general.name, position)
-        return position + 2 <= self._end
+        return position + 2 <= self._end and position + 2 + self._data[position + 1] <= self._end
 
     def _need(self, end: int, name: str, position: int) -> None:
         """Raise ShortRead where what stands at `position` would end after all that there is."""
         if end > self._end:
             raise ShortRead(f"short read of {name!r}", offset=position, needed=end)
 
-    def _field(self, field: VMStateField, position: int, version: int, values: Values) -> _Found:
+    def _field(
+        self, field: VMStateField, position: int, version: int, values: Values, before: Tree | _Unknown
+    ) -> _Found:
         if field.type in _LISTS:
             return self._list(field, position, values)
-        count = field.count if field.count_from is None else number(field.count_from, values, version)
+        if field.type == _TREE and field.nested:
+            return self._tree(field, position, values)
+        count = elements(field, values, version)
         asking = self._asking(field)
         if asking is not None and _is_counted(field):
             count = asking.number(count, (), field.doubt)
             field = field if field.is_array or count == 1 else replace(field, is_array=True)
-        if field.type in _STRUCTS and field.nested:
-            return self._structs(field, count, position, values)
+        if (field.type in _STRUCTS and field.nested) or field.pointers is not Pointers.NONE:
+            return self._elements(field, count, position, version, values, before)
         size = self._size(field, position, version, values)
         end = position + size * count
-        if count < 0 or size < 0:
+        if size < 0:
             raise ShortRead(f"short read of {field.name!r}", offset=position)
         self._need(end, field.name, position)
         if asking is not None:
@@ -236,8 +276,9 @@ class _Resolver:
     def _read(self, field: VMStateField, position: int, end: int) -> dict[str, int | bytes]:
         """Return what later fields can ask about."""
         scalar = scalar_type(field.type)
-        self._check_expected(field, position, end)
-        if field.is_array or (scalar is None and end - position > _MAX_KEPT):
+        if self._loading:
+            check_expected(field, self._data, position, end)
+        if field.is_array or (scalar is None and end - position > MAX_KEPT):
             return {}
         if scalar is not None and scalar.kind is Kind.FLOAT:
             return {}  # nothing depends on one, and it may be no number
@@ -245,34 +286,31 @@ class _Resolver:
             return {field.name: self._data[position:end]}
         return {field.name: int(scalar.unpack(self._data, position)[0])}
 
-    def _check_expected(self, field: VMStateField, position: int, end: int) -> None:
-        """Raise ValueMismatch for a number that a `*_equal` or `*_le` field refuses (get_int32_le: not below 0)."""
-        scalar = scalar_type(field.type)
-        if field.expected is None or scalar is None or scalar.size != field.size:
-            return
-        for offset in range(position, end, scalar.size):
-            value = int(scalar.unpack(self._data, offset)[0])
-            if field.type.endswith(" le"):
-                fits, rule = 0 <= value <= field.expected, f"from 0 to {field.expected}"
-            else:
-                fits, rule = value == field.expected, f"{field.expected}"
-            if not fits:
-                raise ValueMismatch(f"{field.name} is {value}, but must be {rule}", offset=offset)
-
-    def _structs(self, field: VMStateField, count: int, position: int, values: Values) -> _Found:
+    def _elements(
+        self,
+        field: VMStateField,
+        count: int,
+        position: int,
+        version: int,
+        values: Values,
+        before: Tree | _Unknown,
+    ) -> _Found:
+        """Return structs, or pointers to anything, one by one."""
         start, asking = position, self._asking(field)
         asked = asking.asked if asking is not None else 0
         if not field.is_array:
-            parts, read, end = self._element(field, position, values)
+            parts, read, end = self._element(field, position, version, values, before)
             if asking is not None:
                 asking.measured(asked, end - position)
-            return parts, {f"{field.name}.{name}": value for name, value in read.items()}, end
+            return parts, {f"{field.name}.{name}" if field.nested else name: one for name, one in read.items()}, end
         fields: list[VMStateField] = []
+        present = before if isinstance(before, list) else []
         if self._guide is not None:
             self._guide.arrays += 1
-        for _ in range(count):
+        for index in range(count):
             self._need(position + 1, field.name, position)
-            parts, _, end = self._element(field, position, values)
+            one = present[index] if index < len(present) else _UNKNOWN
+            parts, _, end = self._element(field, position, version, values, one)
             if end == position and count > _MAX_EMPTY:
                 raise StreamError(f"{count} elements of {field.name!r} without bytes", offset=position)
             position = end
@@ -281,49 +319,86 @@ class _Resolver:
         if self._guide is not None:
             self._guide.arrays -= 1
         if asking is not None:
-            one = sum(part.total for part in field.nested[0].fields)  # where there is none to be measured
-            asking.measured(asked, (position - start) // count if count > 0 else one)
+            one_size = sum(part.total for part in field.nested[0].fields) if field.nested else field.size
+            asking.measured(asked, (position - start) // count if count > 0 else one_size)
         return fields or [VMStateField(field.name, field.type, 0, 0, is_array=True)], {}, position
 
-    def _element(self, field: VMStateField, position: int, values: Values) -> _Found:
-        """Return one struct, or what stands for the pointer to it."""
+    def _element(
+        self, field: VMStateField, position: int, version: int, values: Values, before: Tree | _Unknown
+    ) -> _Found:
+        """Return what a pointer points to, or what stands for NULL."""
         parts: list[VMStateField] = []
+        kind = "nullptr" if field.pointers is Pointers.NULLABLE else "ptr-marker"
+        mark = VMStateField(field.name, kind, 1, is_array=field.is_array)
         if field.pointers is not Pointers.NONE:
             self._need(position + 1, field.name, position)
-            marker = self._data[position]
-            kind = "nullptr" if field.pointers is Pointers.NULLABLE else "ptr-marker"
-            mark = VMStateField(field.name, kind, 1, is_array=field.is_array)
-            if marker == _NULL:
+            if self._is_null(field, position, before):
                 return [mark], {}, position + 1
             if field.pointers is Pointers.MARKED:
-                if marker != _VALID:
-                    raise StreamError(f"{marker} is no marker of a pointer ({field.name!r})", offset=position)
                 parts.append(mark)
                 position += 1
+        if not field.nested:
+            size = self._size(field, position, version, values)
+            end = position + size
+            self._need(end, field.name, position)
+            read = self._read(field, position, end)
+            return [*parts, VMStateField(field.name, field.type, size, 1, field.is_array)], read, end
         nested = field.nested[0]
-        version = nested.version_id if field.struct_version is None else field.struct_version
-        concrete, own, end = self.description(nested, position, version, values)
+        inner = nested.version_id if field.struct_version is None else field.struct_version
+        concrete, own, end = self.description(nested, position, inner, values, _mapping(before))
         parts.append(VMStateField(field.name, field.type, end - position, 1, field.is_array, (concrete,)))
         return parts, own, end
 
+    def _is_null(self, field: VMStateField, position: int, before: Tree | _Unknown) -> bool:
+        """Tell whether a pointer is NULL.
+
+        Where no object is told by its mark, vmstate_load_state goes by the pointer that is there; where that is not
+        known it is the mark, or by what fits: an object, too, may begin with ASCII 0.
+        """
+        marker = self._data[position]
+        if field.pointers is Pointers.MARKED:
+            if marker not in (_NULL, _VALID):
+                raise StreamError(f"{marker} is no marker of a pointer ({field.name!r})", offset=position)
+            return marker == _NULL
+        if before is None and marker != _NULL:
+            raise StreamError(f"{field.name!r} is NULL here, but {marker} stands for it", offset=position)
+        if before is None or marker != _NULL or not isinstance(before, _Unknown):
+            return before is None
+        return self._guide is None or self._guide.is_there(True)
+
     def _list(self, field: VMStateField, position: int, values: Values) -> _Found:
-        start, elements = position, list[VMStateDescription]()
-        nested = field.nested[0] if field.nested else None
-        while True:
-            self._need(position + 1, field.name, position)
-            position += 1
-            marker = self._data[position - 1]
-            if not marker:
-                break
-            if marker != 1 and field.type != MARKED:
-                raise StreamError(f"{marker} is no marker of an element ({field.name!r})", offset=position - 1)
-            if nested is None:
+        start, found = position, list[VMStateDescription]()
+        while self._goes_on(field, position):
+            if not field.nested:
                 raise StreamError(f"nothing describes the elements of {field.name!r}", offset=position)
+            nested = field.nested[0]
             # get_qtailq loads the field's version of the elements; hand-written lists know only one
             version = nested.version_id if field.type == MARKED else field.version_id
-            concrete, _, position = self.description(nested, position, version, values)
-            elements.append(concrete)
-        return [VMStateField(field.name, field.type, position - start, nested=tuple(elements))], {}, position
+            concrete, _, position = self.description(nested, position + 1, version, values, {})
+            found.append(concrete)
+        return [VMStateField(field.name, field.type, position + 1 - start, nested=tuple(found))], {}, position + 1
+
+    def _tree(self, field: VMStateField, position: int, values: Values) -> _Found:
+        """Read a gtree as get_gtree does: there must be as many nodes as the number before them says."""
+        start, found, nodes = position, list[VMStateDescription](), 0
+        position += 4
+        self._need(position, field.name, start)
+        count = int.from_bytes(self._data[start:position], "big")
+        keys = field.nested[:-1]
+        while self._goes_on(field, position) and nodes < count:
+            nodes, position = nodes + 1, position + (1 if keys else 1 + _KEY)
+            self._need(position, field.name, start)
+            for nested in field.nested:
+                concrete, _, position = self.description(nested, position, field.version_id, values, {})
+                found.append(concrete)
+        if nodes < count or self._data[position]:
+            raise StreamError(f"{field.name!r} has not the {count} nodes that it says", offset=start)
+        return [VMStateField(field.name, field.type, position + 1 - start, nested=tuple(found))], {}, position + 1
+
+    def _goes_on(self, field: VMStateField, position: int) -> bool:
+        """Tell by the byte before an element whether there is one: QEMU writes 1, and takes any but 0 for it."""
+        self._need(position + 1, field.name, position)
+        return self._data[position] != 0
 
 
 def _check_version(general: VMStateDescription, version: int, position: int) -> None:
@@ -352,8 +427,5 @@ def _add_to_run(fields: list[VMStateField], part: VMStateField) -> None:
         fields.append(part)
 
 
-def number(count: Count, values: Values, version: int) -> int:
-    """Return a count or size: it is fixed, or that of a field before, or computed from those."""
-    if isinstance(count, int):
-        return count
-    return int(values[count]) if isinstance(count, str) else count(values, version)
+def _mapping(present: Tree | _Unknown) -> dict[str, Tree]:
+    return present if isinstance(present, dict) else {}

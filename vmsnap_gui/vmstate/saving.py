@@ -10,7 +10,8 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import MARKED, Elements
+from vmsnap_gui.vmstate.description import MARKED
+from vmsnap_gui.vmstate.elements import Elements
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.sections import footer, full_header, subsection_header
 from vmsnap_gui.vmstate.wire import StreamError
@@ -138,13 +139,14 @@ class _Saver:
         self._end(node)
 
     def _tree(self, field: VMStateField, node: Field) -> None:
-        """A gtree: how many nodes, before each a byte 1, then key and value, at the end a byte 0."""
+        """A gtree: how many nodes, before each a marker, then key and value, at the end a byte 0."""
         items = [child for child in node.children if child.kind is Kind.STRUCT]
-        if any(child.name == "(count)" for child in node.children):
-            self.out += len(items).to_bytes(4, "big")
+        frames = [child for child in node.children if child.kind is Kind.FRAME]
+        for count in frames[:1]:
+            self._leaf(count)
         keyed = len(field.nested) == 2 * len(items)
-        for number, item in enumerate(items):
-            self.out += b"\1"
+        for number, (marker, item) in enumerate(zip(frames[1:], items, strict=False)):
+            self._leaf(marker)
             for part in item.children:
                 if part.kind is not Kind.STRUCT:
                     self._leaf(part)

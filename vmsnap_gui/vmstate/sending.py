@@ -75,7 +75,8 @@ class Saving:
         for entry in self._entries:
             if isinstance(entry.handler, LiveHandler):
                 entry.handler.set_params(self._params)
-                self._section(SectionType.START, entry, entry.handler.begin)
+                if entry.handler.is_active():
+                    self._section(SectionType.START, entry, entry.handler.begin)
             elif entry.early and isinstance(entry.handler, PlainHandler):
                 self._full(entry, entry.handler)
 
@@ -87,7 +88,7 @@ class Saving:
         for entry, live in self._live:
             if self._out.limited:
                 return self._out.error is not None
-            if live.is_active() and not self._part(entry, live):
+            if live.is_active() and live.is_active_iterate() and not self._part(entry, live):
                 return self._out.error is not None  # nothing comes of going on
         return True
 
@@ -98,7 +99,8 @@ class Saving:
             TransferError: something could not be written.
         """
         for entry, live in self._live:
-            self._section(SectionType.END, entry, live.complete)
+            if live.is_active():
+                self._section(SectionType.END, entry, live.complete)
         for entry in self._entries:
             if not entry.early and isinstance(entry.handler, PlainHandler):
                 self._full(entry, entry.handler)
@@ -127,6 +129,8 @@ class Saving:
         return done
 
     def _full(self, entry: SaveStateEntry, plain: PlainHandler) -> None:
+        if not plain.is_needed():
+            return
         size = self._section(SectionType.FULL, entry, plain.save)
         layout = plain.saved if isinstance(plain, Described) else None
         if layout is None:

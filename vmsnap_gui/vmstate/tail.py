@@ -129,6 +129,16 @@ def tail_at(view: ByteView, offset: int) -> Tail | None:
     return _parsed(offset, reader.bytes(length))
 
 
+def text_at(view: ByteView, offset: int) -> bytes | None:
+    """Return the text of the vmdesc whose type byte is at `offset`, None where there is none that is whole."""
+    reader = Reader(view, offset)
+    if reader.peek(1) != bytes([SectionType.VMDESCRIPTION.value]) or reader.left < VMDESC_HEADER:
+        return None
+    reader.u8()
+    length = reader.u32()
+    return reader.bytes(length) if length <= min(reader.left, MAX_JSON) else None
+
+
 class TailWalk:
     """The backwards walk over the described sections.
 

@@ -1,32 +1,32 @@
-"""Plain values by a description: from them to a section's bytes (QEMU's vmstate_save_state), and from its tree back.
+"""Plain values by a description: from them to a section's bytes (QEMU's vmstate_save_state); `loading`: and back.
 
 A struct or subsection is a dict, an array or list a list, a NULL pointer None, a buffer bytes; numbers are themselves.
-Fields of one name are numbered, as in a vmdesc: `unused[0]`, `unused[1]`.
+A node of a gtree is a dict with `key` and `value`. Fields of one name are numbered, as in a vmdesc: `unused[0]`,
+`unused[1]`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import MARKED, scalar_type
-from vmsnap_gui.vmstate.description import TEXT_LENGTHS, Pointers, field_names
+from vmsnap_gui.vmstate.asking import MAX_KEPT, elements, known, number
+from vmsnap_gui.vmstate.description import MARKED, TEXT_LENGTHS, Pointers, field_names
 from vmsnap_gui.vmstate.fields import Field, Kind
-from vmsnap_gui.vmstate.resolving import number
 from vmsnap_gui.vmstate.saving import NULL, VALID, SaveError, encoded
+from vmsnap_gui.vmstate.scalars import scalar_type
 from vmsnap_gui.vmstate.sections import subsection_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import TypeAlias
+    from collections.abc import Mapping
 
-    from vmsnap_gui.vmstate.description import Values, VMStateDescription, VMStateField
+    from vmsnap_gui.vmstate.description import Tree, Values, VMStateDescription, VMStateField
+    from vmsnap_gui.vmstate.scalars import Scalar
 
-    Tree: TypeAlias = int | float | bytes | str | list["Tree"] | dict[str, "Tree"] | None
+LISTS = ("qtailq", "qlist", MARKED)
+"""Types whose elements, all of one description, each follow a byte that is not 0."""
 
-_MAX_KNOWN = 4096  # as in resolving: longer buffers are not asked about
-_LISTS = ("qtailq", "qlist", MARKED)
-_MARKER = "(marker)"
-"""What the byte before an element of a hand-written list goes by among its values, where it is another than 1."""
+MARKER = "(marker)"
+"""What the byte before an element of a list or gtree goes by among its values, where it is another than 1."""
 
 
 def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> bytes:
@@ -37,7 +37,7 @@ def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> 
 
     Raises:
         SaveError: a value is missing, is not of its field's type or size, or an array has another length than the
-            field that counts it says.
+            field that counts it says, or a number is out of its field's range.
     """
     saver = _Saver()
     try:
@@ -45,79 +45,6 @@ def save_values(description: VMStateDescription, values: Mapping[str, Tree]) -> 
     except KeyError as error:
         raise SaveError(f"{error.args[0]} has no value, but another field asks for it") from error
     return bytes(saver.out)
-
-
-def known(values: Mapping[str, Tree], prefix: str = "") -> dict[str, int | bytes]:
-    """Return what fields can ask about: numbers and buffers, those of structs as `struct.field`."""
-    found: dict[str, int | bytes] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= known(value, f"{prefix}{name}.")
-        elif isinstance(value, int) or (isinstance(value, bytes) and len(value) <= _MAX_KNOWN):
-            found[f"{prefix}{name}"] = value
-    return found
-
-
-def values_of(
-    nodes: Iterable[Field], description: VMStateDescription, present: Mapping[str, Tree] | None = None
-) -> dict[str, Tree]:
-    """Return the values of decoded fields, without savevm's own bytes.
-
-    Args:
-        nodes: The fields.
-        description: The general one.
-        present: Values before loading: what the stream lacks keeps them, as in vmstate_load_state.
-    """
-    fields = dict(zip(field_names(description.fields), description.fields, strict=True))
-    subsections = {subsection.name: subsection for subsection in description.subsections}
-    found: dict[str, Tree] = dict(present or {})
-    for node in nodes:
-        before = found.get(node.name)
-        if node.kind is Kind.SUBSECTION:
-            inner = before if isinstance(before, dict) else None
-            found[node.name] = values_of(node.children, subsections[node.name], inner)
-        elif node.kind is not Kind.FRAME:
-            field = fields.get(node.name)
-            found[node.name] = _old_value(node) if field is None else _value(node, field, before)
-    return found
-
-
-def _old_value(node: Field) -> Tree:
-    """Return the value of what load_state_old read, which is not among the description's fields."""
-    inner = [child for child in node.children if child.kind is not Kind.FRAME]
-    if node.kind is Kind.ARRAY:
-        return [_old_value(child) for child in inner]
-    if node.kind is Kind.STRUCT:
-        return {child.name: _old_value(child) for child in inner}
-    return node.value
-
-
-def _value(node: Field, field: VMStateField, before: Tree) -> Tree:
-    if field.type == MARKED:
-        return _marked(node, field)
-    if node.kind is Kind.ARRAY:
-        children = [child for child in node.children if child.kind is not Kind.FRAME]
-        # elements of a list are new ones; the marker of a single pointer has its value, not a list
-        olds = [] if field.type in _LISTS else before if isinstance(before, list) else [before]
-        olds = [*olds[: len(children)], *[None] * (len(children) - len(olds))]
-        items = [_value(child, field, old) for child, old in zip(children, olds, strict=True)]
-        # the marker of a single pointer makes it look like an array of one
-        return items[0] if field.pointers is Pointers.MARKED and not field.is_array else items
-    if node.kind is Kind.STRUCT:
-        return values_of(node.children, field.nested[0], before if isinstance(before, dict) else None)
-    return node.value
-
-
-def _marked(node: Field, field: VMStateField) -> list[Tree]:
-    items: list[Tree] = []
-    marker: Tree = 1
-    for child in node.children:
-        if child.kind is Kind.FRAME:
-            marker = child.value[0] if isinstance(child.value, bytes) else 1
-        else:
-            values = values_of(child.children, field.nested[0])
-            items.append(values if marker == 1 else {_MARKER: marker, **values})
-    return items
 
 
 class _Saver:
@@ -170,21 +97,37 @@ class _Saver:
         if field.size_from is not None:
             size = field.multiply * number(field.size_from, asked, version)
         value = values.get(name, bytes(size) if field.type == "unused_buffer" else None)
-        if field.type in _LISTS:
-            for item in _list(value, where):
-                self.out.append(_marker(item) if field.type == MARKED else 1)
-                self._element(field, size, item, asked, where)
-            self.out += b"\0"
+        if field.type in LISTS or (field.type == "gtree" and field.nested):
+            self._list(field, size, _list(value, where), asked, where)
             return {}
         if not field.is_array:
             return self._element(field, size, value, asked, where)
-        count = field.count if field.count_from is None else number(field.count_from, asked, version)
+        count = elements(field, asked, version)
         items = _list(value, where)
         if len(items) != count:
             raise SaveError(f"{where}: {len(items)} elements are given, but there must be {count}")
         for item in items:
             self._element(field, size, item, asked, where)
         return {}
+
+    def _list(self, field: VMStateField, size: int, items: list[Tree], asked: Values, where: str) -> None:
+        """Append the elements of a list, or the nodes of a gtree (put_gtree), each behind its marker."""
+        if field.type == "gtree":
+            self.out += len(items).to_bytes(4, "big")
+        for item in items:
+            self.out.append(_marker(item))
+            if field.type != "gtree":
+                self._element(field, size, item, asked, where)
+                continue
+            node = _mapping(item, where)
+            key, (*keys, nested) = node.get("key"), field.nested
+            for described in keys:
+                self.description(described, described.version_id, _mapping(key, f"{where}.key"), asked, f"{where}.key.")
+            if not keys:
+                self.out += _leaf("uint64", 8, key, f"{where}.key")
+            value = _mapping(node.get("value"), f"{where}.value")
+            self.description(nested, nested.version_id, value, asked, f"{where}.value.")
+        self.out += b"\0"
 
     def _element(
         self, field: VMStateField, size: int, value: Tree, asked: Values, where: str
@@ -204,11 +147,11 @@ class _Saver:
         scalar = scalar_type(field.type)
         if scalar is not None:
             return {field.name: int(value)} if isinstance(value, int) else {}
-        return {field.name: data} if len(data) <= _MAX_KNOWN else {}
+        return {field.name: data} if len(data) <= MAX_KEPT else {}
 
 
 def _marker(item: Tree) -> int:
-    found = item.get(_MARKER, 1) if isinstance(item, dict) else 1
+    found = item.get(MARKER, 1) if isinstance(item, dict) else 1
     return found if isinstance(found, int) else 1
 
 
@@ -218,18 +161,24 @@ def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:
     if isinstance(value, str) and type_name in TEXT_LENGTHS:
         data = value.encode()
         return len(data).to_bytes(TEXT_LENGTHS[type_name], "big") + data
-    if scalar is not None:
+    if scalar is not None and scalar.size == size:
         kind = scalar.kind
-        fits = isinstance(value, float) if kind is Kind.FLOAT else isinstance(value, int) and _fits(value, size)
+        fits = isinstance(value, float if kind is Kind.FLOAT else int)
     else:
         kind, fits = Kind.BUFFER, isinstance(value, bytes) and len(value) == size
     if not fits or isinstance(value, list | dict):
         raise SaveError(f"{where}: {value!r:.40} is no value of type {type_name} with {size} bytes")
+    if scalar is not None and isinstance(value, int):
+        _check_range(scalar, type_name, value, where)
     return encoded(Field(where, type_name, kind, 0, size, value))
 
 
-def _fits(value: int, size: int) -> bool:
-    return -(1 << 8 * size - 1) <= value < 1 << 8 * size
+def _check_range(scalar: Scalar, type_name: str, value: int, where: str) -> None:
+    """Raise SaveError for a number that a field of this type cannot hold."""
+    most = (1 << 8 * scalar.size - scalar.is_signed) - 1
+    least = -most - 1 if scalar.is_signed else 0
+    if not least <= value <= most:
+        raise SaveError(f"{where}: {value} is out of the range of {type_name}, {least} to {most}")
 
 
 def _mapping(value: Tree, where: str) -> dict[str, Tree]:

@@ -7,6 +7,7 @@ array of elements that are alike is one entry with its length, other elements ha
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.vmstate.description import DeviceDescription, VMStateDescription, VMStateField
 
+_BETWEEN = re.compile(r"[\s:,]*")
 _INLINE = ("vstruct", "tmp", "qtailq", "qlist", "gtree")
 """Types whose descriptions stand in the field's own object, those of a list one after the other with the same keys."""
 
@@ -22,6 +24,27 @@ def write_vmdesc(page_size: int, devices: Iterable[DeviceDescription]) -> bytes:
     """Return the JSON for the sections of a stream, in their order."""
     entries = ", ".join(_device(device) for device in devices)
     return f'{{"page_size": {page_size}, "devices": [{entries}]}}'.encode()
+
+
+def with_configuration(text: bytes, configuration: VMStateDescription) -> bytes:
+    """Return a vmdesc's JSON with another description of the configuration in the place of the one that it has."""
+    document = text.decode(errors="surrogateescape")
+    start, end = _member(document, "configuration")
+    found = document[:start] + _object(_description(configuration)) + document[end:]
+    return found.encode(errors="surrogateescape")
+
+
+def _member(document: str, name: str) -> tuple[int, int]:
+    """Return where the value of a member of a JSON object stands; ValueError where it has none of that name."""
+    decoder = json.JSONDecoder()
+    position = document.index('"')
+    while True:
+        key, position = decoder.raw_decode(document, position)
+        start = _BETWEEN.match(document, position).end()  # type: ignore[union-attr]  # it may be empty
+        _, end = decoder.raw_decode(document, start)
+        if key == name:
+            return start, end
+        position = _BETWEEN.match(document, end).end()  # type: ignore[union-attr]
 
 
 def _device(device: DeviceDescription) -> str:

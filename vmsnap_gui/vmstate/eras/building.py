@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.vmstate.decoder import MARKED
-from vmsnap_gui.vmstate.description import VMStateDescription, VMStateField
+from vmsnap_gui.vmstate.description import MARKED, VMStateDescription, VMStateField
 
 if TYPE_CHECKING:
     from collections.abc import Callable
