@@ -11,6 +11,7 @@ from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
+from vmsnap_gui.vmstate.joined import behind, may_start_again, starts_at
 from vmsnap_gui.vmstate.layouts import Layouts
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.refusals import check_start
@@ -37,6 +38,7 @@ def open_state(
     view: ByteView,
     *,
     forward: bool = False,
+    joined: bool = False,
     layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None,
     progress: Progress | None = None,
 ) -> VMState:
@@ -48,6 +50,7 @@ def open_state(
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
+        joined: Whether other streams may follow in the view: then a little more is read to see that.
         layouts: Asked, where the stream does not describe all of its devices, for layouts of its machine type.
         progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
@@ -56,7 +59,7 @@ def open_state(
         ImageError: the file below cannot be read.
     """
     state = VMState(view, layouts)
-    state._open(forward, progress)
+    state._open(forward, joined, progress)
     return state
 
 
@@ -208,7 +211,8 @@ class VMState:
         except StreamError as error:
             self._keep_index(parser, _ram_problem(sections, str(error)))
             raise
-        self._keep_index(parser, _ram_problem(sections, None))
+        early = "an end mark stands before the devices that are shown: the file holds several states"
+        self._keep_index(parser, _ram_problem(sections, None) or (early if walk.finished else None))
         late = [section for section in self.sections if section.offset >= walk.position]
         self._walked = (*sections, *late)
         yield from late
@@ -268,7 +272,7 @@ class VMState:
             found.setdefault((device.name, device.instance_id), []).append(device)
         return {key: tuple(same) for key, same in found.items()}
 
-    def _open(self, forward: bool, progress: Progress | None) -> None:
+    def _open(self, forward: bool, joined: bool, progress: Progress | None) -> None:
         check_start(self.view.read(0, min(8, self.view.size)))
         problems: list[Problem] = []
         try:
@@ -279,7 +283,7 @@ class VMState:
             problems += [Problem(text, self._tail.desc_offset) for text in self._tail.desc.problems]
         self._read_configuration(problems)
         self.page_size = self._known_page_size() or self.page_size
-        if forward or not self._by_tail(problems):
+        if forward or not self._by_tail(joined, problems):
             self._by_forward(problems, progress)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         problems += self._other_versions()
@@ -318,8 +322,8 @@ class VMState:
         if found.problem is not None:
             problems.append(Problem(found.problem, self._first))
 
-    def _by_tail(self, problems: list[Problem]) -> bool:
-        """Find the sections by the tail; False where there is none or the chain is lost."""
+    def _by_tail(self, joined: bool, problems: list[Problem]) -> bool:
+        """Find the sections by the tail; False where there is none, or it may be another stream's, or is lost."""
         if self._tail is None or not self._tail.desc.complete:
             return False
         head, table, before = self._head()
@@ -338,6 +342,9 @@ class VMState:
                 Problem("the description does not fit what stands before this; walked forward instead", where)
             )
             return False
+        first = walk.sections[0].offset if walk.sections else self._tail.eof
+        if joined and may_start_again(self.view, position, first):
+            return False
         problems += before.gaps
         self.located = Located.TAIL
         self.sections = (*head, *walk.sections)
@@ -345,7 +352,6 @@ class VMState:
         self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
         self.ram_blocks = table.table
         self._mapped = bool(table.mapped)
-        first = walk.sections[0].offset if walk.sections else self._tail.eof
         self.unwalked = (position, first - position) if first > position else None
         self.end = self._tail.end
         return True
@@ -358,7 +364,7 @@ class VMState:
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
         return [s for s in head if s.type is not SectionType.COMMAND], table, walk
 
-    def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
+    def _by_forward(self, problems: list[Problem], progress: Progress | None, *, again: bool = False) -> None:
         parser = self._parser(progress)
         devices = self._devices()
         is_described = self._tail is not None and self._tail.desc.complete
@@ -374,8 +380,8 @@ class VMState:
         except StreamError as error:
             stopped = str(error)
             problems.append(Problem(f"the walk stopped: {error.message}", error.offset))
-        if walk.finished and self._tail is None and self._late_tail(walk.position, problems):
-            self._by_forward(problems, progress)  # again, now with its description
+        if walk.finished and not again and self._takes_tail(walk.position, problems):
+            self._by_forward(problems, progress, again=True)  # now with its own description
             return
         problems += walk.gaps
         self.located = Located.FORWARD
@@ -395,21 +401,28 @@ class VMState:
         self._mapped = bool(parser.mapped)
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
+        more = behind(self.view, self.end, progress) if walk.finished else None
+        problems += [more] if more is not None else []
         self._keep_index(parser, _ram_problem(sections, stopped))
 
-    def _late_tail(self, position: int, problems: list[Problem]) -> bool:
-        """Take the description at `position`, after the end mark, which the stream does not end with."""
+    def _takes_tail(self, position: int, problems: list[Problem]) -> bool:
+        """Take the description behind the end mark at `position` - 1, unless it is that of the view's end already."""
+        if self._tail is not None and self._tail.desc_offset == position:
+            return False
+        tail = None
         try:
-            self._tail = tail_at(self.view, position)
+            tail = tail_at(self.view, position)
         except StreamError as error:
             problem = Problem(error.message, error.offset)
             problems += [problem] if problem not in problems else []
-        if self._tail is None:
+        if tail is None and (self._tail is None or not starts_at(self.view, position)):
             return False
-        problems += [Problem(text, position) for text in self._tail.desc.problems]
-        problems.append(
-            Problem(f"the stream has {counted(self.view.size - self._tail.end, 'byte')} behind it", self._tail.end)
-        )
+        if self._tail is not None:  # it is another stream's, and so is what was believed because of it
+            problems[:] = [problem for problem in problems if problem.offset != self._tail.desc_offset]
+        self._tail = tail
+        problems += [Problem(text, position) for text in tail.desc.problems] if tail is not None else []
+        self._read_configuration(problems)
+        self.page_size = self._known_page_size() or self.page_size
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.stream_file import StreamFile
 from vmsnap_gui.vmstate.devices import open_state
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def open_snapshot(
         return sorted(found, key=lambda source: not source.has_types)
 
     view = image.vm_state(snapshot, progress)
-    return open_state(view, forward=forward, layouts=sources, progress=progress)
+    return open_state(view, forward=forward, joined=isinstance(image, StreamFile), layouts=sources, progress=progress)
 
 
 def _named(source: LayoutSource, machine: str | None) -> LayoutSource:
