@@ -189,11 +189,15 @@ def _print_state(path: str, snapshot: Snapshot, state: VMState, sections: list[S
         print(f"  ! {printable(str(problem))}")
     for block in state.ram_blocks:
         print(f"  RAM {printable(block.name)}: {size_text(block.length)}")
+    if state.unwalked is not None:
+        offset, size = state.unwalked
+        print(f"  not read: {size_text(size)} of memory at {offset:#x}, whose sections --forward lists, too")
     for section in sections:
         root = state.decode(section)
         kind = section.type.name.lower()
         what = f"{kind}, version {section.version}, {section.size} bytes at {section.offset:#x}"
-        print(f"\n{printable(section.key)}  ({what})")
+        partly = state.description(section) is not None and not state.is_described(section)
+        print(f"\n{printable(section.key)}  ({what}{', described in part' if partly else ''})")
         if root.problem:
             print(f"  ! {printable(root.problem)}")
         _print_fields(root, annotate(section, root))

@@ -12,7 +12,7 @@ from vmsnap_gui.vmstate.decoder import Decoder
 from vmsnap_gui.vmstate.fields import Field, Kind
 from vmsnap_gui.vmstate.forward import ForwardWalk
 from vmsnap_gui.vmstate.joined import behind, may_start_again, starts_at
-from vmsnap_gui.vmstate.layouts import Layouts
+from vmsnap_gui.vmstate.layouts import Layouts, undescribed
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
@@ -84,6 +84,7 @@ class VMState:
     def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
         self.view = view
         self._sources = layouts
+        self._given: Sequence[LayoutSource] = ()
         self.machine: str | None = None
         self.configuration: Field | None = None
         self.located = Located.FORWARD
@@ -103,8 +104,9 @@ class VMState:
         self._index: RamIndex | None = None
 
     def is_described(self, section: Section) -> bool:
-        """Tell whether a description says what `section` holds."""
-        return section.offset in self._descriptions
+        """Tell whether a description says what `section` holds, to its last byte."""
+        description = self.description(section)
+        return description is not None and description.payload_size == section.payload_size
 
     def description(self, section: Section) -> DeviceDescription | None:
         """Return what describes `section`, or None."""
@@ -289,9 +291,7 @@ class VMState:
         problems += self._other_versions()
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
-            raw = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
-            message = f"{raw}; layouts of its QEMU, or of another state of this machine type, would"
-            problems.append(Problem(message, bounded[0].offset))
+            problems.append(undescribed(bounded, self._given))
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
@@ -368,7 +368,8 @@ class VMState:
         parser = self._parser(progress)
         devices = self._devices()
         is_described = self._tail is not None and self._tail.desc.complete
-        layouts = self._layouts(self._sources(self.machine) if self._sources is not None and not is_described else ())
+        self._given = self._sources(self.machine) if self._sources is not None and not is_described else ()
+        layouts = self._layouts(self._given)
         walk = self._walk(parser, devices, layouts)
         sections: list[Section] = []
         stopped: str | None = None
