@@ -62,7 +62,7 @@ class Watcher(QObject):
 
     def watch(self, paths: Iterable[Path]) -> None:
         """Watch exactly these files and folders; poll while there are any."""
-        self._wanted = {path for path in paths if _speakable(path)}
+        self._wanted = {path for path in paths if speakable(path)}
         watched = {*self._files.files(), *self._files.directories()}
         wanted = {str(path) for path in self._wanted}
         if watched - wanted:
@@ -169,7 +169,7 @@ def _look(entry: Entry, progress: Progress) -> Seen:
         return None, False
 
 
-def _speakable(path: Path) -> bool:
+def speakable(path: Path) -> bool:
     """Whether Qt can name the file (it cannot where a name is no Unicode; such files are only polled)."""
     try:
         str(path).encode()
