@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
+from vmsnap_gui.entries import speakable
 from vmsnap_gui.note_store import KnownNotes, Note, NoteStore, moment_of, notes_file
 from vmsnap_gui.telling import Report
-from vmsnap_gui.watching import SETTLE_MS, speakable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.reading import ImageInfo
 
 _LANE = "notes"
+_SETTLE_MS = 300  # what is written in one go is read once
 
 
 class Notes(QObject):
@@ -44,7 +45,7 @@ class Notes(QObject):
         self._store = NoteStore(notes_file())
         self._writes: set[Job] = set()
         self._files = QFileSystemWatcher(self)
-        self._settle = QTimer(self, interval=SETTLE_MS, singleShot=True)
+        self._settle = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._settle.timeout.connect(self.read)
         self._files.fileChanged.connect(lambda _path: self._settle.start())
         self._files.directoryChanged.connect(lambda _path: self._settle.start())

@@ -92,7 +92,7 @@ def test_of_two_values_the_later_one_holds(state: VMState) -> None:
         ("cpu.regs[0]=0x100000000", "does not fit into uint32"),
         ("cpu.on=2", "'2' is neither true nor false"),
         ("cpu.fp=x", "'x' is no number"),
-        ("cpu.mac=5254", "2 bytes are given, but it has 6"),
+        ("cpu.mac=5254", "it has 6 bytes, and not 2"),
         ("cpu.mac=525400zz3456", "not written in hex bytes"),
     ],
 )

@@ -219,7 +219,8 @@ def _print_fields(parent: Field, labels: dict[str, Label], path: str = "", inden
             _print_fields(child, labels, here, indent + 1)
         else:
             detail = f"  ({label.detail})" if label is not None and label.detail else ""
-            print(f"{'  ' * indent}{printable(f'{name} = {show(child)}{detail}{problem}')}")
+            value = counted(child.size, "byte") if child.kind is Kind.RECORDS else show(child)
+            print(f"{'  ' * indent}{printable(f'{name} = {value}{detail}{problem}')}")
 
 
 def _summary(elements: list[int | float | bool]) -> str:

@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.description import TEXT_LENGTHS
 from vmsnap_gui.vmstate.fields import Kind, walk
 from vmsnap_gui.vmstate.paths import find_fields
@@ -209,7 +210,7 @@ def _integer(field: Field, value: str) -> bytes:
     least, most = (-(1 << bits - 1) if signed else 0), (1 << bits) - 1
     # Hexadecimal is how people write the bits of a signed number, too.
     if not least <= number <= (most if value[:2].lower() == "0x" or not signed else most >> 1):
-        raise EditError(f"{value} does not fit into {field.type} ({field.size} bytes)")
+        raise EditError(f"{value} does not fit into {field.type} ({counted(field.size, 'byte')})")
     return (number & most).to_bytes(field.size, "big")
 
 
@@ -223,7 +224,7 @@ def _buffer(field: Field, value: str) -> bytes:
     except ValueError:
         raise EditError(f"{value!r} is not written in hex bytes (00 1f c3)") from None
     if len(data) != field.size:
-        raise EditError(f"{len(data)} bytes are given, but it has {field.size}")
+        raise EditError(f"it has {counted(field.size, 'byte')}, and not {len(data)}")
     return data
 
 
@@ -231,5 +232,7 @@ def _text(field: Field, value: str) -> bytes:
     width, data = TEXT_LENGTHS[field.type], value.encode()
     had = field.size - width
     if len(data) != had:
-        raise EditError(f"{value!r} has {len(data)} bytes, but the text has {had}, and a field keeps its length")
+        raise EditError(
+            f"{value!r} has {counted(len(data), 'byte')}, but the text has {had}, and a field keeps its length"
+        )
     return len(data).to_bytes(width, "big") + data
