@@ -120,3 +120,12 @@ class Entries:
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
         return [path for path in self._below.get(None, ()) if not self._entries[path].attached]
+
+
+def speakable(path: Path) -> bool:
+    """Whether Qt can name the file (it cannot where a name is no Unicode; such files are only polled)."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

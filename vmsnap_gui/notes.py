@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
+from vmsnap_gui.entries import speakable
 from vmsnap_gui.note_store import KnownNotes, Note, NoteStore, moment_of, notes_file
 from vmsnap_gui.telling import Report
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.reading import ImageInfo
 
 _LANE = "notes"
+_SETTLE_MS = 300  # what is written in one go is read once
 
 
 class Notes(QObject):
@@ -42,10 +44,25 @@ class Notes(QObject):
         self._known = KnownNotes()
         self._store = NoteStore(notes_file())
         self._writes: set[Job] = set()
+        self._files = QFileSystemWatcher(self)
+        self._settle = QTimer(self, interval=_SETTLE_MS, singleShot=True)
+        self._settle.timeout.connect(self.read)
+        self._files.fileChanged.connect(lambda _path: self._settle.start())
+        self._files.directoryChanged.connect(lambda _path: self._settle.start())
         self.read()
 
+    def stop(self) -> None:
+        """Read them no more."""
+        self._unwatch()
+        self._settle.stop()
+
     def read(self) -> None:
-        """Read them again: another window may have written some."""
+        """Read them again: another window, or `vmsnap note`, may have written some."""
+        self._unwatch()
+        file = self._store.file
+        for place in filter(speakable, (file, *file.parents)):
+            if self._files.addPath(str(place)):
+                break  # else it is not there yet, and a folder above tells when something comes
         self._jobs.run(
             self.tr("Reading notes"),
             lambda _progress: self._store.read(),
@@ -54,6 +71,11 @@ class Notes(QObject):
             failure=self._failed,
             quiet=True,
         )
+
+    def _unwatch(self) -> None:
+        watched = [*self._files.files(), *self._files.directories()]
+        if watched:
+            self._files.removePaths(watched)
 
     def of(self, info: ImageInfo) -> tuple[Note, ...]:
         """Return the notes on the snapshots of an image; nothing where there is none at all."""

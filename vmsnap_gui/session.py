@@ -260,6 +260,7 @@ class Session(QObject):
         """Remember what is open, stop watching and close all files; the jobs are shut down afterwards."""
         self._remember()
         self.search.stop()
+        self.notes.stop()
         self.machines.stop()
         self.library.stop()
         self._drop_state(close=True)

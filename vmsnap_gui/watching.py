@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from vmsnap_gui.control.locks import in_use
-from vmsnap_gui.entries import EntryState
+from vmsnap_gui.entries import EntryState, speakable
 from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.jobs import SCAN
@@ -62,7 +62,7 @@ class Watcher(QObject):
 
     def watch(self, paths: Iterable[Path]) -> None:
         """Watch exactly these files and folders; poll while there are any."""
-        self._wanted = {path for path in paths if _speakable(path)}
+        self._wanted = {path for path in paths if speakable(path)}
         watched = {*self._files.files(), *self._files.directories()}
         wanted = {str(path) for path in self._wanted}
         if watched - wanted:
@@ -167,12 +167,3 @@ def _look(entry: Entry, progress: Progress) -> Seen:
         return stamp, entry.info is not None and in_use(entry.path)
     except (OSError, ValueError, ImageError):
         return None, False
-
-
-def _speakable(path: Path) -> bool:
-    """Whether Qt can name the file (it cannot where a name is no Unicode; such files are only polled)."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -162,6 +162,14 @@ def test_a_damaged_table_of_snapshots_is_not_called_empty(capsys: pytest.Capture
     assert err.endswith("no snapshots can be read\n")
 
 
+def test_show_tells_that_memory_was_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    unread = "of memory at 0x11d, whose sections --forward lists, too\n"
+    status, out, _ = run(capsys, "show", sample(STREAM), "--device", "port92")
+    assert (status, f"  not read: 1.4 MiB {unread}" in out) == (0, True)
+    status, out, _ = run(capsys, "show", sample(STREAM), "--device", "port92", "--forward")
+    assert (status, unread in out) == (0, False)
+
+
 def test_one_device_of_several(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "show", "--json", sample(Q35), "-s", "id:2", "--device", "cpu:1")
     (state,) = json.loads(out)

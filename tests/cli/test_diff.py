@@ -110,6 +110,16 @@ def test_the_status_is_that_of_diff(demo: Path, capsys: pytest.CaptureFixture[st
     assert ended.value.code == 2
 
 
+def test_memory_that_one_side_lacks_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, cut = sample("q35-default@10.0/s-plain.vmstate"), tmp_path / "cut.vmstate"
+    cut.write_bytes(whole.read_bytes()[:1_000_000])
+    for sides, name in (((whole, cut), "A"), ((cut, whole), "B")):
+        status, out, err = run(capsys, *sides, "--ram")
+        assert (status, "is not complete: the stream ends within a page" in err) == (2, True)
+        assert f"\nRAM pc.bios: 43 only in {name}, of 64 pages\n" in out
+        assert f"\nRAM /rom@etc/table-loader: 1 only in {name}, of 1 page\n" in out
+
+
 def test_disks_without_a_vm_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = create(tmp_path / "data.qcow2")
     take(path, "one")

@@ -131,12 +131,15 @@ def test_start_from_a_snapshot_and_work_on_it_then(capsys: Capture, stopped: Sto
     assert (outcome["ending"], outcome["status"]) == ("done", "running")
     address = outcome["address"]
     with ending(outcome["pid"], address):
+        assert run(capsys, "note", stopped.paths[0], "-s", "clean", "--label", "good")[0] == 0
         found = document(run(capsys, "machines", "--json")[1])
         (machine,) = [one for one in found if one["pid"] == outcome["pid"]]
         assert (machine["reach"], machine["status"], machine["address"]) == ("qmp", "running", address)
         assert [disk["path"] for disk in machine["disks"]] == [str(path) for path in stopped.paths]
         tags = [[one["tag"] for one in disk["snapshots"]] for disk in machine["disks"]]
         assert tags == [["clean", outcome["plan"]["safety"]]] * 2
+        labels = [[one["label"] for one in disk["snapshots"]] for disk in machine["disks"]]
+        assert labels == [["good", ""], ["", ""]]
         text = run(capsys, "machines")[1]
         assert f"QEMU (process {outcome['pid']}): running, QEMU " in text
         assert f"  {stopped.paths[1]}    'clean', '{outcome['plan']['safety']}'\n" in text

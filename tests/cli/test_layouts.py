@@ -14,6 +14,9 @@ import pytest
 from tests.cli.test_standard_input import show
 from tests.end2end.registers import assert_registers
 from tests.samples import sample, sample_json
+from tests.vmstate.layouts import body
+from tests.vmstate.streams import Stream
+from tests.vmstate.test_dumped import described, field
 from tests.vmstate.test_siblings import undescribed
 from vmsnap_gui.cli import main
 from vmsnap_gui.image.containers import open_image
@@ -70,6 +73,18 @@ def test_a_machine_of_another_type_lends_what_it_has_in_common() -> None:
     printed = sample_json("pc-nodesc@10.0/snap1.truth.json")["hmp"]["info registers -a"]
     assert assert_registers(found, printed) > 30
     assert not any(section["described"] for section in found["sections"] if section["name"].endswith("PIIX3"))
+
+
+def test_the_layouts_of_the_right_machine_type_come_first(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    stream = Stream().configuration("pc-q35-10.0").full(body(), name="dev", payload=b"\7", described=False)
+    state.write_bytes(stream.finish(vmdesc=False))
+    files = [tmp_path / f"{machine}.json" for machine in ("pc-i440fx-10.0", "pc-q35-7.2", "pc-q35-10.0")]
+    for number, file in enumerate(files):
+        file.write_bytes(described(field(f"of_{number}", 1)).replace(b"pc-i440fx-10.0", file.stem.encode()))
+    for given, first in ((files, 2), (files[:2], 1), (files[:1], 0)):
+        found = document(state, *(word for file in given for word in ("--layouts", file)))
+        assert found["sections"][0]["fields"] == {f"of_{first}": 7}
 
 
 def test_a_file_without_layouts_is_one_sentence(tmp_path: Path, bare: Path) -> None:

@@ -136,6 +136,22 @@ def test_what_was_written_is_checked(tmp_path: Path) -> None:
     assert err.getvalue().endswith("--check reads again what was written, so it needs a file\n")
 
 
+def test_a_state_whose_memory_is_damaged_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, damaged, out = tmp_path / "whole", tmp_path / "damaged", tmp_path / "out"
+    vmsnap("export", "--demo", "-s", "finished", "-o", whole)
+    data = whole.read_bytes()
+    at = data.index(b"\x08\x06pc.ram") if b"\x08\x06pc.ram" in data else data.index(b"\x02\x06pc.ram")
+    damaged.write_bytes(data[:at] + b"\x18" + data[at + 1 :])
+    assert main(["export", str(damaged), "-o", str(out), "--check"]) == 1
+    assert not out.exists()
+    assert "removed again, since the state is damaged: its RAM cannot be loaded: " in capsys.readouterr().err
+    assert main(["export", str(damaged), "-o", str(out)]) == 0
+    told = capsys.readouterr()
+    assert "written as it is, with a problem: its RAM is not complete: " in told.err
+    assert told.out == f"{out}: {len(data)} bytes\n"
+    assert out.read_bytes() == damaged.read_bytes()
+
+
 def test_a_rate_is_kept(tmp_path: Path) -> None:
     start = time.monotonic()
     told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--rate", "2")

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from tests.end2end.test_gui_walk import running
 from tests.image.tools import create, take
+from vmsnap_gui.cli import main
 from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.models.snapshots import Column
@@ -120,3 +121,11 @@ def test_notes_that_cannot_be_kept_are_told(qtbot: QtBot, parts: Parts) -> None:
     report = parts.window.findChild(QWidget, "report")
     assert "cannot be used" in report.property("informativeText")
     report.close()
+
+
+def test_what_others_write_is_seen(qtbot: QtBot, parts: Parts, path: Path) -> None:
+    assert not notes_file().exists()
+    for text in ("first", "second", ""):  # the first makes the file and its folder, too
+        assert main(["note", str(path), "-s", "one", "--text", text]) == 0
+        there = [text] if text else []
+        qtbot.waitUntil(lambda there=there: [one for one in shown(parts) if one] == there, timeout=WAIT)

@@ -162,7 +162,7 @@ def test_lists_whose_descriptions_repeat_keys_in_one_object(type_name: str, coun
     bodies = [body(scalar("n", "uint32", i), buffer("b", bytes(i)), name="element") for i in range(count)]
     value, shown = decoded(chain("q", bodies, type_name))
     assert value == [{"n": i, "b": bytes(i).hex()} for i in range(count)]
-    assert shown == f"{count} elements"
+    assert shown == ("1 element" if count == 1 else f"{count} elements")
 
 
 def test_lists_of_elements_with_subsections() -> None:

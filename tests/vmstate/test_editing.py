@@ -77,8 +77,10 @@ def test_of_two_values_the_later_one_holds(state: VMState) -> None:
     ("wish", "words"),
     [
         ("cpu.env.eip", "does not say what becomes what"),
-        ("cpu.env.rip=1", "no field 'cpu.env.rip'"),
-        ("gpu.x=1", "no field 'gpu.x'"),
+        ("cpu.env.rip=1", "no field 'cpu.env.rip': section 'cpu' has no such field; the nearest: env.eip"),
+        ("gpu.x=1", "no field 'gpu.x': it has no such section; the nearest: cpu"),
+        ("zzz.x=1", "no field 'zzz.x': it has no such section; 'vmsnap show' lists all"),
+        ("cpu=1", "that is a section; add the path of a field in it"),
         ("cpu.regs[3]=1", "no field"),
         ("cpu.regs=1", "name a field inside it"),
         ("cpu.fpu=1", "name a field inside it"),
@@ -90,7 +92,7 @@ def test_of_two_values_the_later_one_holds(state: VMState) -> None:
         ("cpu.regs[0]=0x100000000", "does not fit into uint32"),
         ("cpu.on=2", "'2' is neither true nor false"),
         ("cpu.fp=x", "'x' is no number"),
-        ("cpu.mac=5254", "2 bytes are given, but it has 6"),
+        ("cpu.mac=5254", "it has 6 bytes, and not 2"),
         ("cpu.mac=525400zz3456", "not written in hex bytes"),
     ],
 )
@@ -130,6 +132,21 @@ def test_sections_of_one_name_are_told_apart_likewise() -> None:
         assert section.offset < edit_of(state, f"cpu.env.eip#{number}=9").offset < section.end
     with pytest.raises(EditError, match=r"choose one: cpu\.env\.eip#1 \(now 1, at "):
         edit_of(state, "cpu.env.eip=9")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("cpu", ""), ("serial", ", or what its qemu-system-… -M pc-q35-10.0 -dump-vmstate FILE writes")]
+)
+def test_what_would_describe_a_section_is_told(name: str, more: str) -> None:
+    stream = Stream().configuration().ram(table(), END_MARK)
+    stream.full(body(scalar("x", "uint8", 1)), name=name, described=False)
+    state = open_state(Memory(stream.finish(vmdesc=False)))
+    would = "layouts (--layouts FILE) would: another state of machine type pc-q35-10.0 that describes itself"
+    with pytest.raises(EditError) as refused:
+        edit_of(state, f"{name}.x=1")
+    assert str(refused.value) == f"the state has no field '{name}.x': nothing describes section '{name}'; {would}{more}"
+    with pytest.raises(EditError, match="section 'ram' has no fields"):
+        edit_of(state, "ram.x=1")
 
 
 @pytest.mark.parametrize("wish", ["cpu.env.eip#3=1", "cpu.env.eip#0=1", "cpu.env.eip#x=1", "i8254.channels#1=1"])

@@ -167,7 +167,7 @@ def test_a_count_seen_once_is_found_by_what_fits() -> None:
     target = counted(*range(1, 8))
     state, found = described_by(counted(1, 2), target=target)
     assert found == target.value
-    assert "1 counts or fields that they leave open by what fits" in state.problems[0].message
+    assert "in 1 place what they leave open was decided by what fits" in state.problems[0].message
 
 
 def test_subsections_come_from_whichever_state_had_them() -> None:

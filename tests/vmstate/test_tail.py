@@ -153,9 +153,41 @@ def test_other_bytes_after_the_stream(junk: bytes, footers: bool, forward: bool)
     data = machine(footers=footers).finish()
     state = open_state(Memory(data + junk), forward=forward)
     check_state(state)
-    behind = "1 byte" if len(junk) == 1 else f"{len(junk):,} bytes"
-    assert [(p.message, p.offset) for p in state.problems] == [(f"the stream has {behind} behind it", len(data))]
+    left = len(junk.lstrip(b"\0"))
+    behind = "1 byte" if left == 1 else f"{left:,} bytes"
+    where = len(data) + len(junk) - left
+    assert [(p.message, p.offset) for p in state.problems] == [(f"the stream has {behind} behind it", where)]
     assert values(state) == values(open_state(Memory(data)))
+
+
+@pytest.mark.parametrize(
+    ("vmdesc", "footers", "padding"), [(True, True, 0), (True, False, 0), (True, True, 5000), (False, True, 0)]
+)
+@pytest.mark.parametrize("next_vmdesc", [True, False])
+def test_a_stream_behind_another_is_told_and_not_mixed_in(
+    vmdesc: bool, footers: bool, padding: int, next_vmdesc: bool
+) -> None:
+    first = machine(footers=footers).finish(vmdesc=vmdesc)
+    second = Stream(footers=footers).configuration("pc-i440fx-9.0").ram(*RAM, section_id=2).full(CPU).full(PCI)
+    data = first + bytes(padding) + second.finish(vmdesc=next_vmdesc)
+    alone, state = open_state(Memory(first)), open_state(Memory(data), joined=True)
+    check_state(state)
+    follows = f"the stream has {len(data) - len(first) - padding:,} bytes behind it; another saved state starts there"
+    told = [(p.message, p.offset) for p in state.problems if p not in alone.problems]
+    assert told == [(f"{follows}, which is not shown", len(first) + padding)]
+    assert state.end == len(first)
+    assert state.machine == "pc-q35-10.0"
+    assert values(state) == values(alone)
+    assert names(state) == names(alone)
+
+
+def test_the_index_tells_of_a_second_stream_that_was_not_seen() -> None:
+    data = machine(footers=True).finish()
+    state = open_state(Memory(data + data))
+    assert state.located is Located.TAIL
+    assert state.index_ram().problem == (
+        "an end mark stands before the devices that are shown: the file holds several states"
+    )
 
 
 def test_what_stands_after_the_end_mark() -> None:
@@ -234,7 +266,8 @@ def test_a_wrong_description_is_recovered_from(footers: bool, position: str) -> 
         first = {"cpu": CPU.value, "serial": SERIAL.value} if position != "first" else {}
         last = {"cpu:1": CPU.value, "0000:00:02.0/e1000": PCI.value} if position != "last" else {}
         assert others == first | last
-        assert all(state.is_described(s) for s in state.sections if s.type is SectionType.FULL)
+        full = [s for s in state.sections if s.type is SectionType.FULL]
+        assert [s.name for s in full if not state.is_described(s)] == ["s390_css"]
         assert len(state.problems) == 1
         assert state.problems[0].offset == css.offset
     assert tail.located is Located.TAIL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.vmstate.streams import END_MARK, Memory, Stream, u16, u32
+from tests.vmstate.streams import CONTINUE, END_MARK, HOOK, PAGE, Memory, Stream, u16, u32, u64
 from tests.vmstate.test_exporting import CPU, RAM, RTC, alternating, pages
 from tests.vmstate.test_ram_table import mapped
 from vmsnap_gui.image.errors import Cancelled
@@ -21,7 +21,7 @@ from vmsnap_gui.vmstate.refusals import (
     UnsupportedVersion,
     ValueMismatch,
 )
-from vmsnap_gui.vmstate.verifying import Differs, verify_stream
+from vmsnap_gui.vmstate.verifying import DamagedRam, Differs, verify_stream
 from vmsnap_gui.vmstate.wire import ShortRead, StreamError
 from vmsnap_gui.vmstate.writer import Writer
 
@@ -121,6 +121,19 @@ def test_whatever_else_it_holds_is_found(
     state = open_state(Memory(alternating(footers=True).full(CPU).finish()))
     with pytest.raises(refusal, match=sentence):
         verify_stream(Memory(damage(exported(state))), state, [], progress)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_damage_of_ram_that_was_copied_is_found(forward: bool) -> None:
+    data = alternating(footers=True).full(CPU).finish()
+    word = u64(2 * 4096 | PAGE | CONTINUE)
+    assert word in data
+    damaged = data.replace(word, u64(2 * 4096 | HOOK))
+    state = open_state(Memory(damaged), forward=forward)
+    written = exported(state)
+    assert written == damaged
+    with pytest.raises(DamagedRam, match="its RAM cannot be loaded: "):
+        verify_stream(Memory(written), state, [], progress)
 
 
 def test_a_configuration_that_is_missing_is_found() -> None:

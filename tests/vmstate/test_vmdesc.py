@@ -78,15 +78,15 @@ def test_page_sizes_that_no_target_has_are_not_taken(page_size: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "the description is no JSON that can be read: Expecting value: line 1 column 1 (char 0)"),
+        (b"", "the description is no JSON that can be read: it breaks at byte 0 of its text"),
         (b"[]", "the description is no JSON object"),
         (b"7", "the description is no JSON object"),
-        (b"{", "the description is no JSON that can be read: "),
-        (b'{"devices": [}', "the description is no JSON that can be read: "),
-        (b'{"a": "\xff"}', "the description is no JSON that can be read: "),
-        (b'{"a": ' + b"9" * 5000 + b"}", "the description is no JSON that can be read: "),
-        (b"[" * 10_000, "the description is no JSON that can be read: "),
-        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "the description is no JSON that can be read: "),
+        (b"{", "the description is no JSON that can be read: it breaks at byte 1 of its text"),
+        (b'{"devices": [}', "the description is no JSON that can be read: it breaks at byte 13 of its text"),
+        (b'{"a": "\xff"}', "the description is no JSON that can be read: byte 7 of its text is no UTF-8"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "the description is no JSON that can be read: a number in it is too long"),
+        (b"[" * 10_000, "the description is no JSON that can be read: it nests too deep"),
+        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "the description is no JSON that can be read: it nests too deep"),
     ],
 )
 def test_what_is_no_json_object(text: bytes, message: str) -> None:

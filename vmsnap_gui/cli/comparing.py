@@ -17,6 +17,7 @@ from vmsnap_gui.compare.outcomes import three_way_fields
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.note_store import note_on
 from vmsnap_gui.vmstate.fields import Field, printable, show
 from vmsnap_gui.vmstate.snapshots import open_snapshot
@@ -238,7 +239,7 @@ def _print_planes(comparison: Comparison) -> None:
     for block in blocks:
         print(f"\nRAM {block.name}: {plane_line(block)}")
     if left:
-        print(f"\nand {left:,} more blocks of RAM; --json has all of them")
+        print(f"\nand {counted(left, 'more block')} of RAM; --json has all of them")
     if comparison.disk is not None:
         print(f"\nDisk: {plane_line(disk_plane(comparison.disk))}\n{disk_facts(comparison.disk)}")
 

@@ -26,6 +26,7 @@ from vmsnap_gui.vmstate.editing import Edit, EditError, edit_of
 from vmsnap_gui.vmstate.ends import end, is_end
 from vmsnap_gui.vmstate.exporting import write_stream
 from vmsnap_gui.vmstate.refusals import TransferError
+from vmsnap_gui.vmstate.sections import Located
 from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 from vmsnap_gui.vmstate.writer import INTERVAL, Writer
@@ -98,17 +99,26 @@ def _export(options: argparse.Namespace) -> int:
             raise CommandError(f"{options.output}: {told}") from error
         if options.check:
             _check(Path(options.output), state, edits, line.step("Checking the stream"))
-    for problem in state.problems:
-        if problem.is_notice:
-            continue  # it is written whatever its layouts are
+    problems = _problems(state)
+    for problem in problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
         print_json({"path": str(path), "output": options.output, "bytes": size, "edits": [_json(e) for e in edits]})
     elif options.output != "-":
         for edit in edits:
             sys.stdout.write(f"{edit.section}.{edit.path}: {edit.before.hex(' ')} -> {edit.after.hex(' ')}\n")
-        sys.stdout.write(f"{options.output}: {size} bytes; QEMU loads them with -incoming\n")
+        how = "" if problems else "; QEMU loads them with -incoming"
+        sys.stdout.write(f"{options.output}: {size} bytes{how}\n")
     return 0
+
+
+def _problems(state: VMState) -> list[str]:
+    """Return what is wrong with a state that was written: its notices do not matter, whatever its layouts are."""
+    problems = [str(problem) for problem in state.problems if not problem.is_notice]
+    ram = state.index_ram().problem  # writing followed the records, so that this costs nothing
+    if ram is not None and state.located is Located.TAIL:  # else opening followed them, too
+        problems.append(f"its RAM is not complete: {ram}")
+    return problems
 
 
 def _refuse_twice(edits: list[Edit]) -> None:
@@ -141,14 +151,15 @@ def _output(where: str, image: Path) -> contextlib.AbstractContextManager[Sink]:
 
 def _check(path: Path, state: VMState, edits: list[Edit], progress: Progress) -> None:
     """Load what was written; raises CommandError where it is not the state's stream."""
-    from vmsnap_gui.vmstate.verifying import verify_stream  # seldom needed
+    from vmsnap_gui.vmstate.verifying import DamagedRam, verify_stream  # seldom needed
 
     try:
         with closing(open_image(path)) as written:
             verify_stream(written.vm_state(written.snapshots[0]), state, edits, progress)
     except StreamError as error:
         path.unlink()  # or the next try would be refused: it looks like a state
-        raise CommandError(f"{path}: removed again, since what was written is not the state: {error}") from error
+        what = "the state is damaged" if isinstance(error, DamagedRam) else "what was written is not the state"
+        raise CommandError(f"{path}: removed again, since {what}: {error}") from error
 
 
 def _json(edit: Edit) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from contextlib import closing
@@ -22,7 +23,7 @@ from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from vmsnap_gui.image.containers import Image, Snapshot
@@ -40,11 +41,7 @@ def _list(options: argparse.Namespace) -> int:
     paths = paths_of(options)
     failed: list[ImageError] = []
     documents = []
-    known = KnownNotes()
-    try:
-        known = NoteStore(notes_file()).read()
-    except NotesError as error:
-        complain(error)
+    known = known_notes()
     for path in _images(paths, failed):
         try:
             with closing(open_image(path)) as image:
@@ -83,10 +80,7 @@ def _image_json(image: Image, known: KnownNotes) -> dict[str, Any]:
         "in_use": in_use(image.path),
         "quarantine": _quarantine(image.path),
         "problems": problems_json(image.problems),
-        "snapshots": [
-            snapshot_json(s) | {"label": note.label, "note": note.text}
-            for s, note in zip(image.snapshots, _notes_on(image, known), strict=True)
-        ],
+        "snapshots": snapshots_json(image.path, image.snapshots, known),
     }
 
 
@@ -106,13 +100,33 @@ def _date(snapshot: Snapshot) -> datetime | None:
     return datetime.fromtimestamp(snapshot.date_sec, UTC).replace(microsecond=snapshot.date_nsec // 1000 % 1_000_000)
 
 
-def _notes_on(image: Image, known: KnownNotes) -> tuple[Note, ...]:
+def _notes_on(path: Path, snapshots: Sequence[Snapshot], known: KnownNotes) -> tuple[Note, ...]:
     """Return the note on each of an image's snapshots."""
-    stamp = Stamp.of(image.path.stat())
-    return known.of(normal(image.path), stamp, image.snapshots) or (Note(),) * len(image.snapshots)
+    return known.of(normal(path), Stamp.of(path.stat()), snapshots) or (Note(),) * len(snapshots)
 
 
-def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
+def known_notes() -> KnownNotes:
+    """Return all notes; none, with a sentence on stderr, where they cannot be read."""
+    try:
+        return NoteStore(notes_file()).read()
+    except NotesError as error:
+        complain(error)
+        return KnownNotes()
+
+
+def snapshots_json(path: Path | None, snapshots: Sequence[Snapshot], known: KnownNotes) -> list[dict[str, Any]]:
+    """Return an image's snapshots with the notes on them as JSON has them; without a file there are no notes."""
+    notes = (Note(),) * len(snapshots)
+    if path is not None:
+        with contextlib.suppress(OSError):  # QEMU may see a file that is not to be seen from here
+            notes = _notes_on(path, snapshots, known)
+    return [
+        _snapshot_json(one) | {"label": note.label, "note": note.text}
+        for one, note in zip(snapshots, notes, strict=True)
+    ]
+
+
+def _snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as JSON has it."""
     date = _date(snapshot)
     return {
@@ -139,7 +153,7 @@ def _print_image(image: Image, known: KnownNotes) -> None:
         command = shlex.join(["vmsnap", "check", str(image.path), "--repair"])
         print(f"  ! {printable(f'in quarantine: {held}; see {command}')}")
     rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
-    notes = _notes_on(image, known)
+    notes = _notes_on(image.path, image.snapshots, known)
     for s in image.snapshots:
         rows.append(
             (

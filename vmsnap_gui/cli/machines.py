@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.listing import snapshot_json
+from vmsnap_gui.cli.listing import known_notes, snapshots_json
 from vmsnap_gui.cli.output import print_json
 from vmsnap_gui.vmstate.fields import printable
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from vmsnap_gui.control.machine import Disk, Machine
+    from vmsnap_gui.note_store import KnownNotes
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +28,8 @@ def _machines(options: argparse.Namespace) -> int:
 
     machines = asyncio.run(find_machines())
     if options.json:
-        print_json([machine_json(one) for one in machines])
+        known = known_notes()
+        print_json([machine_json(one, known) for one in machines])
         return 0
     for one in machines:
         print(*machine_lines(one), sep="\n")
@@ -36,8 +38,8 @@ def _machines(options: argparse.Namespace) -> int:
     return 0
 
 
-def machine_json(machine: Machine) -> dict[str, Any]:
-    """Return a machine as JSON has it."""
+def machine_json(machine: Machine, known: KnownNotes) -> dict[str, Any]:
+    """Return a machine as JSON has it, with the notes on its snapshots."""
     return {
         "name": machine.name,
         "reach": machine.reach.value,
@@ -46,18 +48,18 @@ def machine_json(machine: Machine) -> dict[str, Any]:
         "version": ".".join(map(str, machine.version)) if machine.version is not None else None,
         "status": machine.status,
         "note": machine.note,
-        "disks": [_disk_json(disk) for disk in machine.disks],
+        "disks": [_disk_json(disk, known) for disk in machine.disks],
     }
 
 
-def _disk_json(disk: Disk) -> dict[str, Any]:
+def _disk_json(disk: Disk, known: KnownNotes) -> dict[str, Any]:
     return {
         "path": str(disk.path) if disk.path is not None else None,
         "node": disk.node,
         "format": disk.format,
         "virtual_size": disk.virtual_size,
         "unfit": disk.unfit,
-        "snapshots": [snapshot_json(one) for one in disk.snapshots],
+        "snapshots": snapshots_json(disk.path, disk.snapshots, known),
     }
 
 

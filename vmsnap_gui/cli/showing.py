@@ -189,11 +189,15 @@ def _print_state(path: str, snapshot: Snapshot, state: VMState, sections: list[S
         print(f"  ! {printable(str(problem))}")
     for block in state.ram_blocks:
         print(f"  RAM {printable(block.name)}: {size_text(block.length)}")
+    if state.unwalked is not None:
+        offset, size = state.unwalked
+        print(f"  not read: {size_text(size)} of memory at {offset:#x}, whose sections --forward lists, too")
     for section in sections:
         root = state.decode(section)
         kind = section.type.name.lower()
         what = f"{kind}, version {section.version}, {section.size} bytes at {section.offset:#x}"
-        print(f"\n{printable(section.key)}  ({what})")
+        partly = state.description(section) is not None and not state.is_described(section)
+        print(f"\n{printable(section.key)}  ({what}{', described in part' if partly else ''})")
         if root.problem:
             print(f"  ! {printable(root.problem)}")
         _print_fields(root, annotate(section, root))
@@ -215,7 +219,8 @@ def _print_fields(parent: Field, labels: dict[str, Label], path: str = "", inden
             _print_fields(child, labels, here, indent + 1)
         else:
             detail = f"  ({label.detail})" if label is not None and label.detail else ""
-            print(f"{'  ' * indent}{printable(f'{name} = {show(child)}{detail}{problem}')}")
+            value = counted(child.size, "byte") if child.kind is Kind.RECORDS else show(child)
+            print(f"{'  ' * indent}{printable(f'{name} = {value}{detail}{problem}')}")
 
 
 def _summary(elements: list[int | float | bool]) -> str:

@@ -15,6 +15,7 @@ from vmsnap_gui.cli.output import (
 )
 from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.snapshot import describe_briefly
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _tree(options: argparse.Namespace) -> int:
         print_json({"path": str(path), **_document(tree)})
         return 0
     marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
-    print(f"{printable(path.name)}: {len(tree.edges)} snapshots; {marks}")
+    print(f"{printable(path.name)}: {counted(len(tree.edges), 'snapshot')}; {marks}")
     _print(tree)
     print_problems(tree.problems)
     return 0

@@ -22,4 +22,5 @@ class Change(enum.IntEnum):
     @property
     def words(self) -> str:
         """The name as people read it."""
-        return self.name.lower().replace("_", " ")
+        words = self.name.lower().replace("_", " ")
+        return {Change.ONLY_A: "only in A", Change.ONLY_B: "only in B"}.get(self, words)

@@ -127,7 +127,7 @@ def _devices(comparison: Comparison) -> Iterator[str]:
             yield ' <a href="#noise">noise rule</a> names.</p>'
         yield from _device(one, based=comparison.three is not None)
     if left:
-        yield f"<p>{left:,} more devices differ; the JSON report has them.</p>"
+        yield f"<p>{counted(left, 'more device')}: the JSON report has all.</p>"
     same = [printable(one.key) for one in comparison.fields.sections if one.status is Status.SAME]
     if same:
         names = ", ".join(f"<code>{escape(name)}</code>" for name in same[:_MOST_NAMES])

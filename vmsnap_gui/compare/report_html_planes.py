@@ -31,7 +31,7 @@ def memory_part(comparison: Comparison) -> Iterator[str]:
         yield f"<h3>{escape(plane.name)}</h3><p>{escape(plane_line(plane))}.</p>"
         yield from _plane(plane)
     if left:
-        yield f"<p>{left:,} more blocks differ; the JSON report has them.</p>"
+        yield f"<p>{counted(left, 'more block')}: the JSON report has all.</p>"
     if same and planes:
         yield f'<p class="soft">In {counted(len(same), "more block")} of memory no page differs.</p>'
     yield "</section>"

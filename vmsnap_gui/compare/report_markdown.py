@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmsnap_gui.compare.report_rows import WORDS, device_rows
 from vmsnap_gui.compare.report_since import left_out, outcome_lines, outcome_rows
 from vmsnap_gui.compare.report_words import heading
-from vmsnap_gui.image.texts import clock_text, date_text
+from vmsnap_gui.image.texts import clock_text, counted, date_text
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _since(comparison: Comparison) -> Iterator[str]:
             field = f"{key}.{row.path}" if row.path else key
             yield _line(map(_plain, (field, row.how, row.base, row.a, row.b)))
     left = left_out(comparison)
-    yield from ("", f"{left:,} more fields are only in the JSON report.") if left else ()
+    yield from ("", f"{counted(left, 'more field')}: the JSON report has all.") if left else ()
 
 
 def _devices(comparison: Comparison) -> Iterator[str]:
@@ -74,9 +74,9 @@ def _devices(comparison: Comparison) -> Iterator[str]:
             how += f" (noise: {row.reason})" if row.noise is not None else ""
             yield _line(map(_plain, (row.path, row.name, row.a, row.b, how)))
         if one.left:
-            yield from ("", f"{one.left:,} more fields are only in the JSON report.")
+            yield from ("", f"{counted(one.left, 'more field')}: the JSON report has all.")
     if left:
-        yield from ("", f"{left:,} more devices are only in the JSON report.")
+        yield from ("", f"{counted(left, 'more device')}: the JSON report has all.")
 
 
 def _planes(comparison: Comparison) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _planes(comparison: Comparison) -> Iterator[str]:
         yield from ("", f"## {_plain(f'Memory: {plane.name}')}", "", f"{_plain(plane_line(plane))}", "")
         yield from _ranges(plane)
     if left:
-        yield from ("", f"{left:,} more blocks of memory are only in the JSON report.")
+        yield from ("", f"{counted(left, 'more block')} of memory: the JSON report has all.")
     if comparison.disk is not None:
         plane = disk_plane(comparison.disk)
         yield from ("", "## Disk", "", _plain(f"{plane_line(plane)}. {disk_facts(comparison.disk)}"), "")
@@ -98,7 +98,7 @@ def _ranges(plane: PlaneReport) -> Iterator[str]:
     heads = ("First byte", "Bytes", f"{plane.noun.capitalize()}s", "Change")
     rows = [(f"{one.start:#x}", f"{one.length:,}", f"{one.units:,}", one.what) for one in plane.ranges]
     yield from _table(heads, rows) if rows else ()
-    yield from ("", f"{plane.left:,} more ranges are only in the JSON report.") if plane.left else ()
+    yield from ("", f"{counted(plane.left, 'more range')}: the JSON report has all.") if plane.left else ()
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vmsnap_gui.compare.change import Change
 from vmsnap_gui.compare.ranges import Ranges
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -130,11 +131,12 @@ def disk_facts(disk: DiskComparison) -> str:
 
 
 def plane_line(plane: PlaneReport) -> str:
-    """Return what changed as one line: "5 changed, 29 zero to data of 4,096 pages; 104,328 bytes differ"."""
+    """Return what changed as one line: "29 zero to data, 5 changed, of 4,096 pages; 104,328 bytes differ"."""
     if plane.name:
         what = ", ".join(f"{count:,} {change.words}" for change, count in plane.counts)
-        return f"{what} of {plane.units:,} {plane.noun}s; {plane.differ:,} bytes differ"
-    return ", ".join(f"{count:,} bytes {change.words}" for change, count in plane.counts) or "nothing differs"
+        known = f"; {plane.differ:,} {'byte differs' if plane.differ == 1 else 'bytes differ'}" if plane.differ else ""
+        return f"{what}, of {counted(plane.units, plane.noun)}{known}"
+    return ", ".join(f"{counted(count, 'byte')} {change.words}" for change, count in plane.counts) or "nothing differs"
 
 
 def _sorted(counts: object) -> tuple[tuple[Change, int], ...]:

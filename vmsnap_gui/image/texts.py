@@ -9,7 +9,12 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 def counted(number: int, noun: str) -> str:
     """Return "1 page" or "1,000 pages"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(number, noun)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "page" for 1, else "pages"."""
+    return noun if number == 1 else f"{noun}s"
 
 
 def size_text(number: int) -> str:

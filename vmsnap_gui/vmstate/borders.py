@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.joined import starts_at
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, MAX_HEADER, MAX_SECTION_ID, NAMING, Header, SectionType, footer
 from vmsnap_gui.vmstate.wire import StreamError
 
@@ -60,7 +61,8 @@ class Borders:
             raise StreamError("too many places look like the start of a section", offset=position)
         data = self._view.read(position, min(MAX_HEADER, self._view.size - position))
         if data[0] == SectionType.EOF.value:
-            return data[1:2] == bytes([SectionType.VMDESCRIPTION.value]) or not any(data)
+            described = data[1:2] == bytes([SectionType.VMDESCRIPTION.value])
+            return described or not any(data) or starts_at(self._view, position + 1)
         if data[0] == SectionType.COMMAND.value:
             return len(data) >= 5 and not data[1]
         header = Header.parse(data)

@@ -31,6 +31,7 @@ def open_state(
     view: ByteView,
     *,
     forward: bool = False,
+    joined: bool = False,
     layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None,
     progress: Progress | None = None,
 ) -> VMState:
@@ -42,6 +43,7 @@ def open_state(
     Args:
         view: The stream, perhaps with padding after it.
         forward: Force the forward walk.
+        joined: Whether other streams may follow in the view: then a little more is read to see that.
         layouts: Asked, where the stream does not describe all of its devices, for layouts of its machine type.
         progress: Called by the forward walk, and while padding is read over; may raise Cancelled.
 
@@ -50,7 +52,7 @@ def open_state(
         ImageError: the file below cannot be read.
     """
     state = VMState(view, layouts)
-    state.open(forward, progress)
+    state.open(forward=forward, joined=joined, progress=progress)
     return state
 
 
@@ -58,8 +60,9 @@ class VMState(Opened):
     """One saved state. Made by `open_state`; decoding and indexing happen on demand, on any thread."""
 
     def is_described(self, section: Section) -> bool:
-        """Tell whether a description says what `section` holds."""
-        return section.offset in self._descriptions
+        """Tell whether a description says what `section` holds, to its last byte."""
+        description = self.description(section)
+        return description is not None and description.payload_size == section.payload_size
 
     def description(self, section: Section) -> DeviceDescription | None:
         """Return what describes `section`, or None."""
@@ -166,7 +169,8 @@ class VMState(Opened):
         except StreamError as error:
             self._keep_index(parser, ram_problem(sections, str(error)))
             raise
-        self._keep_index(parser, ram_problem(sections, None))
+        early = "an end mark stands before the devices that are shown: the file holds several states"
+        self._keep_index(parser, ram_problem(sections, None) or (early if walk.finished else None))
         late = [section for section in self.sections if section.offset >= walk.position]
         self._walked = (*sections, *late)
         yield from late

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.vmstate.description import Doubt, Pointers, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.layouts import LayoutSource
-from vmsnap_gui.vmstate.vmdesc import MAX_DEPTH, MAX_JSON
+from vmsnap_gui.vmstate.vmdesc import MAX_DEPTH, MAX_JSON, why_no_json
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read_dump(data: bytes, name: str) -> LayoutSource:
     try:
         document = json.loads(data) if len(data) <= MAX_JSON else None
     except (ValueError, RecursionError) as error:
-        raise StreamError(f"this is no JSON that can be read: {error}") from error
+        raise StreamError(f"this is no JSON that can be read: {why_no_json(error)}") from error
     if not isinstance(document, dict) or not isinstance(document.get(_MACHINE), dict):
         raise StreamError("this is no dump of QEMU's -dump-vmstate")
     machine = document[_MACHINE].get("Name")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.description import TEXT_LENGTHS
-from vmsnap_gui.vmstate.fields import Kind
+from vmsnap_gui.vmstate.fields import Kind, walk
 from vmsnap_gui.vmstate.paths import find_fields
 from vmsnap_gui.vmstate.sections import SectionType
 from vmsnap_gui.vmstate.wire import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.fields import Field, Value
     from vmsnap_gui.vmstate.sections import Section
@@ -21,6 +25,10 @@ if TYPE_CHECKING:
 _EDITABLE = (Kind.INTEGER, Kind.BOOLEAN, Kind.FLOAT, Kind.BUFFER, Kind.RAW, Kind.TEXT)
 MOST_EDITED = 4096
 """The most bytes of a field that a person is offered to change in one piece."""
+
+
+_NOT_DUMPED = ("cpu", "cpu_common")  # QEMU's dumps have no processors
+_MOST_SEEN = 5000  # fields that are looked at for one that was meant
 
 
 class EditError(Exception):
@@ -74,12 +82,46 @@ def _named(state: VMState, name: str) -> tuple[Section, Field]:
         of_many = _called(state, common) if number.isdecimal() and len(number) < 12 else []
         if len(of_many) > 1 and 0 < int(number) <= len(of_many):
             return of_many[int(number) - 1]
-        raise EditError(f"the state has no field {name!r}; 'vmsnap show' lists sections and fields")
+        raise EditError(f"the state has no field {name!r}: {_why_none(state, name)}")
     if len(found) > 1:
         places = (f"now {editable_text(field):.40}, at {field.offset:#x}" for _, field in found)
         choices = ", ".join(f"{name}#{number} ({place})" for number, place in enumerate(places, 1))
         raise EditError(f"{len(found)} fields of the state are called {name!r}; choose one: {choices}")
     return found[0]
+
+
+def _why_none(state: VMState, name: str) -> str:
+    """Say why nothing has this name, and what would help."""
+    named = [s for s in state.sections if name == s.key or name.startswith(f"{s.key}.")]
+    section = max(named, key=lambda s: len(s.key), default=None)
+    if section is None:
+        device, slash, rest = name.rpartition("/")  # a device's path has dots, too
+        meant = device + slash + rest.partition(".")[0]
+        return f"it has no such section{_nearest(meant, [s.key for s in state.sections])}"
+    if section.type is not SectionType.FULL:
+        return f"section {section.key!r} has no fields"
+    if name == section.key:
+        return "that is a section; add the path of a field in it"
+    if state.description(section) is None:
+        return f"nothing describes section {section.key!r}; {_what_would(state, section)}"
+    paths = (path for path, field in itertools.islice(walk(state.decode(section)), _MOST_SEEN) if can_edit(field))
+    return f"section {section.key!r} has no such field{_nearest(name.removeprefix(f'{section.key}.'), paths)}"
+
+
+def _what_would(state: VMState, section: Section) -> str:
+    """Say which layouts would describe a section."""
+    machine = state.machine or "TYPE"
+    would = f"layouts (--layouts FILE) would: another state of machine type {machine} that describes itself"
+    if section.name in _NOT_DUMPED:
+        return would
+    return f"{would}, or what its qemu-system-… -M {machine} -dump-vmstate FILE writes"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib  # for mistakes only
+
+    found = difflib.get_close_matches(name, names)
+    return f"; the nearest: {', '.join(found)}" if found else "; 'vmsnap show' lists all"
 
 
 def _called(state: VMState, name: str) -> list[tuple[Section, Field]]:
@@ -168,7 +210,7 @@ def _integer(field: Field, value: str) -> bytes:
     least, most = (-(1 << bits - 1) if signed else 0), (1 << bits) - 1
     # Hexadecimal is how people write the bits of a signed number, too.
     if not least <= number <= (most if value[:2].lower() == "0x" or not signed else most >> 1):
-        raise EditError(f"{value} does not fit into {field.type} ({field.size} bytes)")
+        raise EditError(f"{value} does not fit into {field.type} ({counted(field.size, 'byte')})")
     return (number & most).to_bytes(field.size, "big")
 
 
@@ -182,7 +224,7 @@ def _buffer(field: Field, value: str) -> bytes:
     except ValueError:
         raise EditError(f"{value!r} is not written in hex bytes (00 1f c3)") from None
     if len(data) != field.size:
-        raise EditError(f"{len(data)} bytes are given, but it has {field.size}")
+        raise EditError(f"it has {counted(field.size, 'byte')}, and not {len(data)}")
     return data
 
 
@@ -190,5 +232,7 @@ def _text(field: Field, value: str) -> bytes:
     width, data = TEXT_LENGTHS[field.type], value.encode()
     had = field.size - width
     if len(data) != had:
-        raise EditError(f"{value!r} has {len(data)} bytes, but the text has {had}, and a field keeps its length")
+        raise EditError(
+            f"{value!r} has {counted(len(data), 'byte')}, but the text has {had}, and a field keeps its length"
+        )
     return len(data).to_bytes(width, "big") + data

@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -103,11 +105,8 @@ def show(field: Field) -> str:
     if isinstance(value, bytes):
         return _show_bytes(value)
     if kind is Kind.ARRAY:
-        return (
-            f"{sum(1 for _ in _items(field))} elements"
-            if len(field.children) < 64
-            else f"{len(field.children)} elements"
-        )
+        number = sum(1 for _ in _items(field)) if len(field.children) < 64 else len(field.children)
+        return f"{number} {plural(number, 'element')}"
     return ""
 
 

@@ -12,6 +12,7 @@ from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.borders import STEP, Borders
 from vmsnap_gui.vmstate.iterative import payload_skipper
+from vmsnap_gui.vmstate.joined import starts_at
 from vmsnap_gui.vmstate.refusals import UnknownSectionId, UnsupportedVersion
 from vmsnap_gui.vmstate.sections import FOOTER_SIZE, NAMING, Header, Section, SectionType, footer, misdescribed
 from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
@@ -237,7 +238,8 @@ class ForwardWalk:
             except StreamError:
                 continue
             last = self._view.size - 1
-            doubtful = end < last and self._view.read(end, 1) == bytes([SectionType.EOF.value])
+            is_mark = end < last and self._view.read(end, 1) == bytes([SectionType.EOF.value])
+            doubtful = is_mark and not starts_at(self._view, end + 1)
             fitting.append((doubtful, end, description))
             if not doubtful:
                 break

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
     from vmsnap_gui.vmstate.description import VMStateDescription
     from vmsnap_gui.vmstate.fitting import Fit
-    from vmsnap_gui.vmstate.sections import Header
+    from vmsnap_gui.vmstate.sections import Header, Section
 
 _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 """Bytes to look at, step by step: most sections are short; the longest that is known (gus) has a MiB."""
@@ -25,6 +25,7 @@ _WINDOWS = tuple(1 << bits for bits in range(12, 23, 2))
 _MAX_FITTED = 4 << 20
 _BEYOND = 4 << 10  # bytes after a section: by them a layout that is too long tells by how much
 _OLD_STEPS = 20_000  # fields looked at in sections of old machines: ten times those of the largest that is known
+_NAMED = 8  # sections that a sentence names
 _STEPS = 80_000  # fields looked at and answers tried, about a second of work
 
 
@@ -51,12 +52,35 @@ class LayoutSource:
         return (*own, *(one for one in of_device if one not in own))
 
 
+def undescribed(sections: Sequence[Section], sources: Sequence[LayoutSource]) -> Problem:
+    """Say that nothing describes some sections, and what would; or what was wrong with the layouts that there are."""
+    raw = f"nothing describes {counted(len(sections), 'section')}, shown as raw bytes"
+    if not sources:
+        would = "layouts of its QEMU, or of another state of this machine type, would"
+        return Problem(f"{raw}; {would}", sections[0].offset)
+    told = []
+    unfit = [one.key for one in sections if any(source.candidates(one.name) for source in sources)]
+    unknown = [one.key for one in sections if one.key not in unfit]
+    if unfit:
+        told.append(f"what the layouts have for {_some(unfit)} does not fit")
+    if unknown:
+        told.append(f"the layouts have nothing for {_some(unknown)}")
+    return Problem(f"{raw}; {', and '.join(told)}", sections[0].offset)
+
+
+def _some(keys: list[str]) -> str:
+    keys = list(dict.fromkeys(keys))
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more
+
+
 class Layouts:
     """Finds layouts for the sections of one stream; what it reads and tries for that is bounded.
 
     Attributes:
         is_old: Whether the layouts of old machines are looked at, too.
         used: For each source by its name how many sections it describes.
+        partly: How many of these only in part: several layouts fit, and agree on no more.
         decided: Decisions that were made by what fits.
     """
 
@@ -70,6 +94,7 @@ class Layouts:
         self._budget = Budget(_OLD_STEPS)
         self._exhausted: int | None = None
         self.used: dict[str, int] = {}
+        self.partly: dict[str, int] = {}
         self._untyped = False
         self.decided = 0
 
@@ -131,6 +156,7 @@ class Layouts:
             return None
         fit, source = best
         self.used[source.name] = self.used.get(source.name, 0) + 1
+        self.partly[source.name] = self.partly.get(source.name, 0) + (not fit.is_whole)
         self._untyped |= not source.has_types
         self.decided += fit.decided
         return DeviceDescription(header.name, header.instance_id, fit.description)
@@ -168,9 +194,11 @@ class Layouts:
         notices = _width_notice(described) if self.is_old else []
         if self.used:
             uses = " and ".join(
-                f"{counted(count, 'section')} by layouts of {name}" for name, count in self.used.items()
+                f"{counted(count, 'section')}{self._in_part(name)} by layouts of {name}"
+                for name, count in self.used.items()
             )
-            decided = f"; {self.decided} counts or fields that they leave open by what fits" if self.decided else ""
+            places = f"; in {counted(self.decided, 'place')} what they leave open was decided by what fits"
+            decided = places if self.decided else ""
             untyped = "; numbers whose type a dump does not tell are shown in hexadecimal" if self._untyped else ""
             message = f"the stream does not describe itself: {uses}{decided}{untyped}"
             notices.append(Problem(message, min(described), is_notice=True))
@@ -178,6 +206,10 @@ class Layouts:
             message = "finding layouts took too much work: from here on, sections may be raw that have one"
             notices.append(Problem(message, self._exhausted))
         return notices
+
+    def _in_part(self, name: str) -> str:
+        count = self.partly[name]
+        return f" ({count} in part: several layouts fit, and what they do not agree on is raw)" if count else ""
 
 
 def _width_notice(described: Mapping[int, DeviceDescription]) -> list[Problem]:

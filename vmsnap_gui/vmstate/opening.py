@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
-from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.forward import ForwardWalk
-from vmsnap_gui.vmstate.layouts import Layouts
+from vmsnap_gui.vmstate.joined import behind, may_start_again, starts_at
+from vmsnap_gui.vmstate.layouts import Layouts, undescribed
 from vmsnap_gui.vmstate.ram_table import RamTable
 from vmsnap_gui.vmstate.refusals import check_start
 from vmsnap_gui.vmstate.sections import Located, Section, SectionType
@@ -50,6 +50,7 @@ class Opened:
     def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
         self.view = view
         self._sources = layouts
+        self._given: Sequence[LayoutSource] = ()
         self.machine: str | None = None
         self.configuration: Field | None = None
         self.located = Located.FORWARD
@@ -78,8 +79,8 @@ class Opened:
         """What the vmdesc tells of the configuration (since QEMU 10.0)."""
         return self._tail.desc.configuration if self._tail is not None else None
 
-    def open(self, forward: bool, progress: Progress | None) -> None:
-        """Find all of it; raises as `open_state` does."""
+    def open(self, *, forward: bool, joined: bool, progress: Progress | None) -> None:
+        """Find all of it; takes and raises what `open_state` does."""
         check_start(self.view.read(0, min(8, self.view.size)))
         problems: list[Problem] = []
         try:
@@ -90,15 +91,13 @@ class Opened:
             problems += [Problem(text, self._tail.desc_offset) for text in self._tail.desc.problems]
         self._read_configuration(problems)
         self.page_size = self._known_page_size() or self.page_size
-        if forward or not self._by_tail(problems):
+        if forward or not self._by_tail(joined, problems):
             self._by_forward(problems, progress)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         problems += self._other_versions()
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
-            raw = f"nothing describes {counted(len(bounded), 'section')}, shown as raw bytes"
-            message = f"{raw}; layouts of its QEMU, or of another state of this machine type, would"
-            problems.append(Problem(message, bounded[0].offset))
+            problems.append(undescribed(bounded, self._given))
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
@@ -129,8 +128,8 @@ class Opened:
         if found.problem is not None:
             problems.append(Problem(found.problem, self._first))
 
-    def _by_tail(self, problems: list[Problem]) -> bool:
-        """Find the sections by the tail; False where there is none or the chain is lost."""
+    def _by_tail(self, joined: bool, problems: list[Problem]) -> bool:
+        """Find the sections by the tail; False where there is none, or it may be another stream's, or is lost."""
         if self._tail is None or not self._tail.desc.complete:
             return False
         head, table, before = self._head()
@@ -149,6 +148,9 @@ class Opened:
                 Problem("the description does not fit what stands before this; walked forward instead", where)
             )
             return False
+        first = walk.sections[0].offset if walk.sections else self._tail.eof
+        if joined and may_start_again(self.view, position, first):
+            return False
         problems += before.gaps
         self.located = Located.TAIL
         self.sections = (*head, *walk.sections)
@@ -156,7 +158,6 @@ class Opened:
         self._descriptions |= {s.offset: d for s, d in zip(early, devices, strict=False)}
         self.ram_blocks = table.table
         self._mapped = bool(table.mapped)
-        first = walk.sections[0].offset if walk.sections else self._tail.eof
         self.unwalked = (position, first - position) if first > position else None
         self.end = self._tail.end
         return True
@@ -169,11 +170,12 @@ class Opened:
         self.commands = tuple(s for s in head if s.type is SectionType.COMMAND)
         return [s for s in head if s.type is not SectionType.COMMAND], table, walk
 
-    def _by_forward(self, problems: list[Problem], progress: Progress | None) -> None:
+    def _by_forward(self, problems: list[Problem], progress: Progress | None, *, again: bool = False) -> None:
         parser = self._parser(progress)
         devices = self._devices()
         is_described = self._tail is not None and self._tail.desc.complete
-        layouts = self._layouts(self._sources(self.machine) if self._sources is not None and not is_described else ())
+        self._given = self._sources(self.machine) if self._sources is not None and not is_described else ()
+        layouts = self._layouts(self._given)
         walk = self._walk(parser, devices, layouts)
         sections: list[Section] = []
         stopped: str | None = None
@@ -185,8 +187,8 @@ class Opened:
         except StreamError as error:
             stopped = str(error)
             problems.append(Problem(f"the walk stopped: {error.message}", error.offset))
-        if walk.finished and self._tail is None and self._late_tail(walk.position, problems):
-            self._by_forward(problems, progress)  # again, now with its description
+        if walk.finished and not again and self._takes_tail(walk.position, problems):
+            self._by_forward(problems, progress, again=True)  # now with its own description
             return
         problems += walk.gaps
         self.located = Located.FORWARD
@@ -206,21 +208,28 @@ class Opened:
         self._mapped = bool(parser.mapped)
         self.page_size = parser.page_size or self.page_size
         self.end = self._tail.end if self._tail is not None and walk.finished else walk.position
+        more = behind(self.view, self.end, progress) if walk.finished else None
+        problems += [more] if more is not None else []
         self._keep_index(parser, ram_problem(sections, stopped))
 
-    def _late_tail(self, position: int, problems: list[Problem]) -> bool:
-        """Take the description at `position`, after the end mark, which the stream does not end with."""
+    def _takes_tail(self, position: int, problems: list[Problem]) -> bool:
+        """Take the description behind the end mark at `position` - 1, unless it is that of the view's end already."""
+        if self._tail is not None and self._tail.desc_offset == position:
+            return False
+        tail = None
         try:
-            self._tail = tail_at(self.view, position)
+            tail = tail_at(self.view, position)
         except StreamError as error:
             problem = Problem(error.message, error.offset)
             problems += [problem] if problem not in problems else []
-        if self._tail is None:
+        if tail is None and (self._tail is None or not starts_at(self.view, position)):
             return False
-        problems += [Problem(text, position) for text in self._tail.desc.problems]
-        problems.append(
-            Problem(f"the stream has {counted(self.view.size - self._tail.end, 'byte')} behind it", self._tail.end)
-        )
+        if self._tail is not None:  # it is another stream's, and so is what was believed because of it
+            problems[:] = [problem for problem in problems if problem.offset != self._tail.desc_offset]
+        self._tail = tail
+        problems += [Problem(text, position) for text in tail.desc.problems] if tail is not None else []
+        self._read_configuration(problems)
+        self.page_size = self._known_page_size() or self.page_size
         return True
 
     def _walk(self, ram: RamTable, devices: Devices, layouts: Layouts | None = None) -> ForwardWalk:

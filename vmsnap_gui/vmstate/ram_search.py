@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.ram import MISSING
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _integer(text: str, size: int, little_endian: bool) -> bytes:
     except ValueError:
         raise ValueError("That is no number; write it as 1234, -5 or 0x4d2.") from None
     if not -(1 << 8 * size - 1) <= number < 1 << 8 * size:
-        raise ValueError(f"That number does not fit into {size} byte{'s' if size > 1 else ''}.")
+        raise ValueError(f"That number does not fit into {counted(size, 'byte')}.")
     return (number & (1 << 8 * size) - 1).to_bytes(size, "little" if little_endian else "big")
 
 

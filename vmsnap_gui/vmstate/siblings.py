@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.texts import plural
 from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.layouts import LayoutSource
 from vmsnap_gui.vmstate.merging import Occurrence, merged
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
     from vmsnap_gui.vmstate.description import VMStateDescription
-    from vmsnap_gui.vmstate.devices import VMState
+from vmsnap_gui.vmstate.devices import VMState
 
 _MAX_SECTION = 4 << 20
 _MOST = 8  # states whose layouts are taken: what these have not, is rare
@@ -89,7 +90,7 @@ def _name(image: Image, snapshots: list[Snapshot]) -> str:
     names = [repr(one.tag or one.id) for one in snapshots if one.id is not None]
     if not names:
         return str(image.path)
-    return f"snapshot{'s' if len(names) > 1 else ''} {', '.join(names)} of {image.path}"
+    return f"{plural(len(names), 'snapshot')} {', '.join(names)} of {image.path}"
 
 
 def source_of(states: Sequence[VMState], name: str) -> LayoutSource:

@@ -1,9 +1,14 @@
-"""An exported stream, loaded again as QEMU would: each section must hold what the state holds, but for the edits."""
+"""An exported stream, loaded again as QEMU would: each section must hold what the state holds, but for the edits.
+
+Bytes alone do not prove that it can be loaded: where the state's RAM records are damaged, so are those of its copy. So
+the RAM of what was written is followed, too.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.devices import open_state
 from vmsnap_gui.vmstate.exporting import form_of
 from vmsnap_gui.vmstate.handlers import Handler
 from vmsnap_gui.vmstate.registry import Registry
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.vmstate.devices import VMState
     from vmsnap_gui.vmstate.editing import Edit
+    from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_saving import RamHandler
     from vmsnap_gui.vmstate.sections import Section
     from vmsnap_gui.vmstate.wire import Input
@@ -26,6 +32,12 @@ class Differs(StreamError):
     """A stream is not that of the state."""
 
     remedy = "write it again, and look whether the disk is sound"
+
+
+class DamagedRam(StreamError):
+    """The memory of a stream cannot be followed to its end, so that QEMU could not load it."""
+
+    remedy = "without --check it is written as it is"
 
 
 CHUNK = 2 << 20
@@ -42,7 +54,7 @@ def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progres
         progress: Called with bytes done and bytes in all; may raise Cancelled.
 
     Raises:
-        StreamError: one of `refusals`; Differs where it holds something else.
+        StreamError: one of `refusals`; Differs where it holds something else; DamagedRam.
         ImageError: a file below cannot be read.
         Cancelled: by `progress`.
     """
@@ -66,8 +78,28 @@ def verify_stream(view: ByteView, state: VMState, edits: Sequence[Edit], progres
     if left or stream.left:
         what = f"section {left[0].key!r} is missing" if left else "more follows than the state holds"
         raise Differs(what, offset=stream.position)
-    if ram is not None:
+    if ram is None:
+        _check_records(state, open_state(view).index_ram(progress), progress)
+    else:
         _compare_ram(state, ram, progress)
+
+
+def _check_records(state: VMState, after: RamIndex, progress: Progress) -> None:
+    """Check that RAM that was copied can be followed, and has the pages that the state has."""
+    if after.problem is not None:
+        raise DamagedRam(f"its RAM cannot be loaded: {after.problem}")
+    before = state.index_ram(progress)
+    _same_blocks(before, after)
+    for block, other in zip(before.blocks, after.blocks, strict=True):
+        if bytes(block.states()) != bytes(other.states()):
+            raise Differs(f"the pages of block {block.name} are not those of the state")
+
+
+def _same_blocks(before: RamIndex, after: RamIndex | None) -> RamIndex:
+    """Return `after`; raises Differs where it has other blocks."""
+    if after is None or [(b.name, b.length) for b in before.blocks] != [(b.name, b.length) for b in after.blocks]:
+        raise Differs("its RAM blocks are not those of the state")
+    return after
 
 
 def _register(registry: Registry, section: Section, handler: Handler) -> None:
@@ -117,9 +149,8 @@ class _Expected(Handler):
 
 def _compare_ram(state: VMState, loaded: RamHandler, progress: Progress) -> None:
     """Compare RAM that was written anew, page for page."""
-    before, after = state.index_ram(), loaded.index
-    if after is None or [(b.name, b.length) for b in before.blocks] != [(b.name, b.length) for b in after.blocks]:
-        raise Differs("its RAM blocks are not those of the state")
+    before = state.index_ram()
+    after = _same_blocks(before, loaded.index)
     for block, other in zip(before.blocks, after.blocks, strict=True):
         for offset in range(0, block.length, CHUNK):
             progress(offset, block.length)

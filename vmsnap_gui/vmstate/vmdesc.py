@@ -112,10 +112,21 @@ def _load(data: bytes, offset: int) -> dict[str, Any]:
     try:
         document = json.loads(data, object_pairs_hook=_collect)
     except (ValueError, RecursionError) as error:
-        raise StreamError(f"the description is no JSON that can be read: {error}", offset=offset) from error
+        raise StreamError(
+            f"the description is no JSON that can be read: {why_no_json(error)}", offset=offset
+        ) from error
     if not isinstance(document, dict):
         raise StreamError("the description is no JSON object", offset=offset)
     return document
+
+
+def why_no_json(error: ValueError | RecursionError) -> str:
+    """Say what is wrong with a JSON text that Python's json could not load."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it breaks at byte {len(error.doc[: error.pos].encode(errors='surrogatepass')):,} of its text"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start:,} of its text is no UTF-8"
+    return "it nests too deep" if isinstance(error, RecursionError) else "a number in it is too long"
 
 
 def _collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
