@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from vmsnap_gui.image.errors import Cancelled, Progress
+from vmsnap_gui.turns import give_way, qt_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCAN = "scan"
-"""The lane for looking into many images: the only one with more than one thread."""
+"""The lane for looking into many images: the only one with more than one thread. It gives way to the Qt thread."""
 SCAN_THREADS = 2
 PROGRESS_MS = 60
 """How often progress is reported: less than 20 times a second."""
@@ -137,6 +138,8 @@ class Job:
         if self._stop.is_set():
             raise Cancelled
         self.done, self.total = done, total
+        if self.lane == SCAN:
+            give_way()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,7 +297,8 @@ class Jobs(QObject):
     def _take_one(self) -> None:
         """Make one call from the inbox; each has a wake of its own, so that events get in between."""
         if self._inbox:
-            self._inbox.popleft()()
+            with qt_turn():
+                self._inbox.popleft()()
 
     def _begin(self, job: Job) -> None:
         job._began = time.monotonic()

@@ -20,6 +20,7 @@ from vmsnap_gui.models.library_texts import Group, Look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vmsnap_gui.control.machine import Disk
     from vmsnap_gui.entries import Entry
     from vmsnap_gui.library import Library
     from vmsnap_gui.machines import Machines
@@ -85,8 +86,8 @@ class LibraryModel(QStandardItemModel):
         self._lines: dict[_Key, _Line] = {}
         self._parts: dict[_Part, None] = {}
         self._vms: dict[str, Vm] = {}
-        # Painting a line asks for several of these, one after the other.
-        self._last: tuple[Entry | None, tuple[str, str, Look]] = None, ("", "", Look.READING)
+        # Painting a line asks for both, one after the other.
+        self._last: tuple[Entry | None, tuple[str, str]] = None, ("", "")
         self._add(library.entries.opened())
         for path in library.entries.opened():
             self._add([entry.path for entry in library.entries.children(path)])
@@ -128,34 +129,43 @@ class LibraryModel(QStandardItemModel):
             return self._tip(key)
         if role not in _SHOWN:
             return None
-        name, detail, look = self._shown(key)
+        if role == LOOK_ROLE:
+            return self._look(key)
+        name, detail = self._shown(key)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{name}, {detail}" if detail else name
-        return {
-            Qt.ItemDataRole.DisplayRole: name,
-            DETAIL_ROLE: detail,
-            LOOK_ROLE: look,
-        }.get(role)
+        return name if role == Qt.ItemDataRole.DisplayRole else detail
 
-    def _shown(self, key: _Key) -> tuple[str, str, Look]:
-        """Return name, second line and picture."""
+    def _shown(self, key: _Key) -> tuple[str, str]:
+        """Return name and second line."""
         if isinstance(key, Group):
-            return texts.group_name(key), "", Look.GROUP
+            return texts.group_name(key), ""
         if isinstance(key, str):
             vm = self._vms[key]
-            return words.visible(vm.machine.name), texts.machine_detail(vm), texts.machine_look(vm)
+            return words.visible(vm.machine.name), texts.machine_detail(vm)
         entry = self._library.entries.get(self._path(key))
         if isinstance(key, _Part) and (entry is None or entry.info is None):
-            disk = self._vms[key.machine].machine.filled_disks[key.at]
+            disk = self._disk(key)
             name = words.name_text(disk.path) if disk.path is not None else words.visible(disk.node or "–")
-            return name, texts.disk_detail(disk), Look.STREAM
+            return name, texts.disk_detail(disk)
         if entry is None:
-            return "", "", Look.READING
+            return "", ""
         if entry is not self._last[0] or entry.is_folder or isinstance(key, _Part):
             found = self._library.entries.count(entry.path) if entry.is_folder else 0
             name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
-            self._last = entry, (name, texts.detail_of(entry, found), texts.look_of(entry))
+            self._last = entry, (name, texts.detail_of(entry, found))
         return self._last[1]
+
+    def _look(self, key: _Key) -> Look:
+        """Return a line's picture; asked for by itself, to tell heights."""
+        if isinstance(key, Group):
+            return Look.GROUP
+        if isinstance(key, str):
+            return texts.machine_look(self._vms[key])
+        entry = self._library.entries.get(self._path(key))
+        if isinstance(key, _Part) and (entry is None or entry.info is None):
+            return Look.STREAM
+        return texts.look_of(entry) if entry is not None else Look.READING
 
     def _tip(self, key: _Key) -> str:
         if isinstance(key, Group):
@@ -164,13 +174,16 @@ class LibraryModel(QStandardItemModel):
             return texts.machine_tip(self._vms[key])
         entry = self._library.entries.get(self._path(key))
         if isinstance(key, _Part) and (entry is None or entry.info is None):
-            disk = self._vms[key.machine].machine.filled_disks[key.at]
+            disk = self._disk(key)
             return words.plain_tip([str(disk.path or ""), disk.unfit or ""])
         return texts.tip_of(entry) if entry is not None else ""
 
+    def _disk(self, part: _Part) -> Disk:
+        return self._vms[part.machine].machine.filled_disks[part.at]
+
     def _path(self, key: _Key | None) -> Path | None:
         if isinstance(key, _Part):
-            path = self._vms[key.machine].machine.filled_disks[key.at].path
+            path = self._disk(key).path
             return normal(path) if path is not None else None
         if isinstance(key, str):
             return _main(self._vms[key])
