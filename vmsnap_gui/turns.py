@@ -34,6 +34,6 @@ def qt_turn() -> Iterator[None]:
         _free.set()
 
 
-def give_way() -> None:
-    """Wait while the Qt thread has a turn, but not for long; for workers."""
-    _free.wait(PATIENCE)
+def give_way() -> bool:
+    """Wait while the Qt thread has a turn, but not for long; for workers. Returns whether the turn is over."""
+    return _free.wait(PATIENCE)
