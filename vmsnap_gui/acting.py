@@ -294,7 +294,7 @@ class ActingSession(QObject):
         for path in paths:
             self.quarantined.pop(path, None)
         self.quarantined |= found
-        for path in paths:
+        for path in {*found, *before}.intersection(paths):
             self._session.library.doubt(path, path in found)
         if self.quarantined != before:
             self.changed.emit()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from vmsnap_gui.image.errors import Progress
+
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,9 @@ class ImageCache:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def below(self, folder: Path, most: int, after: Path | None = None) -> list[Found]:
+    def below(
+        self, folder: Path, most: int, after: Path | None = None, progress: Progress = lambda _done, _total: None
+    ) -> list[Found]:
         """Return what is known of the first so many images below a folder, by their paths, or of those after one.
 
         All of it is marked as `cached`.
@@ -69,7 +73,11 @@ class ImageCache:
             start, end = _range(folder)
             query = f"SELECT path, document, digest FROM images WHERE {_BELOW} ORDER BY path LIMIT ?"
             rows = store.execute(query, (os.fsencode(after) if after is not None else start, end, most))
-            return [found for row in rows for found in _known(*row)]
+            found: list[Found] = []
+            for number, row in enumerate(rows):
+                progress(number, most)
+                found += _known(*row)
+            return found
 
         return self._do(work) or []
 

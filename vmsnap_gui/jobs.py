@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from vmsnap_gui.image.errors import Cancelled, Progress
+from vmsnap_gui.turns import give_way, qt_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCAN = "scan"
-"""The lane for looking into many images: the only one with more than one thread."""
+"""The lane for looking into many images: the only one with more than one thread. It gives way to the Qt thread."""
 SCAN_THREADS = 2
 PROGRESS_MS = 60
 """How often progress is reported: less than 20 times a second."""
@@ -139,6 +140,8 @@ class Job:
         if self._stop.is_set():
             raise Cancelled
         self.done, self.total = done, total
+        if self.lane == SCAN:
+            give_way()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,8 +305,9 @@ class Jobs(QObject):
         Queued signals have none: Qt delivers all of them, also what arrives meanwhile, before anything else.
         """
         until = time.perf_counter() + TURN_S
-        while self._inbox and time.perf_counter() < until:
-            self._inbox.popleft()()
+        with qt_turn():
+            while self._inbox and time.perf_counter() < until:
+                self._inbox.popleft()()
         if not self._inbox:
             self._turn.stop()
 

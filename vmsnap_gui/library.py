@@ -143,6 +143,10 @@ class Library(QObject):
         self._attention = path
         self._watch()
 
+    def is_scanning(self) -> bool:
+        """Whether a folder is being looked through."""
+        return bool(self._scans)
+
     def stop(self) -> None:
         """Read and watch nothing any more."""
         self._watcher.stop()

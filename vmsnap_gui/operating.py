@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.control import journal_place
 from vmsnap_gui.control.terms import Ending, Options, Verb
 from vmsnap_gui.image.errors import Cancelled
 
@@ -204,6 +205,8 @@ def carry_out(plan: Plan, watch: Watch, progress: Progress) -> Outcome:
 
 def find_quarantined(paths: Iterable[Path]) -> dict[Path, str]:
     """Return those of these images that may only be checked and repaired, each with the reason as a sentence."""
+    if journal_place.is_empty():  # as nearly always, and the rest is slow to import
+        return {}
     from vmsnap_gui.control.quarantine import quarantine_of
 
     found = {path: quarantine_of(path) for path in paths}
@@ -219,6 +222,8 @@ def find_interrupted() -> list[Interrupted]:
     Raises:
         ControlError: the journal cannot be written.
     """
+    if journal_place.is_empty():
+        return []
     import asyncio
 
     from vmsnap_gui.control.reviewing import review

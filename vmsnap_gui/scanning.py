@@ -73,19 +73,26 @@ class FolderScan(QObject):
     def _slice(self, progress: Progress) -> _Slice:
         """Look at images for a short time; in a worker, never two at once."""
         if not self._knows_all:
-            return self._next_known(), False, None
+            return self._next_known(progress), False, None
         results: list[Found] = []
         error = self._look(results, self._known, progress)
         over = error is not _MORE
-        self._cache.keep(one for one in results if _is_news(one, self._known.get(one.path)))
+        self._cache.keep(self._news(results, progress))
         self._seen.update(found.path for found in results)
         if over and error is None:
             self._cache.settle(self._folder, self._seen)
         return results, over, error if over else None
 
-    def _next_known(self) -> list[Found]:
+    def _news(self, results: list[Found], progress: Progress) -> Iterator[Found]:
+        """Yield what the cache does not know yet."""
+        for one in results:
+            progress(0, 0)
+            if _is_news(one, self._known.get(one.path)):
+                yield one
+
+    def _next_known(self, progress: Progress) -> list[Found]:
         """Return more of what the cache knows."""
-        more = self._cache.below(self._folder, AT_ONCE, next(reversed(self._known), None))
+        more = self._cache.below(self._folder, AT_ONCE, next(reversed(self._known), None), progress)
         self._knows_all = len(more) < AT_ONCE
         self._known |= {found.path: found for found in more}
         return more

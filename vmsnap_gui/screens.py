@@ -14,6 +14,7 @@ from vmsnap_gui.saved_files import replacing
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.guest.screen.result import NoScreen, Screen
     from vmsnap_gui.image.errors import Progress
     from vmsnap_gui.image.snapshot import Image, Snapshot
+    from vmsnap_gui.vmstate.layouts import LayoutSource
 
 SMALL = (384, 288)
 """The most pixels of a small picture: twice those that the gallery shows it with, for screens of scale 2."""
@@ -50,8 +52,10 @@ class SmallScreen:
     is_sure: bool = True
 
 
-def screen_of(image: Image, snapshot: Snapshot, progress: Progress | None = None) -> Screen | NoScreen:
-    """Render what a snapshot's first display shows.
+def screen_of(
+    image: Image, snapshot: Snapshot, progress: Progress | None = None, layouts: Sequence[LayoutSource] = ()
+) -> Screen | NoScreen:
+    """Render what a snapshot's first display shows; where its state does not describe itself, by `layouts`, too.
 
     Raises:
         ImageError, StreamError: the state cannot be read.
@@ -63,17 +67,19 @@ def screen_of(image: Image, snapshot: Snapshot, progress: Progress | None = None
 
     if not snapshot.vm_state_size:
         return NoScreen("this snapshot holds the disk only, no state of the machine")
-    return screen(open_snapshot(image, snapshot, progress=progress), progress)
+    return screen(open_snapshot(image, snapshot, layouts=layouts, progress=progress), progress)
 
 
-def small_screen(image: Image, snapshot: Snapshot, progress: Progress | None = None) -> SmallScreen:
+def small_screen(
+    image: Image, snapshot: Snapshot, progress: Progress | None = None, layouts: Sequence[LayoutSource] = ()
+) -> SmallScreen:
     """Render a snapshot's screen in small; where its state cannot be read, the result says so. Raises Cancelled."""
     from vmsnap_gui.guest.screen.png import png_bytes
     from vmsnap_gui.guest.screen.result import NoScreen
     from vmsnap_gui.guest.screen.thumbnail import shrunk
 
     try:
-        found = screen_of(image, snapshot, progress)
+        found = screen_of(image, snapshot, progress, layouts)
     except (ImageError, StreamError) as error:
         return SmallScreen(reason=error.message, is_sure=False)
     if isinstance(found, NoScreen):

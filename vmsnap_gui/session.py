@@ -109,6 +109,11 @@ class Session(QObject):
         return self._state.failure
 
     @property
+    def layouts(self) -> tuple[LayoutSource, ...]:
+        """What states that do not describe themselves are read by, the first of them first."""
+        return self._state.layouts
+
+    @property
     def ram(self) -> RamIndex | None:
         """The index of the loaded state's memory, once it is made."""
         return self._state.ram

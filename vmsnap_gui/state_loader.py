@@ -48,7 +48,7 @@ class StateLoader(QObject):
         self.ram: RamIndex | None = None
         self.ram_job: Job | None = None
         self._jobs = jobs
-        self._layouts: list[LayoutSource] = []  # the last first
+        self.layouts: tuple[LayoutSource, ...] = ()  # the last first
         self._reader: Reader | None = None
         self._snapshot: Snapshot | None = None
         self._readings = 0
@@ -76,7 +76,7 @@ class StateLoader(QObject):
 
     def use_layouts(self, source: LayoutSource) -> None:
         """Use layouts for states that do not describe themselves, from the next one on."""
-        self._layouts = [source, *(one for one in self._layouts if one.name != source.name)]
+        self.layouts = (source, *(one for one in self.layouts if one.name != source.name))
 
     def index_ram(self) -> None:
         """Index the memory of the loaded state, unless that is done or under way; `ram_indexed` follows."""
@@ -113,7 +113,7 @@ class StateLoader(QObject):
             return
         if self._reader is None:
             self._reader = Reader(key.path)
-        reader, layouts = self._reader, tuple(self._layouts)
+        reader, layouts = self._reader, self.layouts
         self._jobs.run(
             self.tr("Reading the saved state of %1").replace("%1", key.path.name),
             lambda progress: reader.load(key, snapshot, progress, layouts),

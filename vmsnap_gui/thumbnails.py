@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.picture_cache import PictureCache
     from vmsnap_gui.screens import SmallScreen
     from vmsnap_gui.session import Session
+    from vmsnap_gui.vmstate.layouts import LayoutSource
 
 LANE = "thumbnails"
 _LATER_MS = 20
@@ -63,9 +64,12 @@ class Thumbnail:
 class _Maker:
     """Makes pictures of one image's snapshots, in a worker; `close` is for any thread."""
 
-    def __init__(self, path: Path, stamp: Stamp | None, cache: PictureCache | None) -> None:
+    def __init__(
+        self, path: Path, stamp: Stamp | None, layouts: tuple[LayoutSource, ...], cache: PictureCache | None
+    ) -> None:
         self._path = path
         self._stamp = stamp
+        self._layouts = layouts
         self._given = cache
         self._image: Image | None = None
         self._closed = False
@@ -73,24 +77,26 @@ class _Maker:
 
     def kept(self, snapshots: Sequence[Snapshot], progress: Progress) -> list[Thumbnail | None]:
         """Return what is in the cache of these snapshots."""
-        from vmsnap_gui.picture_cache import picture_key
-
         cache = self._cache()
         found: list[Thumbnail | None] = []
         for number, snapshot in enumerate(snapshots):
             progress(number, len(snapshots))
-            small = cache.get(picture_key(self._path, self._stamp, snapshot))
+            small = cache.get(self._key(snapshot))
             found.append(_thumbnail(small) if small is not None else None)
         return found
 
     def make(self, snapshot: Snapshot, progress: Progress) -> Thumbnail:
         """Render the screen of a snapshot and keep it; raises ImageError where the image cannot be opened."""
-        from vmsnap_gui.picture_cache import picture_key
         from vmsnap_gui.screens import small_screen
 
-        small = small_screen(self._opened(), snapshot, progress)
-        self._cache().put(picture_key(self._path, self._stamp, snapshot), small)
+        small = small_screen(self._opened(), snapshot, progress, self._layouts)
+        self._cache().put(self._key(snapshot), small)
         return _thumbnail(small)
+
+    def _key(self, snapshot: Snapshot) -> str:
+        from vmsnap_gui.picture_cache import picture_key
+
+        return picture_key(self._path, self._stamp, snapshot, [one.name for one in self._layouts])
 
     def close(self) -> None:
         """Close the image; later work raises ImageError."""
@@ -138,7 +144,7 @@ class Thumbnails(QObject):
         self._jobs = jobs
         self._session = session
         self._cache = cache
-        self._of: tuple[Path, Stamp | None] | None = None
+        self._of: tuple[Path, Stamp | None, tuple[LayoutSource, ...]] | None = None
         self._snapshots: tuple[Snapshot, ...] = ()
         self._maker: _Maker | None = None
         self._held: OrderedDict[_Name, Thumbnail] = OrderedDict()
@@ -176,7 +182,9 @@ class Thumbnails(QObject):
     def _follow(self) -> None:
         entry = self._session.entry()
         info = entry.info if entry is not None else None
-        of = (info.path, info.stamp if info.format != "qcow2" else None) if info is not None else None
+        of = None
+        if info is not None:
+            of = info.path, info.stamp if info.format != "qcow2" else None, self._session.layouts
         snapshots = info.snapshots if info is not None else ()
         if of == self._of and snapshots == self._snapshots:
             return

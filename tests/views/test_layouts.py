@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from vmsnap_gui.app import Parts
+    from vmsnap_gui.thumbnails import Thumbnail
 
 WAIT = 60_000
 NODESC = "pc-nodesc@10.0/disk0.qcow2"
@@ -72,3 +73,20 @@ def test_what_has_no_layouts_is_told(qtbot: QtBot, parts: Parts, tmp_path: Path)
     assert "no dump of QEMU's -dump-vmstate" in report.informativeText()
     report.reject()
     assert described(parts) == set()
+
+
+def test_the_pictures_follow_the_layouts(qtbot: QtBot, parts: Parts) -> None:
+    thumbnails, index = parts.window.thumbnails, parts.session.snapshot
+    assert index is not None
+
+    def picture() -> Thumbnail:
+        qtbot.waitUntil(lambda: thumbnails.get(index) is not None, timeout=WAIT)
+        found = thumbnails.get(index)
+        assert found is not None
+        return found
+
+    before = picture()
+    assert before.image is None
+    use(qtbot, parts, sample("q35-default@10.0/disk0.qcow2"))
+    qtbot.waitUntil(lambda: {"cpu", "pckbd"} <= described(parts), timeout=WAIT)
+    assert picture().image is not None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.control.journal_entry import Mark, Operation, own
-from vmsnap_gui.control.journal_place import folder
+from vmsnap_gui.control.journal_entry import Mark, Operation
+from vmsnap_gui.control.journal_place import folder, own
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -16,7 +16,7 @@ import psutil
 
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.fingerprint import UNREADABLE, Fingerprints, id_of
-from vmsnap_gui.control.journal_place import folder, write_whole
+from vmsnap_gui.control.journal_place import folder, own, write_whole
 from vmsnap_gui.control.locks import holders
 from vmsnap_gui.control.terms import DELETES, StepKind
 from vmsnap_gui.image.errors import ImageError
@@ -34,9 +34,6 @@ _KEEP_ACTIVE = {StepKind.TAKE, StepKind.DELETE, StepKind.CHECK, StepKind.REPAIR}
 """Steps after which the disk as it is now must read as before."""
 
 _numbers = itertools.count()
-
-own: dict[Path, Operation] = {}
-"""The operations that this process carries out, by their files: as they are, also where that could not be written."""
 
 
 class Mark(enum.Enum):

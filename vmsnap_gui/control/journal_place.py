@@ -13,6 +13,11 @@ import platformdirs
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmsnap_gui.control.journal_entry import Operation
+
+own: dict[Path, Operation] = {}
+"""The operations that this process carries out, by their files: as they are, also where that could not be written."""
+
 
 def folder() -> Path:
     """Return where the entries are."""
@@ -21,7 +26,7 @@ def folder() -> Path:
 
 def is_empty() -> bool:
     """Whether there is no entry, so that no image is in quarantine."""
-    return next(folder().glob("*.json"), None) is None
+    return not own and next(folder().glob("*.json"), None) is None
 
 
 def write_whole(file: Path, data: bytes) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QStandardItem, QStandardItemModel
 
 from vmsnap_gui.entries import normal
 from vmsnap_gui.models import library_texts as texts
@@ -18,6 +20,7 @@ from vmsnap_gui.models.library_texts import Group, Look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vmsnap_gui.control.machine import Disk
     from vmsnap_gui.entries import Entry
     from vmsnap_gui.library import Library
     from vmsnap_gui.machines import Machines
@@ -52,30 +55,39 @@ _Key = Group | Path | str | _Part
 """What a line stands for: a group, an entry (Path), a machine (its key), or a disk of one."""
 
 
-@dataclass(slots=True)
-class _Node:
-    key: _Key | None
-    parent: int
-    children: list[int] = field(default_factory=list)
+class _Line(QStandardItem):
+    """A line.
+
+    Attributes:
+        key: What it stands for.
+        orders: Those of the lines below a folder, which stand by them.
+    """
+
+    def __init__(self, key: _Key, flags: Qt.ItemFlag) -> None:
+        super().__init__()
+        self.key = key
+        self.orders: list[tuple[str, str]] = []
+        self.setFlags(flags)
+        if not flags & Qt.ItemFlag.ItemNeverHasChildren:
+            self.setColumnCount(1)  # now: nobody hears of it yet
 
 
-class LibraryModel(QAbstractItemModel):
-    """Follows a `Library` and `Machines` line by line. Indexes carry the ids of nodes, never pointers.
+class LibraryModel(QStandardItemModel):
+    """Follows a `Library` and `Machines` line by line.
 
-    A group is there as long as something is in it.
+    A group is there as long as something is in it. The lines are Qt's own, which lays all of a folder out whenever some
+    come: asking Python for each of thousands, while workers read, took 0.3 s. What a line says, Python is asked for.
     """
 
     def __init__(self, library: Library, machines: Machines, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(0, 1, parent)
         self._library = library
         self._machines = machines
-        self._nodes: dict[int, _Node] = {0: _Node(None, 0)}
-        self._ids: dict[_Key, int] = {}
+        self._lines: dict[_Key, _Line] = {}
         self._parts: dict[_Part, None] = {}
         self._vms: dict[str, Vm] = {}
-        self._next = 1
-        # Painting a line asks for several of these, one after the other.
-        self._last: tuple[Entry | None, tuple[str, str, Look]] = None, ("", "", Look.READING)
+        # Painting a line asks for both, one after the other.
+        self._last: tuple[Entry | None, tuple[str, str]] = None, ("", "")
         self._add(library.entries.opened())
         for path in library.entries.opened():
             self._add([entry.path for entry in library.entries.children(path)])
@@ -89,60 +101,26 @@ class LibraryModel(QAbstractItemModel):
         """Return the index of an image's or a folder's line; that of its machine if nobody opened it itself."""
         if path is None:
             return QModelIndex()
-        number = self._ids.get(path)
-        if number is None:
+        line = self._lines.get(path)
+        if line is None:
             # A machine that is being put in has no line yet: its group's is there first, and views ask then.
-            mains = (self._ids[key] for key, vm in self._vms.items() if key in self._ids and _main(vm) == path)
-            disks = (self._ids[key] for key in list(self._parts) if self._path(key) == path)
-            number = next(mains, None) or next(disks, None)
-        return QModelIndex() if number is None else self._index(number)
+            mains = (self._lines[key] for key, vm in self._vms.items() if key in self._lines and _main(vm) == path)
+            disks = (self._lines[key] for key in list(self._parts) if self._path(key) == path)
+            line = next(mains, None) or next(disks, None)
+        return QModelIndex() if line is None else line.index()
 
     def path_of(self, index: Index) -> Path | None:
         """Return the path of the image or folder that a line stands for; None for a group."""
-        return self._path(self._nodes[index.internalId()].key) if index.isValid() else None
+        return self._path(self._key(index))
 
     def vm_of(self, index: Index) -> Vm | None:
         """Return the machine at an index."""
-        key = self._nodes[index.internalId()].key if index.isValid() else None
+        key = self._key(index)
         return self._vms.get(key) if isinstance(key, str) else None
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
-        """Override QAbstractItemModel::rowCount."""
-        return len(self._nodes[parent.internalId() if parent.isValid() else 0].children)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Override QAbstractItemModel::columnCount."""
-        return 1
-
-    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
-        """Override QAbstractItemModel::index."""
-        children = self._nodes[parent.internalId() if parent.isValid() else 0].children
-        if column != 0 or not 0 <= row < len(children):
-            return QModelIndex()
-        return self.createIndex(row, 0, children[row])
-
-    @overload
-    def parent(self) -> QObject | None: ...
-    @overload
-    def parent(self, child: Index) -> QModelIndex: ...
-    def parent(self, child: Index | None = None) -> QObject | QModelIndex | None:
-        """Override QAbstractItemModel::parent."""
-        if child is None:
-            return super().parent()
-        return self._index(self._nodes[child.internalId()].parent) if child.isValid() else QModelIndex()
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        """Override QAbstractItemModel::flags: what stands for no image cannot be selected."""
-        # A view asks this of every line whenever lines come, so it is kept simple.
-        if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        if isinstance(self._nodes[self._nodes[index.internalId()].parent].key, Path):
-            return _IMAGE_IN_FOLDER
-        return _SELECTABLE if self.path_of(index) is not None else Qt.ItemFlag.ItemIsEnabled
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
-        key = self._nodes[index.internalId()].key if index.isValid() else None
+        key = self._key(index)
         if key is None:
             return None
         if role == PATH_ROLE:
@@ -151,34 +129,43 @@ class LibraryModel(QAbstractItemModel):
             return self._tip(key)
         if role not in _SHOWN:
             return None
-        name, detail, look = self._shown(key)
+        if role == LOOK_ROLE:
+            return self._look(key)
+        name, detail = self._shown(key)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{name}, {detail}" if detail else name
-        return {
-            Qt.ItemDataRole.DisplayRole: name,
-            DETAIL_ROLE: detail,
-            LOOK_ROLE: look,
-        }.get(role)
+        return name if role == Qt.ItemDataRole.DisplayRole else detail
 
-    def _shown(self, key: _Key) -> tuple[str, str, Look]:
-        """Return name, second line and picture."""
+    def _shown(self, key: _Key) -> tuple[str, str]:
+        """Return name and second line."""
         if isinstance(key, Group):
-            return texts.group_name(key), "", Look.GROUP
+            return texts.group_name(key), ""
         if isinstance(key, str):
             vm = self._vms[key]
-            return words.visible(vm.machine.name), texts.machine_detail(vm), texts.machine_look(vm)
+            return words.visible(vm.machine.name), texts.machine_detail(vm)
         entry = self._library.entries.get(self._path(key))
         if isinstance(key, _Part) and (entry is None or entry.info is None):
-            disk = self._vms[key.machine].machine.filled_disks[key.at]
+            disk = self._disk(key)
             name = words.name_text(disk.path) if disk.path is not None else words.visible(disk.node or "–")
-            return name, texts.disk_detail(disk), Look.STREAM
+            return name, texts.disk_detail(disk)
         if entry is None:
-            return "", "", Look.READING
+            return "", ""
         if entry is not self._last[0] or entry.is_folder or isinstance(key, _Part):
             found = self._library.entries.count(entry.path) if entry.is_folder else 0
             name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
-            self._last = entry, (name, texts.detail_of(entry, found), texts.look_of(entry))
+            self._last = entry, (name, texts.detail_of(entry, found))
         return self._last[1]
+
+    def _look(self, key: _Key) -> Look:
+        """Return a line's picture; asked for by itself, to tell heights."""
+        if isinstance(key, Group):
+            return Look.GROUP
+        if isinstance(key, str):
+            return texts.machine_look(self._vms[key])
+        entry = self._library.entries.get(self._path(key))
+        if isinstance(key, _Part) and (entry is None or entry.info is None):
+            return Look.STREAM
+        return texts.look_of(entry) if entry is not None else Look.READING
 
     def _tip(self, key: _Key) -> str:
         if isinstance(key, Group):
@@ -187,55 +174,57 @@ class LibraryModel(QAbstractItemModel):
             return texts.machine_tip(self._vms[key])
         entry = self._library.entries.get(self._path(key))
         if isinstance(key, _Part) and (entry is None or entry.info is None):
-            disk = self._vms[key.machine].machine.filled_disks[key.at]
+            disk = self._disk(key)
             return words.plain_tip([str(disk.path or ""), disk.unfit or ""])
         return texts.tip_of(entry) if entry is not None else ""
 
+    def _disk(self, part: _Part) -> Disk:
+        return self._vms[part.machine].machine.filled_disks[part.at]
+
     def _path(self, key: _Key | None) -> Path | None:
         if isinstance(key, _Part):
-            path = self._vms[key.machine].machine.filled_disks[key.at].path
+            path = self._disk(key).path
             return normal(path) if path is not None else None
         if isinstance(key, str):
             return _main(self._vms[key])
         return key if isinstance(key, Path) else None
 
-    def _index(self, number: int) -> QModelIndex:
-        if number == 0:
-            return QModelIndex()
-        siblings = self._nodes[self._nodes[number].parent].children
-        return self.createIndex(siblings.index(number), 0, number)
+    def _key(self, index: Index) -> _Key | None:
+        line = self.itemFromIndex(index) if index.isValid() else None
+        return line.key if isinstance(line, _Line) else None
 
     # Entries
 
     def _add(self, paths: list[Path]) -> None:
         """Add lines: those of a folder by their names, all that come to stand at one place at once."""
-        new = [path for path in paths if path not in self._ids and path in self._library.entries]
+        new = [path for path in paths if path not in self._lines and path in self._library.entries]
         entry = self._library.entries.get(new[0]) if new else None
         if entry is None or entry.attached:
             return
-        above = self._ids.get(entry.parent) if entry.parent is not None else None
+        above = self._lines.get(entry.parent) if entry.parent is not None else None
         if above is None:
-            self._insert(new, self._group(Group.FILES))
+            self._insert(new, self._group(Group.FILES), _SELECTABLE)
             return
-        there = [_order(self._nodes[number].key) for number in self._nodes[above].children]
-        runs = groupby(sorted(new, key=_order), key=lambda path: bisect(there, _order(path)))
+        there = list(above.orders)
+        runs = groupby(sorted(map(_order, new)), key=partial(bisect, there))
         for row, run in reversed([(row, list(run)) for row, run in runs]):  # the last first: the places stay true
-            self._insert(run, above, row)
+            above.orders[row:row] = run
+            self._insert([Path(name) for _, name in run], above, _IMAGE_IN_FOLDER, row)
         self._tell_changed(above)
 
     def _change(self, path: Path) -> None:
-        numbers = [self._ids[part] for part in self._parts if self._path(part) == path]
-        if path in self._ids:
-            numbers.append(self._ids[path])
-        for number in numbers:
-            self._tell_changed(number)
+        lines = [self._lines[part] for part in self._parts if self._path(part) == path]
+        if path in self._lines:
+            lines.append(self._lines[path])
+        for line in lines:
+            self._tell_changed(line)
 
     def _remove(self, path: Path) -> None:
-        number = self._ids.get(path)
-        if number is not None:
-            above = self._nodes[number].parent
-            self._take_out(path)
-            if above in self._nodes:
+        line = self._lines.get(path)
+        if line is not None:
+            above = line.parent()
+            self._take_out(line)
+            if isinstance(above, _Line) and self._lines.get(above.key) is above:
                 self._tell_changed(above)
 
     # Machines
@@ -245,7 +234,7 @@ class LibraryModel(QAbstractItemModel):
         there = {vm.key: vm for vm in (*vms.running, *vms.stopped)}
         for key, vm in list(self._vms.items()):
             if key not in there or len(there[key].machine.filled_disks) != len(vm.machine.filled_disks):
-                self._take_out(key)
+                self._take_out(self._lines[key])
                 del self._vms[key]
         for group, members in ((Group.RUNNING, vms.running), (Group.PROFILES, vms.stopped)):
             for vm in members:
@@ -253,62 +242,59 @@ class LibraryModel(QAbstractItemModel):
                 self._vms[vm.key] = vm
                 if new:
                     self._put_in(vm, self._group(group))
-                number = self._ids[vm.key]
-                for one in (number, *self._nodes[number].children):
-                    self._tell_changed(one)
+                self._follow_machine(vm)
 
-    def _put_in(self, vm: Vm, group: int) -> None:
-        number = self._insert([vm.key], group)
+    def _put_in(self, vm: Vm, group: _Line) -> None:
+        (line,) = self._insert([vm.key], group, _SELECTABLE)
         disks = vm.machine.filled_disks
-        for at in range(len(disks)) if len(disks) > 1 else ():
-            self._parts[_Part(vm.key, at)] = None
-            self._insert([_Part(vm.key, at)], number)
+        parts = [_Part(vm.key, at) for at in range(len(disks))] if len(disks) > 1 else []
+        self._parts |= dict.fromkeys(parts)
+        self._insert(parts, line, _SELECTABLE)
+
+    def _follow_machine(self, vm: Vm) -> None:
+        """Tell that a machine's lines changed, and let those be selected that stand for an image."""
+        for line in (self._lines[vm.key], *(self._lines[part] for part in self._parts if part.machine == vm.key)):
+            line.setFlags(_SELECTABLE if self._path(line.key) is not None else Qt.ItemFlag.ItemIsEnabled)
+            self._tell_changed(line)
 
     # Lines
 
-    def _group(self, group: Group) -> int:
-        """Return the node of a group; it is made if it is not there."""
-        if group not in self._ids:
-            there = [key for key in Group if key in self._ids]
-            self._insert([group], 0, sum(key < group for key in there))
-        return self._ids[group]
+    def _group(self, group: Group) -> _Line:
+        """Return the line of a group; it is made if it is not there."""
+        if group not in self._lines:
+            above = sum(key in self._lines for key in Group if key < group)
+            self._insert([group], self.invisibleRootItem(), Qt.ItemFlag.ItemIsEnabled, above)
+        return self._lines[group]
 
-    def _insert(self, keys: Sequence[_Key], above: int, row: int | None = None) -> int:
-        """Insert lines below a node, in this order, by default at the end; returns the first one's node."""
-        siblings = self._nodes[above].children
-        row = len(siblings) if row is None else row
-        first, self._next = self._next, self._next + len(keys)
-        self.beginInsertRows(self._index(above), row, row + len(keys) - 1)
-        for number, key in enumerate(keys, first):
-            self._nodes[number] = _Node(key, above)
-            self._ids[key] = number
-        siblings[row:row] = range(first, self._next)
-        self.endInsertRows()
-        return first
+    def _insert(
+        self, keys: Sequence[_Key], above: QStandardItem, flags: Qt.ItemFlag, row: int | None = None
+    ) -> list[_Line]:
+        """Insert lines below another, in this order, by default at the end."""
+        lines = [_Line(key, flags) for key in keys]
+        self._lines |= zip(keys, lines, strict=True)
+        above.insertRows(above.rowCount() if row is None else row, lines)
+        return lines
 
-    def _take_out(self, key: _Key) -> None:
+    def _take_out(self, line: _Line) -> None:
         """Take a line out, with all below it, and with its group if that is empty then."""
-        number = self._ids[key]
-        above = self._nodes[number].parent
-        row = self._nodes[above].children.index(number)
-        self.beginRemoveRows(self._index(above), row, row)
-        del self._nodes[above].children[row]
-        for one in (*self._nodes[number].children, number):
-            self._forget(one)
-        self.endRemoveRows()
-        group = self._nodes[above].key
-        if isinstance(group, Group) and not self._nodes[above].children:
-            self._take_out(group)
+        above, row = line.parent(), line.row()
+        below = (line.child(number) for number in range(line.rowCount()))
+        for one in (*below, line):
+            if isinstance(one, _Line):
+                self._forget(one.key)
+        if isinstance(above, _Line) and above.orders:
+            del above.orders[row]
+        self.removeRow(row, above.index() if above is not None else QModelIndex())
+        if isinstance(above, _Line) and isinstance(above.key, Group) and not above.rowCount():
+            self._take_out(above)
 
-    def _forget(self, number: int) -> None:
-        key = self._nodes.pop(number).key
-        if key is not None:
-            del self._ids[key]
+    def _forget(self, key: _Key) -> None:
+        del self._lines[key]
         if isinstance(key, _Part):
             del self._parts[key]
 
-    def _tell_changed(self, number: int) -> None:
-        index = self._index(number)
+    def _tell_changed(self, line: _Line) -> None:
+        index = line.index()
         self.dataChanged.emit(index, index)
 
 
@@ -317,5 +303,5 @@ def _main(vm: Vm) -> Path | None:
     return normal(path) if path is not None else None
 
 
-def _order(key: _Key | None) -> tuple[str, str]:
-    return (str(key).casefold(), str(key))
+def _order(path: Path) -> tuple[str, str]:
+    return (str(path).casefold(), str(path))

@@ -14,6 +14,7 @@ from vmsnap_gui.entries import normal
 from vmsnap_gui.jobs import SCAN, JobState
 from vmsnap_gui.models import words
 from vmsnap_gui.sides import age, only_side
+from vmsnap_gui.turns import qt_turn
 from vmsnap_gui.views.compare_actions import CompareActions
 
 if TYPE_CHECKING:
@@ -109,10 +110,11 @@ class CompareTab(QObject):
         if self.is_made:
             gc.freeze()  # as in the inspector: it stays
             return
-        if self._modules:
-            importlib.import_module(f"vmsnap_gui.{self._modules.pop(0)}")
-        elif not self._begun().make_next():
-            self._end_making(self._begun())
+        with qt_turn():
+            if self._modules:
+                importlib.import_module(f"vmsnap_gui.{self._modules.pop(0)}")
+            elif not self._begun().make_next():
+                self._end_making(self._begun())
         QTimer.singleShot(0, self, self.prepare)
 
     def _begun(self) -> CompareView:

@@ -72,7 +72,7 @@ class LibraryDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::paint."""
-        self.initStyleOption(option, index)
+        option.text = index.data()  # not by initStyleOption, which asks for seven more things that no line has
         style = option.widget.style() if option.widget is not None else QApplication.style()
         style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget)
         look = index.data(LOOK_ROLE)

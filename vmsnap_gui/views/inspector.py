@@ -17,6 +17,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QTabWidget, QWidget
 
 from vmsnap_gui.reading import prepare
+from vmsnap_gui.turns import qt_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,10 +182,12 @@ class Inspector(QTabWidget):
     def _import(self, name: str, modules: list[str]) -> None:
         """Import one module of a tab's view; when all are there, make it and go on with the next tab."""
         if modules:
-            importlib.import_module(f"vmsnap_gui.{modules.pop(0)}")
+            with qt_turn():
+                importlib.import_module(f"vmsnap_gui.{modules.pop(0)}")
             QTimer.singleShot(0, self, partial(self._import, name, modules))
         else:
-            self._make(name)
+            with qt_turn():
+                self._make(name)
             QTimer.singleShot(0, self, self.complete)
 
     def show_tab(self, name: str) -> None:

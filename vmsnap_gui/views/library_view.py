@@ -8,6 +8,7 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, Signal
 from PySide6.QtWidgets import QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.models.library import LibraryModel
+from vmsnap_gui.turns import qt_turn
 from vmsnap_gui.views.action_making import context_menu
 from vmsnap_gui.views.delegates import LibraryDelegate
 from vmsnap_gui.views.library_finder import LibraryFinder
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PySide6.QtCore import QPoint
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QPaintEvent
 
     from vmsnap_gui.session import Session
+
+
+class LibraryTree(QTreeView):
+    """A tree during whose work for the eye nothing else computes."""
+
+    def doItemsLayout(self) -> None:
+        """Override QAbstractItemView::doItemsLayout."""
+        with qt_turn():
+            super().doItemsLayout()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Override QWidget::paintEvent."""
+        with qt_turn():
+            super().paintEvent(event)
 
 
 class LibraryView(QWidget):
@@ -69,7 +84,7 @@ class LibraryView(QWidget):
         return self._model.path_of(self.tree.currentIndex())
 
     def _make_tree(self) -> QTreeView:
-        tree = QTreeView(self)
+        tree = LibraryTree(self)
         tree.setObjectName("library_tree")
         tree.setAccessibleName(self.tr("Library"))
         tree.setAccessibleDescription(self.tr("Machines, open images and folders"))

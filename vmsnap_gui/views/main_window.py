@@ -293,9 +293,12 @@ class MainWindow(QMainWindow):
     def complete(self) -> None:
         """Make what the first paint can do without: once the first state is there, or soon if none comes.
 
-        Not earlier: the import of that code and the reading of the state would only slow each other down.
+        Not earlier: the import of that code and the reading of the state would only slow each other down, and so would
+        the reading of a folder. Who wants a part of it before that gets it at once.
         """
-        if self._unfinished:
+        if self._unfinished and self._session.library.is_scanning():
+            QTimer.singleShot(_COMPLETE_MS, self, self.complete)
+        elif self._unfinished:
             self._unfinished = False
             self.inspector.complete()
             self._forget_missing_recent()

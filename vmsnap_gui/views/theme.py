@@ -109,7 +109,12 @@ def blend(under: QColor, over: QColor, share: float) -> QColor:
 
 def muted(palette: QPalette) -> QColor:
     """Return the colour of secondary text on the base: readable, but quieter."""
-    return blend(palette.color(_Role.Base), palette.color(_Role.Text), 0.64)
+    return QColor(_muted(palette.color(_Role.Base).rgb(), palette.color(_Role.Text).rgb()))
+
+
+@lru_cache(maxsize=8)
+def _muted(base: int, text: int) -> QColor:
+    return blend(QColor(base), QColor(text), 0.64)
 
 
 def accent(palette: QPalette) -> QColor:
