@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QByteArray, Qt
 
-from vmsnap_gui.jobs import Jobs
 from vmsnap_gui.settings import RECENT, Choice, Settings
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def test_a_damaged_file_reads_as_nothing(tmp_path: Path, text: str) -> None:
 
 def test_a_change_is_written_in_the_background_and_leaves_what_others_wrote(qtbot: QtBot, tmp_path: Path) -> None:
     file = tmp_path / "vmsnap.ini"
-    settings, other, jobs = Settings(file), Settings(file), Jobs()
-    settings.write_with(jobs)
+    settings, other, workers = Settings(file), Settings(file), ThreadPoolExecutor(1)
+    settings.write_with(workers.submit)
     other.noise = False
     other.save()
     settings.tab = "memory"
     qtbot.waitUntil(lambda: Settings(file).tab == "memory")
     assert not Settings(file).noise
-    jobs.shutdown()
+    workers.shutdown()
 
 
 def test_recent_files_are_few_and_the_latest_is_first(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from vmsnap_gui.display import why_no_window
 
 # isort: split
 from PySide6.QtCore import (
+    QCoreApplication,
     QEventLoop,
     QLocale,
     QMessageLogContext,
@@ -184,7 +186,7 @@ def build(settings: Settings, start: Callable[[Session], object] | None = None) 
     """Build an application that is not shown yet; `start` tells the session what to open first."""
     theme.set_scheme(settings.scheme)
     jobs = Jobs()
-    settings.write_with(jobs)
+    settings.write_with(partial(_remember, jobs))
     session = Session(jobs, settings)
     if start is not None:
         start(session)
@@ -192,6 +194,11 @@ def build(settings: Settings, start: Callable[[Session], object] | None = None) 
     jobs.setParent(window)
     session.setParent(window)
     return Parts(settings, jobs, session, window)
+
+
+def _remember(jobs: Jobs, write: Callable[[], None]) -> None:
+    name = QCoreApplication.translate("app", "Remembering settings")
+    jobs.run(name, lambda _progress: write(), lane="settings", success=lambda _none: None, quiet=True)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

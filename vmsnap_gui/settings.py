@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QObject, QSettings, QStandardPaths, Qt, QTimer
 
 if TYPE_CHECKING:
-    from vmsnap_gui.jobs import Jobs
+    from collections.abc import Callable
 
 RECENT = 12
 """How many recent files are kept."""
@@ -56,13 +56,13 @@ class Settings(QObject):
         store = QSettings(str(file), QSettings.Format.IniFormat)
         self._values: dict[str, object] = {key: store.value(key) for key in store.allKeys()}
         self._changed: set[str] = set()
-        self._jobs: Jobs | None = None
+        self._run: Callable[[Callable[[], None]], object] | None = None
         self._soon = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._soon.timeout.connect(self._write_soon)
 
-    def write_with(self, jobs: Jobs) -> None:
-        """From now on write what changes as background work; without this only `save` writes."""
-        self._jobs = jobs
+    def write_with(self, run: Callable[[Callable[[], None]], object]) -> None:
+        """From now on write what changes, as work given to `run`, in a thread; without this only `save` writes."""
+        self._run = run
 
     def arrangement(self, name: str) -> QByteArray:
         """Return what Qt saved for the window, dock, splitter or header with this object name (may be empty)."""
@@ -192,7 +192,7 @@ class Settings(QObject):
         if key not in self._values or self._values[key] != value:
             self._values[key] = value
             self._changed.add(key)
-            if self._jobs is not None:
+            if self._run is not None:
                 self._soon.start()
 
     def _take_changed(self) -> dict[str, object]:
@@ -201,15 +201,8 @@ class Settings(QObject):
         return {key: self._values[key] for key in changed}
 
     def _write_soon(self) -> None:
-        if self._jobs is not None:
-            work = partial(_write, self._file, self._take_changed())
-            self._jobs.run(
-                self.tr("Remembering settings"),
-                lambda _progress: work(),
-                lane=str(self._file),
-                success=lambda _none: None,
-                quiet=True,
-            )
+        if self._run is not None:
+            self._run(partial(_write, self._file, self._take_changed()))
 
     def _json(self, key: str) -> object:
         try:

@@ -170,7 +170,7 @@ class VMState(Opened):
             self._keep_index(parser, ram_problem(sections, str(error)))
             raise
         early = "an end mark stands before the devices that are shown: the file holds several states"
-        self._keep_index(parser, ram_problem(sections, None) or (early if walk.finished else None))
+        self._keep_index(parser, ram_problem(sections, None) or (early if walk.finished and self.unwalked else None))
         late = [section for section in self.sections if section.offset >= walk.position]
         self._walked = (*sections, *late)
         yield from late
