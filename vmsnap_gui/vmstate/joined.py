@@ -6,7 +6,6 @@ would be shown with the first one's memory.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
     from vmsnap_gui.image.errors import Progress
 
 _STEP = 1 << 20
-_SEARCHED = 32 << 20  # read in less than 20 ms; a longer memory is found to end early when it is indexed
+_SEARCHED = 8 << 20  # read in 5 ms; a longer memory is found to end early when it is indexed
 _DESC_HEAD = 5
 _HEAD = MAGIC + VERSION.to_bytes(4, "big")
-_START = re.compile(rb"[\0}]" + re.escape(_HEAD))  # behind an end mark, a description, or padding
+_BEFORE = b"\0}"  # what a stream's start can stand behind: an end mark or padding, a description
 
 
 def may_start_again(view: ByteView, low: int, high: int) -> bool:
@@ -30,9 +29,18 @@ def may_start_again(view: ByteView, low: int, high: int) -> bool:
     end = high
     while end > max(low, high - _SEARCHED):
         start = max(low, end - _STEP)
-        if _START.search(view.read(start, min(end + len(_HEAD), high) - start)):
+        if _starts_in(view.read(start, min(end + len(_HEAD), high) - start)):
             return True
         end = start
+    return False
+
+
+def _starts_in(data: bytes) -> bool:
+    at = data.find(_HEAD)  # many times as fast as a pattern
+    while at >= 0:
+        if at and data[at - 1] in _BEFORE:
+            return True
+        at = data.find(_HEAD, at + 1)
     return False
 
 
