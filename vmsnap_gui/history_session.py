@@ -14,8 +14,10 @@ from vmsnap_gui.reading import Changed
 from vmsnap_gui.telling import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from PySide6.QtCore import SignalInstance
 
     from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.jobs import Job, Jobs
@@ -56,6 +58,7 @@ class HistorySession(QObject):
         self._failures: dict[Path, str] = {}
         self._chosen: tuple[int, ...] = ()
         self._adding: Job | None = None
+        self._goes_first: Callable[[], bool] = lambda: False
         self._soon = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._soon.timeout.connect(self._look_around)
         for signal in (
@@ -67,6 +70,11 @@ class HistorySession(QObject):
             signal.connect(self._follow)
         session.library.entry_changed.connect(self._entry_changed)
         jobs.changed.connect(self._job_changed)
+
+    def let_first(self, is_going: Callable[[], bool], over: SignalInstance) -> None:
+        """Begin nothing by itself while something else is going on; `over` is emitted when it no longer is."""
+        self._goes_first = is_going
+        over.connect(self._soon.start)
 
     def history(self, path: Path | None = None) -> History | None:
         """Return what is known of an image, by default the selected one; perhaps from before its last change."""
@@ -107,6 +115,12 @@ class HistorySession(QObject):
         if info is not None and info.path not in self._running:
             self._look_into(info)
 
+    def hurry(self) -> None:
+        """Find out what is not known yet, whatever else goes on: somebody looks."""
+        if self._soon.isActive() or self._goes_first():
+            self._soon.stop()
+            self._look_around(waits=False)
+
     def cancel(self) -> None:
         """Stop finding out about the selected image."""
         job = self.job()
@@ -135,9 +149,9 @@ class HistorySession(QObject):
         self._soon.start()
         self.changed.emit()
 
-    def _look_around(self) -> None:
+    def _look_around(self, *, waits: bool = True) -> None:
         """Look into what is shown and not known yet, once the selected state is there: that goes first."""
-        if self._session.loading is not None:
+        if self._session.loading is not None or (waits and self._goes_first()):
             return
         for path in sorted(self.disks(), key=lambda one: one != self._session.image):
             info = self._info(path)

@@ -135,9 +135,11 @@ class Thumbnails(QObject):
 
     Signals:
         changed: (int) The picture of the snapshot at this position of the image's table is there.
+        seen_made: All pictures are there whose places somebody has seen.
     """
 
     changed = Signal(int)
+    seen_made = Signal()
 
     def __init__(self, jobs: Jobs, session: Session, parent: QObject, cache: PictureCache | None = None) -> None:
         super().__init__(parent)
@@ -179,6 +181,10 @@ class Thumbnails(QObject):
         """Whether pictures are still to come."""
         return self._job is not None or self._soon.isActive() or bool(self._to_look_up or self._to_make)
 
+    def is_making_seen(self) -> bool:
+        """Whether pictures are still to come whose places somebody has seen."""
+        return self._is_wanted and self.is_working()
+
     def _follow(self) -> None:
         entry = self._session.entry()
         info = entry.info if entry is not None else None
@@ -213,9 +219,10 @@ class Thumbnails(QObject):
         elif self._to_make:
             self._make(self._to_make.pop())
         elif self._is_wanted:
-            self._is_wanted = False
             for position in range(min(AHEAD, len(self._snapshots))):
                 self.get(position)
+            self._is_wanted = False
+            self.seen_made.emit()
 
     def _making(self) -> _Maker:
         if self._maker is None:

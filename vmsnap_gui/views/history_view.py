@@ -91,7 +91,7 @@ class HistoryView(QWidget):
         """Show the history, how its finding comes along, or why there is none."""
         if not self.isVisible():
             return
-        found, job = self.history.history(), self.history.job()
+        found = self.history.history()
         if found is not None:
             if found is not self._shown:
                 self._shown = found
@@ -103,6 +103,8 @@ class HistoryView(QWidget):
             return
         self._shown = None
         self._stack.setCurrentIndex(0)
+        self.history.hurry()
+        job = self.history.job()
         if job is not None:
             self.page.show_job("reading", self.tr("Reading the tables of the image"), job)
         else:

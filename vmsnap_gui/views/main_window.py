@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         self.snapshots.model.show_pictures(self.thumbnails.get)
         self.thumbnails.changed.connect(self.snapshots.model.picture_changed)
         self.history = HistorySession(jobs, session, self)
+        self.history.let_first(self.thumbnails.is_making_seen, self.thumbnails.seen_made)
         self.views = SnapshotViews(self, session, jobs, settings, self.snapshots, self.history)
         self.inspector = Inspector(session, jobs, self.history, self.snapshots)
         self._jobs_panel: JobsPanel | None = None
