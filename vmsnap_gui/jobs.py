@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCAN = "scan"
-"""The lane for looking into many images: the only one with more than one thread. It gives way to the Qt thread."""
+"""The lane for looking into many images: the only one with more than one thread."""
 SCAN_THREADS = 2
 PROGRESS_MS = 60
 """How often progress is reported: less than 20 times a second."""
@@ -140,8 +140,7 @@ class Job:
         if self._stop.is_set():
             raise Cancelled
         self.done, self.total = done, total
-        if self.lane == SCAN:
-            give_way()
+        give_way()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,12 +8,13 @@ from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QListView
 
 from vmsnap_gui.models.snapshots import Column
+from vmsnap_gui.turns import qt_turn
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.screen_delegates import GalleryDelegate
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
-    from PySide6.QtGui import QShowEvent
+    from PySide6.QtGui import QPaintEvent, QShowEvent
     from PySide6.QtWidgets import QWidget
 
     from vmsnap_gui.views.snapshot_table import SnapshotTable
@@ -54,6 +55,11 @@ class GalleryView(QListView):
         current = self.selectionModel().currentIndex().siblingAtColumn(Column.TAG)
         self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
         self.scrollTo(current)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Override QWidget::paintEvent: nothing else computes meanwhile."""
+        with qt_turn():
+            super().paintEvent(event)
 
     def _show_menu(self, place: QPoint) -> None:
         if self.indexAt(place).isValid():
