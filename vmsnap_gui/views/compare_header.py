@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QPainter, QPalette
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.compare_summary import Summary, summary
@@ -14,10 +14,9 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.base_button import BaseButton
 from vmsnap_gui.views.outcome_ticks import OutcomeTicks
 from vmsnap_gui.views.pages import Notice
+from vmsnap_gui.views.text_line import TextLine
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QPaintEvent
-
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
     from vmsnap_gui.jobs import Job, Jobs
@@ -187,22 +186,6 @@ class CompareHeader(QWidget):
         return words.sentence(found[0]) + more if found else ""
 
 
-class _Line(QLabel):
-    """A line of plain text that ends in "…" where there is no room for all of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Override QLabel::paintEvent."""
-        painter = QPainter(self)
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, shown)
-        painter.end()
-
-
 class _SideName(QWidget):
     """A letter, the snapshot's name, and where and when it is from."""
 
@@ -211,7 +194,7 @@ class _SideName(QWidget):
         self.setObjectName(f"compare_side_{letter.lower()}")
         self._letter = letter
         self._chip = QLabel(letter, alignment=Qt.AlignmentFlag.AlignCenter)
-        self._name, self._about = _Line(), _Line()
+        self._name, self._about = TextLine(), TextLine()
         texts = QVBoxLayout()
         texts.setSpacing(0)
         texts.addWidget(self._name)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.session import Session
 
+_LEAST = 20
+"""Characters that have room in a line, however narrow the window."""
+
 
 class LibraryTree(QTreeView):
     """A tree during whose work for the eye nothing else computes."""
@@ -59,6 +62,7 @@ class LibraryView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * _LEAST)
         self.finder = LibraryFinder(session, self.tree, self)
         layout.addWidget(self.finder)
         self.setFocusProxy(self.tree)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from PySide6.QtGui import QFont, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLabel, QStackedWidget, QTreeView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QSizePolicy, QStackedWidget, QTreeView, QVBoxLayout, QWidget
 
 from vmsnap_gui.entries import EntryState
 from vmsnap_gui.models import numbers, words
@@ -19,6 +19,7 @@ from vmsnap_gui.views.action_making import context_menu, view_action
 from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
 from vmsnap_gui.views.screen_delegates import ScreenDelegate
+from vmsnap_gui.views.text_line import TextLine
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,11 +59,11 @@ class SnapshotTable(QWidget):
         self._following = False
         self._machine = ""
         self.model = SnapshotModel(self)
-        self._title = QLabel(self.tr("Snapshots"))
+        self._title = TextLine(QSizePolicy.Policy.Preferred)
         self._title.setObjectName("snapshots_title")
-        self._about = QLabel()
+        self._about = TextLine(QSizePolicy.Policy.Preferred)
         self._about.setObjectName("snapshots_about")
-        self._here = QLabel()
+        self._here = TextLine(QSizePolicy.Policy.Preferred)
         self._here.setObjectName("snapshots_here")
         self.notice = Notice("snapshots_notice", self)
         self.result = Notice("snapshots_result", self)
@@ -74,7 +75,9 @@ class SnapshotTable(QWidget):
         self._stack.addWidget(self.table)
         self._stack.addWidget(self.page)
         self._view: QWidget = self.table
-        self.switch = QHBoxLayout()
+        self._switch_bar = QWidget()
+        self.switch = QHBoxLayout(self._switch_bar)
+        self.switch.setContentsMargins(0, 0, 0, 0)
         self._lay_out()
         self._make_actions()
         # Not currentChanged: a view that gets the focus makes its first row current, and nobody chose that.
@@ -85,9 +88,6 @@ class SnapshotTable(QWidget):
         self._follow()
 
     def _lay_out(self) -> None:
-        for label in (self._title, self._here, self._about):
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setMinimumWidth(1)  # in a narrow window they give way to the switch
         heading = QFont(self.font())
         heading.setWeight(QFont.Weight.DemiBold)
         self._title.setFont(heading)
@@ -95,12 +95,16 @@ class SnapshotTable(QWidget):
         line = QHBoxLayout()
         line.setContentsMargins(8, 6, 8, 4)
         line.addWidget(self._title)
+        line.addSpacing(16)
         line.addStretch(1)
         line.addWidget(self._here)
         line.addSpacing(16)
         line.addWidget(self._about)
         line.addSpacing(8)
-        line.addLayout(self.switch)
+        line.addWidget(self._switch_bar)
+        policy = self._switch_bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # or the title would jump where there is nothing to switch
+        self._switch_bar.setSizePolicy(policy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -279,6 +283,7 @@ class SnapshotTable(QWidget):
         else:
             in_use = self.tr("In use by a running machine: what you see may be changing.")
             self.notice.show_message("in-use", in_use if info is not None and info.in_use else "")
+        self._switch_bar.setVisible(info is not None and bool(info.snapshots))
         if info is not None and info.snapshots:
             self._stack.setCurrentWidget(self._view)
             return
