@@ -315,7 +315,7 @@ def test_quarantine_and_repair(qtbot: QtBot, parts: Parts, window: MainWindow, i
     interrupt(image, damage=True)
     choose(qtbot, parts, image, 0)
     banner, actions = window.snapshots.quarantine, window.desk.actions
-    qtbot.waitUntil(banner.isVisible, timeout=WAIT)
+    qtbot.waitUntil(lambda: banner.isVisible() and not actions.take.isEnabled(), timeout=WAIT)
     assert banner.text().startswith("Take 'third' did not come to its end")
     line = window.library.model.index_of(image)
     assert line.data(DETAIL_ROLE).startswith("in quarantine")
