@@ -12,6 +12,8 @@ from PySide6.QtCore import QByteArray, Qt
 from vmsnap_gui.settings import RECENT, Choice, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytestqt.qtbot import QtBot
 
 pytestmark = pytest.mark.gui
@@ -80,6 +82,29 @@ def test_a_change_is_written_in_the_background_and_leaves_what_others_wrote(qtbo
     qtbot.waitUntil(lambda: Settings(file).tab == "memory")
     assert not Settings(file).noise
     workers.shutdown()
+
+
+def test_what_no_worker_wrote_is_written_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "vmsnap.ini"
+    settings = Settings(file)
+    never: list[Callable[[], None]] = []
+    settings.write_with(never.append)
+    settings.tab = "memory"
+    settings._write_soon()  # taken by nobody: its job is cancelled when the window closes
+    settings.save()
+    assert Settings(file).tab == "memory"
+    assert len(never) == 1
+
+
+def test_what_could_not_be_written_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "no folder").touch()
+    file = tmp_path / "no folder" / "vmsnap.ini"
+    settings = Settings(file)
+    settings.tab = "memory"
+    settings.save()
+    (tmp_path / "no folder").unlink()
+    settings.save()
+    assert Settings(file).tab == "memory"
 
 
 def test_recent_files_are_few_and_the_latest_is_first(tmp_path: Path) -> None:

@@ -263,10 +263,10 @@ class Jobs(QObject):
         for executor in [*self._executors.values(), *released]:
             executor.shutdown(wait=True)
         self._executors.clear()
-        while self._inbox:
-            self._take_some()
         self._turn.stop()
         self._timer.stop()
+        while self._inbox:
+            self._take_some()
 
     def forget_finished(self) -> None:
         """Drop the finished jobs from the list."""
@@ -305,8 +305,10 @@ class Jobs(QObject):
         """
         until = time.perf_counter() + TURN_S
         with qt_turn():
-            while self._inbox and time.perf_counter() < until:
+            while self._inbox:
                 self._inbox.popleft()()
+                if time.perf_counter() > until:
+                    break
         if not self._inbox:
             self._turn.stop()
 

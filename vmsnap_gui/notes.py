@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LANE = "notes"
 _SETTLE_MS = 300  # what is written in one go is read once
+_ABOVE = 2  # folders above the file that are watched while it is not there: others are full of other things
 
 
 class Notes(QObject):
@@ -60,7 +61,7 @@ class Notes(QObject):
         """Read them again: another window, or `vmsnap note`, may have written some."""
         self._unwatch()
         file = self._store.file
-        for place in filter(speakable, (file, *file.parents)):
+        for place in filter(speakable, (file, *file.parents[:_ABOVE])):
             if self._files.addPath(str(place)):
                 break  # else it is not there yet, and a folder above tells when something comes
         self._jobs.run(

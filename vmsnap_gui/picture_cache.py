@@ -21,8 +21,6 @@ import platformdirs
 from vmsnap_gui.screens import SmallScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.image.snapshot import Snapshot
 
@@ -42,18 +40,17 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("vmsnap", appauthor=False) / "screens"
 
 
-def picture_key(path: Path, stamp: Stamp | None, snapshot: Snapshot, layouts: Iterable[str] = ()) -> str:
+def picture_key(path: Path, stamp: Stamp | None, snapshot: Snapshot) -> str:
     """Return the key of a snapshot's picture; asks the file system what `path` leads to.
 
     Args:
         path: The image.
         stamp: The file's stamp; None for a qcow2 image, whose snapshots stay as they are.
         snapshot: The entry in it.
-        layouts: The names of those that states which do not describe themselves are read by.
     """
     image = str(path.resolve()).encode("utf-8", "surrogateescape")
     date = snapshot.date_sec, snapshot.date_nsec
-    told = repr((_VERSION, image, stamp, snapshot.id, snapshot.tag, date, snapshot.vm_state_size, *layouts))
+    told = repr((_VERSION, image, stamp, snapshot.id, snapshot.tag, date, snapshot.vm_state_size))
     return hashlib.blake2b(told.encode("utf-8", "backslashreplace"), digest_size=20).hexdigest()
 
 

@@ -7,8 +7,8 @@ Qt thread, which then waits for the disk: up to a second beside a machine that i
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,8 @@ class Settings(QObject):
         self._file = file
         store = QSettings(str(file), QSettings.Format.IniFormat)
         self._values: dict[str, object] = {key: store.value(key) for key in store.allKeys()}
-        self._changed: set[str] = set()
+        self._pending: dict[str, object] = {}
+        self._lock = threading.Lock()
         self._run: Callable[[Callable[[], None]], object] | None = None
         self._soon = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._soon.timeout.connect(self._write_soon)
@@ -186,23 +187,33 @@ class Settings(QObject):
     def save(self) -> None:
         """Write what changed to the file now, and wait for it."""
         self._soon.stop()
-        _write(self._file, self._take_changed())
+        self._write()
 
     def _put(self, key: str, value: object) -> None:
         if key not in self._values or self._values[key] != value:
             self._values[key] = value
-            self._changed.add(key)
+            with self._lock:
+                self._pending[key] = value
             if self._run is not None:
                 self._soon.start()
 
-    def _take_changed(self) -> dict[str, object]:
-        """Return what is to be written: what another window changed meanwhile stays in the file."""
-        changed, self._changed = self._changed, set()
-        return {key: self._values[key] for key in changed}
-
     def _write_soon(self) -> None:
         if self._run is not None:
-            self._run(partial(_write, self._file, self._take_changed()))
+            self._run(self._write)
+
+    def _write(self) -> None:
+        """Write what is not written yet, in any thread; what another window wrote of the rest stays."""
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        if not pending:
+            return
+        store = QSettings(str(self._file), QSettings.Format.IniFormat)
+        for key, value in pending.items():
+            store.setValue(key, value)
+        store.sync()
+        if store.status() != QSettings.Status.NoError:
+            with self._lock:
+                self._pending = pending | self._pending  # perhaps it can be written later
 
     def _json(self, key: str) -> object:
         try:
@@ -222,10 +233,3 @@ class Settings(QObject):
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _write(file: Path, values: dict[str, object]) -> None:
-    store = QSettings(str(file), QSettings.Format.IniFormat)
-    for key, value in values.items():
-        store.setValue(key, value)
-    store.sync()

@@ -76,7 +76,9 @@ class _Maker:
         self._lock = threading.Lock()
 
     def kept(self, snapshots: Sequence[Snapshot], progress: Progress) -> list[Thumbnail | None]:
-        """Return what is in the cache of these snapshots."""
+        """Return what is in the cache of these snapshots; with layouts, which may be others next time, nothing."""
+        if self._layouts:
+            return [None] * len(snapshots)
         cache = self._cache()
         found: list[Thumbnail | None] = []
         for number, snapshot in enumerate(snapshots):
@@ -90,13 +92,14 @@ class _Maker:
         from vmsnap_gui.screens import small_screen
 
         small = small_screen(self._opened(), snapshot, progress, self._layouts)
-        self._cache().put(self._key(snapshot), small)
+        if not self._layouts:
+            self._cache().put(self._key(snapshot), small)
         return _thumbnail(small)
 
     def _key(self, snapshot: Snapshot) -> str:
         from vmsnap_gui.picture_cache import picture_key
 
-        return picture_key(self._path, self._stamp, snapshot, [one.name for one in self._layouts])
+        return picture_key(self._path, self._stamp, snapshot)
 
     def close(self) -> None:
         """Close the image; later work raises ImageError."""

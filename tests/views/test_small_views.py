@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTabWidget, QWidget
 
 import vmsnap_gui
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.jobs import Jobs, JobState
+from vmsnap_gui.models.facts import Fact
 from vmsnap_gui.resources import resource
 from vmsnap_gui.telling import Report
 from vmsnap_gui.views import dialogs, theme
+from vmsnap_gui.views.facts_list import FactsList
 from vmsnap_gui.views.filter_box import FilterBox
 from vmsnap_gui.views.jobs_panel import JobsPanel
 from vmsnap_gui.views.pages import MessagePage, Notice
@@ -243,3 +245,17 @@ def _luminance(colour: QColor) -> float:
         for c in (colour.redF(), colour.greenF(), colour.blueF())
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_facts_that_come_while_another_tab_is_in_front_are_there_afterwards(qtbot: QtBot) -> None:
+    tabs, facts = QTabWidget(), FactsList("facts")
+    qtbot.addWidget(tabs)
+    tabs.addTab(facts, "facts")
+    tabs.addTab(QWidget(), "other")
+    tabs.show()
+    qtbot.waitUntil(lambda: len(facts.findChildren(QLabel)) >= 30)  # spare lines were made in sight
+    tabs.setCurrentIndex(1)
+    facts.show_groups([("Image", [Fact(f"label {number}", "value", "") for number in range(12)])])
+    tabs.setCurrentIndex(0)
+    shown = [label.text() for label in facts.findChildren(QLabel) if label.isVisible()]
+    assert sorted(shown) == sorted(["Image", *(f"label {number}" for number in range(12)), *["value"] * 12])

@@ -77,6 +77,7 @@ class LibraryModel(QStandardItemModel):
 
     A group is there as long as something is in it. The lines are Qt's own, which lays all of a folder out whenever some
     come: asking Python for each of thousands, while workers read, took 0.3 s. What a line says, Python is asked for.
+    Its indexes are Qt's, too, and hold pointers: one that was kept while its line went must not be asked about.
     """
 
     def __init__(self, library: Library, machines: Machines, parent: QObject | None = None) -> None:

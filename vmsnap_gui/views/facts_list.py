@@ -39,7 +39,7 @@ class _Line:
 
     def show(self, fact: Fact | None) -> None:
         """Show a fact; None: nothing."""
-        if self._hidden != (fact is None):  # what is new is shown by its layout, all at once
+        if self._hidden != (fact is None):
             self._hidden = fact is None
             for one in (self.label, self.value):
                 one.setHidden(self._hidden)
@@ -81,6 +81,13 @@ class FactsList(QScrollArea):
         if list(groups) == self._groups:
             return
         self._grid.setEnabled(False)  # else each widget that appears has all laid out anew
+        try:
+            self._place(groups)
+        finally:
+            self._grid.setEnabled(True)
+            self._grid.update()
+
+    def _place(self, groups: Sequence[tuple[str, list[Fact]]]) -> None:
         self._grid.setRowStretch(self._rows(), 0)
         self._groups = list(groups)
         row = used = 0
@@ -96,8 +103,6 @@ class FactsList(QScrollArea):
         for heading in self._headings[len(groups) :]:
             heading.hide()
         self._grid.setRowStretch(row, 1)
-        self._grid.setEnabled(True)
-        self._grid.update()
 
     def text(self) -> str:
         """Return all that is shown, for tests and for copying."""
@@ -146,6 +151,7 @@ class FactsList(QScrollArea):
         line = _Line(theme.tabular(self.font()), self._page)
         self._lines.append(line)
         self._colour([line.label])
+        line.show(None)  # said, not left to Qt: that depends on whether the page is visible now
         return line
 
     def _make_spare(self) -> None:

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _MESSAGE_MS = 6000
 _COMPLETE_MS = 700
+_PUT_OFF = 30
+"""How often that is put off while a folder is scanned: its server may not answer."""
 """When the rest of the window is made if no state is loaded before."""
 
 
@@ -69,6 +71,7 @@ class MainWindow(QMainWindow):
         self._jobs = jobs
         self._settings = settings
         self._unfinished = True
+        self._put_off = 0
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
@@ -297,7 +300,8 @@ class MainWindow(QMainWindow):
         Not earlier: the import of that code and the reading of the state would only slow each other down, and so would
         the reading of a folder. Who wants a part of it before that gets it at once.
         """
-        if self._unfinished and self._session.library.is_scanning():
+        if self._unfinished and self._session.library.is_scanning() and self._put_off < _PUT_OFF:
+            self._put_off += 1
             QTimer.singleShot(_COMPLETE_MS, self, self.complete)
         elif self._unfinished:
             self._unfinished = False

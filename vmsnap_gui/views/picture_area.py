@@ -119,11 +119,11 @@ class PictureArea(QAbstractScrollArea):
         """Override QWidget::paintEvent."""
         if self._extent is None:
             return
-        painter = QPainter(self.viewport())
-        target = self.target()
-        self.paint_content(painter, target)
-        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 0))
-        painter.drawRect(target.adjusted(-1, -1, 0, 0))  # a black screen upon a dark window has an edge, too
+        with QPainter(self.viewport()) as painter:  # ended here, whoever still has it: a traceback, a debugger
+            target = self.target()
+            self.paint_content(painter, target)
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 0))
+            painter.drawRect(target.adjusted(-1, -1, 0, 0))  # a black screen upon a dark window has an edge, too
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Override QWidget::resizeEvent."""

@@ -35,8 +35,14 @@ def number(count: Count, values: Values, version: int) -> int:
 
 
 def elements(field: VMStateField, values: Values, version: int) -> int:
-    """Return how many elements a field has: none where the count is negative, as in vmstate_load_state's loop."""
-    return field.count if field.count_from is None else max(0, number(field.count_from, values, version))
+    """Return how many elements a field has: none where the count is negative, as in vmstate_load_state's loop.
+
+    vmstate_n_elems gives an int: also a count of 32 unsigned bits is negative from 2^31 on.
+    """
+    if field.count_from is None:
+        return field.count
+    count = number(field.count_from, values, version) & 0xFFFFFFFF
+    return count if count < 1 << 31 else 0
 
 
 def check_expected(field: VMStateField, data: bytes, position: int, end: int) -> None:

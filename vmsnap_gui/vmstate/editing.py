@@ -104,7 +104,7 @@ def _why_none(state: VMState, name: str) -> str:
         return "that is a section; add the path of a field in it"
     if state.description(section) is None:
         return f"nothing describes section {section.key!r}; {_what_would(state, section)}"
-    paths = (path for path, field in itertools.islice(walk(state.decode(section)), _MOST_SEEN) if can_edit(field))
+    paths = (path for path, field in walk(state.decode(section)) if can_edit(field))
     return f"section {section.key!r} has no such field{_nearest(name.removeprefix(f'{section.key}.'), paths)}"
 
 
@@ -120,7 +120,7 @@ def _what_would(state: VMState, section: Section) -> str:
 def _nearest(name: str, names: Iterable[str]) -> str:
     import difflib  # for mistakes only
 
-    found = difflib.get_close_matches(name, names)
+    found = difflib.get_close_matches(name, itertools.islice(names, _MOST_SEEN))
     return f"; the nearest: {', '.join(found)}" if found else "; 'vmsnap show' lists all"
 
 

@@ -22,6 +22,13 @@ _SEARCHED = 8 << 20  # read in 5 ms; a longer memory is found to end early when 
 _DESC_HEAD = 5
 _HEAD = MAGIC + VERSION.to_bytes(4, "big")
 _BEFORE = b"\0}"  # what a stream's start can stand behind: an end mark or padding, a description
+_NAMED = {  # where the length of the name is in the section that a stream begins with, and how many bytes it has
+    SectionType.CONFIGURATION.value: (1, 4),
+    SectionType.START.value: (5, 1),
+    SectionType.FULL.value: (5, 1),
+}
+_LONGEST = 255
+_START = len(_HEAD) + 6 + _LONGEST
 
 
 def may_start_again(view: ByteView, low: int, high: int) -> bool:
@@ -29,7 +36,7 @@ def may_start_again(view: ByteView, low: int, high: int) -> bool:
     end = high
     while end > max(low, high - _SEARCHED):
         start = max(low, end - _STEP)
-        if _starts_in(view.read(start, min(end + len(_HEAD), high) - start)):
+        if _starts_in(view.read(start, min(end + _START, high) - start)):
             return True
         end = start
     return False
@@ -38,10 +45,18 @@ def may_start_again(view: ByteView, low: int, high: int) -> bool:
 def _starts_in(data: bytes) -> bool:
     at = data.find(_HEAD)  # many times as fast as a pattern
     while at >= 0:
-        if at and data[at - 1] in _BEFORE:
+        if at and data[at - 1] in _BEFORE and _begins(data[at + len(_HEAD) : at + _START]):
             return True
         at = data.find(_HEAD, at + 1)
     return False
+
+
+def _begins(data: bytes) -> bool:
+    """Tell whether a stream can begin with this section: a machine type, or the name of a section."""
+    place, size = _NAMED.get(data[0], (0, 0)) if data else (0, 0)
+    length = int.from_bytes(data[place : place + size], "big")
+    name = data[place + size : place + size + length]
+    return 0 < length <= _LONGEST and len(name) == length and name.isascii() and name.decode().isprintable()
 
 
 def starts_at(view: ByteView, position: int) -> bool:

@@ -59,8 +59,9 @@ def undescribed(sections: Sequence[Section], sources: Sequence[LayoutSource]) ->
         would = "layouts of its QEMU, or of another state of this machine type, would"
         return Problem(f"{raw}; {would}", sections[0].offset)
     told = []
-    unfit = [one.key for one in sections if any(source.candidates(one.name) for source in sources)]
-    unknown = [one.key for one in sections if one.key not in unfit]
+    known = {name for name in {one.name for one in sections} if any(source.candidates(name) for source in sources)}
+    unfit = [one.key for one in sections if one.name in known]
+    unknown = [one.key for one in sections if one.name not in known]
     if unfit:
         told.append(f"what the layouts have for {_some(unfit)} does not fit")
     if unknown:

@@ -229,6 +229,7 @@ class Opened:
         self._tail = tail
         problems += [Problem(text, position) for text in tail.desc.problems] if tail is not None else []
         self._read_configuration(problems)
+        problems[:] = dict.fromkeys(problems)  # it was read before, for another description
         self.page_size = self._known_page_size() or self.page_size
         return True
 

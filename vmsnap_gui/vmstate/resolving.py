@@ -345,6 +345,8 @@ class _Resolver:
             return [*parts, VMStateField(field.name, field.type, size, 1, field.is_array)], read, end
         nested = field.nested[0]
         inner = nested.version_id if field.struct_version is None else field.struct_version
+        if field.type == "tmp":
+            inner = field.version_id  # get_tmp
         concrete, own, end = self.description(nested, position, inner, values, _mapping(before))
         parts.append(VMStateField(field.name, field.type, end - position, 1, field.is_array, (concrete,)))
         return parts, own, end

@@ -115,7 +115,7 @@ class _Saver:
         if field.type == "gtree":
             self.out += len(items).to_bytes(4, "big")
         for item in items:
-            self.out.append(_marker(item))
+            self.out.append(_marker(item, where))
             if field.type != "gtree":
                 self._element(field, size, item, asked, where)
                 continue
@@ -150,9 +150,12 @@ class _Saver:
         return {field.name: data} if len(data) <= MAX_KEPT else {}
 
 
-def _marker(item: Tree) -> int:
+def _marker(item: Tree, where: str) -> int:
+    """Return what stands before an element; loading takes any byte but 0 for "another one follows"."""
     found = item.get(MARKER, 1) if isinstance(item, dict) else 1
-    return found if isinstance(found, int) else 1
+    if not isinstance(found, int) or not 1 <= found <= 255:
+        raise SaveError(f"{where}: {found!r:.40} cannot mark an element; 1 to 255 can")
+    return found
 
 
 def _leaf(type_name: str, size: int, value: Tree, where: str) -> bytes:

@@ -110,7 +110,7 @@ def _load(data: bytes, offset: int) -> dict[str, Any]:
     if items > 250_000 + len(data) // 12:
         raise StreamError("the description has more entries than any machine writes", offset=offset)
     try:
-        document = json.loads(data, object_pairs_hook=_collect)
+        document = json.loads(data.decode(), object_pairs_hook=_collect)  # QEMU writes UTF-8; json would guess
     except (ValueError, RecursionError) as error:
         raise StreamError(
             f"the description is no JSON that can be read: {why_no_json(error)}", offset=offset

@@ -10,6 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.vmstate.wire import StreamError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -27,9 +29,16 @@ def write_vmdesc(page_size: int, devices: Iterable[DeviceDescription]) -> bytes:
 
 
 def with_configuration(text: bytes, configuration: VMStateDescription) -> bytes:
-    """Return a vmdesc's JSON with another description of the configuration in the place of the one that it has."""
+    """Return a vmdesc's JSON with another description of the configuration in the place of the one that it has.
+
+    Raises:
+        StreamError: it has none, or nests too deep.
+    """
     document = text.decode(errors="surrogateescape")
-    start, end = _member(document, "configuration")
+    try:
+        start, end = _member(document, "configuration")
+    except (ValueError, RecursionError) as error:
+        raise StreamError("the description of the configuration cannot be written anew") from error
     found = document[:start] + _object(_description(configuration)) + document[end:]
     return found.encode(errors="surrogateescape")
 
