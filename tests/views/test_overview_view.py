@@ -67,7 +67,7 @@ def test_a_device_is_shown_on_request(qtbot: QtBot, here: World, view: Overview)
 
 def test_problems_are_listed_and_lead_to_their_place(qtbot: QtBot, here: World, view: Overview) -> None:
     here.open(sample(NO_DESCRIPTION), 0)
-    assert view.problem_list.isVisible()
+    qtbot.waitUntil(view.problem_list.isVisible)
     wanted: list[int] = []
     here.session.field_wanted.connect(lambda section, _path: wanted.append(section))
     placed = [row for row in range(view.problems.rowCount()) if _line(view, row).section is not None]
