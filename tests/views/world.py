@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QTimer
 
 from tests.models.states import chain_of
 from vmsnap_gui.jobs import Jobs
@@ -44,10 +44,22 @@ class World:
         if index is not None:
             self.session.select_snapshot(self.session.image or path, index)
         self._qtbot.waitUntil(lambda: self.session.loaded is not None, timeout=20_000)
+        turns()
 
     def settle(self) -> None:
         """Wait until all jobs are over."""
         self._qtbot.waitUntil(lambda: not self.jobs.unfinished(), timeout=20_000)
+        turns()
+
+
+def turns() -> None:
+    """Let views follow what was just told: each does so in a turn of the event loop of its own, by a timer of 0 ms."""
+    for _ in range(2):
+        loop = QEventLoop()
+        timer = QTimer(interval=0)
+        timer.timeout.connect(loop.quit)
+        timer.start()
+        loop.exec()
 
 
 @contextmanager
