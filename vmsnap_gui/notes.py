@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _LANE = "notes"
 _SETTLE_MS = 300  # what is written in one go is read once
-_ABOVE = 2  # folders above the file that are watched while it is not there: others are full of other things
 
 
 class Notes(QObject):
@@ -49,7 +48,8 @@ class Notes(QObject):
         self._settle = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._settle.timeout.connect(self.read)
         self._files.fileChanged.connect(lambda _path: self._settle.start())
-        self._files.directoryChanged.connect(lambda _path: self._settle.start())
+        self._files.directoryChanged.connect(self._folder_changed)
+        self._awaited = self._store.file
         self.read()
 
     def stop(self) -> None:
@@ -61,9 +61,10 @@ class Notes(QObject):
         """Read them again: another window, or `vmsnap note`, may have written some."""
         self._unwatch()
         file = self._store.file
-        for place in filter(speakable, (file, *file.parents[:_ABOVE])):
+        for place in filter(speakable, (file, *file.parents)):
             if self._files.addPath(str(place)):
                 break  # else it is not there yet, and a folder above tells when something comes
+            self._awaited = place
         self._jobs.run(
             self.tr("Reading notes"),
             lambda _progress: self._store.read(),
@@ -72,6 +73,11 @@ class Notes(QObject):
             failure=self._failed,
             quiet=True,
         )
+
+    def _folder_changed(self, _path: str) -> None:
+        """Read them if it may be the file that came: other things come to a person's folders, too."""
+        if self._awaited.exists():
+            self._settle.start()
 
     def _unwatch(self) -> None:
         watched = [*self._files.files(), *self._files.directories()]

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from tests.samples import sample
+from tests.views.world import turns
 from vmsnap_gui.app import Parts, build
 from vmsnap_gui.settings import Settings
 
@@ -63,6 +64,7 @@ def image(tmp_path: Path) -> Path:
 
 def loaded(qtbot: QtBot, parts: Parts) -> None:
     qtbot.waitUntil(lambda: parts.session.loaded is not None, timeout=WAIT)
+    turns()
 
 
 def shown_tag(parts: Parts) -> str | None:
