@@ -172,6 +172,22 @@ def only_state(image: Image, selector: str | None) -> Snapshot:
     return found[0]
 
 
+def only_snapshot(image: Image, selector: str | None) -> Snapshot:
+    """Return the snapshot that `selector` names, or the only one that there is, whatever it holds.
+
+    Raises:
+        ImageError: there is no such snapshot, or it is ambiguous.
+        CommandError: there is none, or there are several and none is named.
+    """
+    if selector is not None:
+        return select_snapshot(image, selector)
+    if not image.snapshots:
+        raise CommandError(f"{image.path}: there is no snapshot")
+    if len(image.snapshots) > 1:
+        raise CommandError(f"{image.path}: choose a snapshot with -s: {_names(image.snapshots)}")
+    return image.snapshots[0]
+
+
 def _names(snapshots: Sequence[Snapshot]) -> str:
     return ", ".join(f"id:{one.id} ({printable(one.tag or '')})" for one in snapshots)
 
