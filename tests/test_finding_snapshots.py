@@ -11,7 +11,7 @@ from tests.image.tools import KIB, create, take
 from vmsnap_gui.entries import Entry
 from vmsnap_gui.finding_snapshots import DEEPEST, compile_search, lines_of
 from vmsnap_gui.guest.filter_text import FilterError
-from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.note_store import Note
 from vmsnap_gui.reading import look_at
 
@@ -33,11 +33,13 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
         replace(one, tag=tag, date_sec=date, vm_state_size=number * 512 * KIB)
         for number, (one, (tag, date)) in enumerate(zip(found.info.snapshots, DATES.items(), strict=True))
     )
-    info = replace(found.info, snapshots=shaped, machines=("pc-q35-7.2", "", "pc-i440fx-10.0"))
+    wrong = (Problem("the content is Encrypted (LUKS)", 0x20), Problem("the snapshot table is cut off"))
+    info = replace(found.info, problems=wrong, snapshots=shaped, machines=("pc-q35-7.2", "", "pc-i440fx-10.0"))
     notes = (Note(), Note("before", "The Update\nto 12"), Note())
     web = Entry(found.path, parent=folder, info=info, stamp=found.stamp)
     bad = Entry(folder / "sub" / "bad.qcow2", parent=folder, error=ImageError("qcow2 version 0 is not supported"))
-    return [*lines_of(web, notes), *lines_of(bad, ())]
+    bare = Entry(folder / "bare.qcow2", parent=folder, info=replace(info, snapshots=(), problems=wrong[:1]))
+    return [*lines_of(web, notes), *lines_of(bad, ()), *lines_of(bare, ())]
 
 
 def found(lines: list[Line], text: str) -> list[str | None]:
@@ -57,18 +59,27 @@ def found(lines: list[Line], text: str) -> list[str | None]:
         ('"the update"', ["Infected"]),
         ("before", ["Infected"]),
         ("note ~ 12", ["Infected"]),
-        ("note !~ 12", ["clean", "odd\udcff", None]),
+        ("note !~ 12", ["clean", "odd\udcff", None, None]),
         ("machine ~ q35", ["clean"]),
         ("tag == infected", ["Infected"]),
         ("2023-11-14", ["clean"]),
         ("date >= 2023-11-15", ["Infected"]),
         ("date < 2023-11-15", ["clean"]),
+        ("date == 2023-11-14", ["clean"]),
+        ("date == 2023-11", ["clean", "Infected"]),
+        ("date != 2023-11-14", ["Infected", "odd\udcff", None, None]),
+        ("date > 2023-11-14", ["Infected"]),
+        ("date <= 2023-11-14", ["clean"]),
+        ('date >= "2023-11-15 12:00"', ["Infected"]),
+        ("date ~ 11-14", ["clean"]),
         ("size > 0.75MiB", ["odd\udcff"]),
         ("size >= 512 KiB and size < 1 MiB", ["Infected"]),
         ("size == 0", ["clean"]),
         ("file > 1 KiB", list(DATES)),
         ("disk == 4MiB", list(DATES)),
         ("problem ~ version", [None]),
+        ("problem ~ encrypted", [*DATES, None]),
+        ("problem ~ cut", list(DATES)),
         ("sub/bad", [None]),
         ("nothing of the kind", []),
     ],
@@ -86,6 +97,9 @@ def test_nothing_typed_is_no_search(text: str) -> None:
     ("text", "why"),
     [
         ("size > much", "'much' is no number of bytes"),
+        ("date > yesterday", "'yesterday' is no date; write 2026-11-26, for example"),
+        ("date == 2023-11-1", "'2023-11-1' is no date"),
+        ("date < 2023-13", "'2023-13' is no date"),
         ("size ~ 1", "size is a number"),
         ("colour == red", "'colour' is not known; there are: image, tag,"),
         ("tag ==", "A value is missing after '=='"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,25 @@ def test_so_is_what_a_scan_saw_before(qtbot: QtBot, here: World, held: Held, tmp
     held.go.set()
     here.settle()
     assert tags(here, path) == ["one"]
+
+
+def test_a_folder_lists_what_cannot_be_read_with_the_reason(here: World, tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    create(lab / "good.qcow2")
+    (lab / "raw.img").write_bytes(bytes(512))
+    (lab / "empty.qcow2").touch()
+    (lab / "link.qcow2").symlink_to("nowhere")
+    os.mkfifo(lab / "pipe.qcow2")
+    here.session.open_paths([lab])
+    here.settle()
+    told = {one.path.name: str(one.error) for one in here.session.library.entries.children(lab) if one.error}
+    assert told == {
+        "empty.qcow2": f"{lab}/empty.qcow2: the file is empty",
+        "link.qcow2": f"{lab}/link.qcow2: there is no such file",
+        "pipe.qcow2": f"{lab}/pipe.qcow2: this is a pipe, not an image file",
+    }
+    assert here.session.library.entries.count(lab) == 1 + len(told)
 
 
 def test_a_file_that_is_closed_and_opened_again_is_read_again(here: World, tmp_path: Path) -> None:

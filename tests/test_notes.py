@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.image.tools import create, take
+from tests.samples import sample
 from vmsnap_gui import sqlite_file
 from vmsnap_gui.cli import main
 from vmsnap_gui.compare.comparison import Comparison, Side
@@ -165,3 +166,16 @@ def test_the_command_line_writes_it(store: NoteStore, path: Path, capsys: pytest
     store.file.write_bytes(b"what is this?" * 1000)
     assert main(["note", str(path), "-s", "one"]) == 1
     assert "was damaged" in capsys.readouterr().err
+
+
+def test_the_only_state_needs_no_name(store: NoteStore, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stream = sample("q35-default@10.0/s-plain.vmstate")
+    assert main(["note", str(stream), "--label", "booted"]) == 0
+    assert main(["note", str(stream)]) == 0
+    assert capsys.readouterr().out == "[booted]\n[booted]\n"
+    assert note_on(stream, snapshots(stream)[0]) == Note("booted")
+    assert main(["note", str(path), "--label", "which?"]) == 1
+    assert capsys.readouterr().err == f"vmsnap: {path}: choose a snapshot with -s: id:1 (one), id:2 (tw\\udcff)\n"
+    empty = create(path.with_name("empty.qcow2"))
+    assert main(["note", str(empty)]) == 1
+    assert capsys.readouterr().err == f"vmsnap: {empty}: there is no snapshot\n"

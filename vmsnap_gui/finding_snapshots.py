@@ -8,6 +8,7 @@ both. The pieces of the text, numbers and errors are those of the filter for fie
 from __future__ import annotations
 
 import operator
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,13 +36,16 @@ class Line:
     Attributes:
         path: The image.
         snapshot: The snapshot; None of an image without any, or that cannot be read.
-        texts: By what they are called: image, tag, id, note (with the label), machine, date (local time), problem.
+        failed: Whether the image cannot be read.
+        texts: By what they are called: image, tag, id, note (with the label), machine, date (local time), problem (why
+            the image cannot be read, and what else is wrong with it).
         numbers: The same: size (of the state), disk, file, in bytes.
         all: All texts in one, for words.
     """
 
     path: Path
     snapshot: Snapshot | None
+    failed: bool
     texts: dict[str, str]
     numbers: dict[str, int]
     all: str
@@ -52,21 +56,27 @@ def lines_of(entry: Entry, notes: Sequence[Note]) -> Iterator[Line]:
     info = entry.info
     name = str(entry.path if entry.parent is None else entry.path.relative_to(entry.parent)).casefold()
     file = {"file": entry.stamp.size} if entry.stamp is not None else {}
-    problem = str(getattr(entry.error, "message", entry.error or ""))
+    problem = _problems(entry).casefold()
     if info is None or not info.snapshots:
-        yield _line(entry, None, {"image": name, "problem": problem.casefold()}, file)
+        yield _line(entry, None, {"image": name, "problem": problem}, file)
         return
     machines = info.machines or ("",) * len(info.snapshots)
     for at, (one, machine) in enumerate(zip(info.snapshots, machines, strict=True)):
         note = notes[at] if at < len(notes) else Note()
         written = f"{note.label}\n{note.text}".casefold() if note else ""
         texts = {"image": name, "tag": (one.tag or "").casefold(), "id": (one.id or "").casefold()}
-        texts |= {"machine": machine.casefold(), "note": written, "date": _local(one.date_sec)}
+        texts |= {"machine": machine.casefold(), "note": written, "date": _local(one.date_sec), "problem": problem}
         yield _line(entry, one, texts, file | {"size": one.vm_state_size, "disk": one.disk_size or 0})
 
 
+def _problems(entry: Entry) -> str:
+    """Return why an image cannot be read, and what is wrong with one that can."""
+    failure = [str(getattr(entry.error, "message", entry.error))] if entry.error is not None else []
+    return "; ".join([*failure, *(one.message for one in (entry.info.problems if entry.info is not None else ()))])
+
+
 def _line(entry: Entry, snapshot: Snapshot | None, texts: dict[str, str], numbers: dict[str, int]) -> Line:
-    return Line(entry.path, snapshot, texts, numbers, "\n".join(texts.values()))
+    return Line(entry.path, snapshot, entry.error is not None, texts, numbers, "\n".join(texts.values()))
 
 
 def _local(seconds: int | None) -> str:
@@ -160,6 +170,8 @@ class _Parser:
         if name not in _TEXTS:
             known = ", ".join((*_TEXTS, *_NUMBERS))
             raise FilterError(f"'{what.text}' is not known; there are: {known}.", what.position)
+        if name == "date" and sign.text in _ORDERS:
+            return _date(sign, value)
         return _text(name, sign, value.text.casefold())
 
     def _number(self, name: str, sign: Token, value: Token) -> Test:
@@ -180,5 +192,25 @@ def _text(name: str, sign: Token, wanted: str) -> Test:
     if sign.text in ("==", "!="):
         return lambda line: (line.texts.get(name, "").strip() == wanted) == (sign.text == "==")
     compare = _ORDERS[sign.text]
-    # Of dates: what is written to the day is compared to the day.
-    return lambda line: bool(line.texts.get(name)) and compare(line.texts[name][: len(wanted)], wanted)
+    return lambda line: bool(line.texts.get(name)) and compare(line.texts[name], wanted)
+
+
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d( \d\d(:\d\d(:\d\d)?)?)?)?)?", re.ASCII)
+_FIRST = "0000-01-01 00:00:00"
+
+
+def _date(sign: Token, value: Token) -> Test:
+    """Return the test of a date, which is compared as far as it is written: a day equals all times in it."""
+    wanted, compare = value.text, _ORDERS[sign.text]
+    try:
+        if not _DATE.fullmatch(wanted):
+            raise ValueError
+        datetime.fromisoformat(wanted + _FIRST[len(wanted) :])
+    except ValueError:
+        raise FilterError(f"'{wanted}' is no date; write 2026-11-26, for example.", value.position) from None
+
+    def test(line: Line) -> bool:
+        date = line.texts.get("date", "")
+        return compare(date[: len(wanted)], wanted) if date else sign.text == "!="
+
+    return test

@@ -63,6 +63,11 @@ class Note:
         """All of it in one line."""
         return " – ".join(part for part in (self.label, " ".join(self.text.split())) if part)
 
+    @property
+    def lines(self) -> list[str]:
+        """All of it line by line."""
+        return [part for part in (self.label, *self.text.splitlines()) if part]
+
     @classmethod
     def of(cls, label: str, text: str) -> Note:
         """Make a note of what was typed: without spaces around it, not too long, of letters that can be written."""

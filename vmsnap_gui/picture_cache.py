@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 """Of the files and of what is rendered: counted up when either would come out another way."""
 MOST_BYTES = 64 << 20
 MOST_PICTURES = 4096

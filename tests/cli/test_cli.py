@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,25 @@ def test_list_of_a_folder_is_one_document(capsys: pytest.CaptureFixture[str], tm
     assert [one["path"] for one in listed] == [str(tmp_path / "a.qcow2"), str(tmp_path / "b.qcow2")]
     assert [one["tag"] for one in listed[0]["snapshots"]] == ["snap0", "snap1", "snap2"]
     assert listed[0]["in_use"] is False
+
+
+def test_list_of_a_folder_tells_what_its_images_cannot_be_read_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copyfile(sample(Q35), tmp_path / "good.qcow2")
+    (tmp_path / "raw.img").write_bytes(bytes(512))
+    (tmp_path / "empty.qcow2").touch()
+    (tmp_path / "junk.qcow2").write_text("no image")
+    (tmp_path / "link.qcow2").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.qcow2")
+    status, out, err = run(capsys, "list", "--json", tmp_path)
+    assert (status, [one["path"] for one in json.loads(out)]) == (1, [str(tmp_path / "good.qcow2")])
+    assert [line.removeprefix(f"vmsnap: {tmp_path}/")[:50] for line in err.splitlines()] == [
+        "empty.qcow2: the file is empty",
+        "junk.qcow2: this is neither a qcow2 image nor a saved VM state"[:50],
+        "link.qcow2: there is no such file",
+        "pipe.qcow2: this is a pipe, not an image file",
+    ]
 
 
 def test_what_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

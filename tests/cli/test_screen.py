@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.image.tools import take
 from tests.samples import sample
+from tests.vmstate.test_siblings import undescribed
 from vmsnap_gui.cli import main
+from vmsnap_gui.image.containers import open_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +47,36 @@ def test_all_snapshots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     status, out, err = run(capsys, "screen", sample(OLD), "--all", tmp_path / "new")
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == f"id '1' tag 'reset': {blank['reason']}"
+
+
+def test_snapshots_of_the_disk_alone_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(sample(Q35).read_bytes())
+    take(image, "bare")
+    why = "no picture: this snapshot holds the disk only, no state of the machine"
+    status, out, err = run(capsys, "screen", image, "--all", tmp_path / "new")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1].endswith(f" tag 'bare': {why}")
+    status, out, _ = run(capsys, "screen", image, "--all", tmp_path / "new", "--json")
+    *others, bare = json.loads(out)
+    assert (status, bare["tag"], bare["reason"]) == (0, "bare", why)
+    assert len(others) == len(list((tmp_path / "new").iterdir())) > 1
+    status, _, err = run(capsys, "screen", image, "-o", tmp_path / "screen.png")
+    left_out = f"; only the disk, no VM state, is in: id:{bare['id']} (bare)"
+    assert (status, err[err.index("choose") :].startswith("choose a snapshot with -s: id:1 (snap0), ")) == (1, True)
+    assert err.endswith(f"{left_out}\n")
+
+
+@pytest.mark.slow
+def test_layouts_for_a_state_without_a_description(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bare, picture = tmp_path / "bare.vmstate", tmp_path / "screen.png"
+    with closing(open_image(sample(Q35))) as image:
+        bare.write_bytes(undescribed(image.vm_state(image.snapshots[1])).data)
+    status, _, err = run(capsys, "screen", bare, "-o", picture)
+    assert (status, "nothing describes the section" in err) == (1, True)
+    status, out, err = run(capsys, "screen", bare, "-o", picture, "--layouts", f"{sample(Q35)}@snap0")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{picture}: text 80 × 25, 720 × 400 pixels")
 
 
 def test_no_picture_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

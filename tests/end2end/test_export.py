@@ -130,7 +130,14 @@ def test_to_a_command_and_to_an_open_file(tmp_path: Path) -> None:
 
 def test_what_was_written_is_checked(tmp_path: Path) -> None:
     told = vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "file", "--check", "--set", "i8259.imr=0xa5")
-    assert told["bytes"] == (tmp_path / "file").stat().st_size
+    assert (told["bytes"], told["checked"]) == ((tmp_path / "file").stat().st_size, True)
+    assert not vmsnap("export", "--demo", "-s", "finished", "-o", tmp_path / "other")["checked"]
+    edit = ("--set", "i8259.imr=0xa5")
+    for name, edits, what in (("plain", (), "is the state"), ("edited", edit, "is the state with these values")):
+        arguments = ["export", "--demo", "-s", "finished", "-o", str(tmp_path / name), "--check", *edits]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            assert main(arguments) == 0
+        assert out.getvalue().endswith(f" bytes; checked: loaded again it {what}; QEMU loads them with -incoming\n")
     with pytest.raises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as err:
         main(["export", "--demo", "-s", "finished", "-o", "exec:cat", "--check"])
     assert err.getvalue().endswith("--check reads again what was written, so it needs a file\n")

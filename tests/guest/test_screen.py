@@ -57,7 +57,7 @@ def test_modes_of_vga(modes: tuple[Mode, ...]) -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("device", ["VGA", "virtio-vga", "qxl-vga"])
+@pytest.mark.parametrize("device", ["VGA", "virtio-vga", "qxl-vga", "vmware-svga"])
 def test_modes_of_the_bochs_interface(device: str) -> None:
     _compare((*FAST, *VBE), "-device", device)
 

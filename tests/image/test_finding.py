@@ -29,7 +29,8 @@ def fill(folder: Path) -> list[Path]:
         "unfinished": b"LibvirtQemudPart" + bytes(100),
         "é \n": QCOW2,
     }
-    others = {"qcow2.qcow2": b"x" * 100, "empty": b"", "short": b"QFI\xfb", "old": b"QFI\xfb\0\0\0\1" + bytes(100)}
+    others = {"raw.img": b"x" * 100, "a.vmdk": b"KDMV" + bytes(100), "empty": b"", "short": b"QFI\xfb"}
+    others["old"] = b"QFI\xfb\0\0\0\1" + bytes(100)
     for name, data in (images | others).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
@@ -41,6 +42,22 @@ def test_finds_by_content_in_order(tmp_path: Path) -> None:
     expected = fill(tmp_path)
     skipped: list[ImageError] = []
     assert list(find_images(tmp_path, skipped=skipped.append)) == expected
+    assert skipped == []
+
+
+def test_what_is_named_like_an_image_is_found_whatever_it_is(tmp_path: Path) -> None:
+    expected = fill(tmp_path)
+    (tmp_path / "text.QCOW2").write_text("x" * 100)
+    (tmp_path / "empty.qcow2").touch()
+    (tmp_path / "short.vmstate").write_bytes(b"QEVM")
+    (tmp_path / "first.qcow").write_bytes(b"QFI\xfb\0\0\0\1" + bytes(100))
+    (tmp_path / "gone.qcow2").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.qcow2")
+    (tmp_path / "folder.qcow2").mkdir()
+    skipped: list[ImageError] = []
+    found = list(find_images(tmp_path, skipped=skipped.append))
+    odd = {"text.QCOW2", "empty.qcow2", "short.vmstate", "first.qcow", "gone.qcow2", "pipe.qcow2"}
+    assert found == sorted([*expected, *(tmp_path / name for name in odd)])
     assert skipped == []
 
 

@@ -15,6 +15,7 @@ from vmsnap_gui.history import History, look_into
 from vmsnap_gui.models import history_texts
 from vmsnap_gui.models.label_places import Spot, places_of
 from vmsnap_gui.models.timeline import marks_of
+from vmsnap_gui.note_store import Note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def test_what_was_recorded_is_solid(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert marks_of(found, vm_clock=False).links == ((0, 1, True), (1, 2, True))
     assert [row.solid for row in found.rows] == [True, True, True]
     assert "(inferred)" not in history_texts.here_text(found)
-    assert "vmsnap did it itself" in history_texts.node_tip(found, 1)
+    assert "vmsnap did it itself" in history_texts.node_tip(found, 1, Note())
     run("qemu-img", "snapshot", "-a", "one", path)  # by somebody else
     found = history_of(path)
     assert marks_of(found, vm_clock=False).links == ((0, 1, True), (0, 2, False))

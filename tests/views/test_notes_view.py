@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QHelpEvent
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from tests.end2end.test_gui_walk import running
 from tests.image.tools import create, take
 from vmsnap_gui.cli import main
 from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.containers import open_image
+from vmsnap_gui.models.snapshot_tree import TAG
 from vmsnap_gui.models.snapshots import Column
 from vmsnap_gui.note_store import Note, NoteStore, note_on, notes_file
 from vmsnap_gui.views.note_dialog import NoteDialog
@@ -111,6 +113,40 @@ def test_a_note_of_another_window_is_seen(qtbot: QtBot, parts: Parts, path: Path
     NoteStore(notes_file()).write(path, Stamp.of(path.stat()), newest(path), Note("from elsewhere"))
     parts.session.notes.read()
     qtbot.waitUntil(lambda: shown(parts) == ["", "from elsewhere"], timeout=WAIT)
+
+
+def test_gallery_tree_and_timeline_show_it(qtbot: QtBot, parts: Parts) -> None:
+    views, model = parts.window.views, parts.window.snapshots.model
+    views.show("gallery")
+    gallery = views.gallery
+    qtbot.waitUntil(lambda: gallery.isVisible() and not parts.window.thumbnails.is_working(), timeout=WAIT)
+    cards = [gallery.visualRect(model.index(row, Column.TAG)) for row in range(2)]
+    before = [gallery.viewport().grab(card).toImage() for card in cards]
+    entry, snapshot = parts.session.entry(), parts.session.selected_snapshot()
+    assert entry is not None
+    assert entry.info is not None
+    assert snapshot is not None
+    parts.session.notes.put(entry.info, snapshot, Note("a<b", "Two\nlines"))
+    qtbot.waitUntil(lambda: gallery.viewport().grab(cards[1]).toImage() != before[1], timeout=WAIT)
+    assert gallery.viewport().grab(cards[0]).toImage() == before[0]
+    place = cards[1].center()
+    event = QHelpEvent(QEvent.Type.ToolTip, place, gallery.viewport().mapToGlobal(place))
+    QApplication.sendEvent(gallery.viewport(), event)
+    qtbot.waitUntil(lambda: "a&lt;b\nTwo\nlines" in QToolTip.text(), timeout=WAIT)
+    QToolTip.hideText()
+    views.show("tree")
+    tree = views.tree.model
+    qtbot.waitUntil(lambda: tree.rowCount() == 3, timeout=WAIT)
+    tips = [str(tree.index(row, TAG).data(Qt.ItemDataRole.ToolTipRole)) for row in range(3)]
+    assert ["two\na&lt;b\nTwo\nlines\n" in tip for tip in tips] == [False, True, False]
+    views.show("timeline")
+    qtbot.waitUntil(lambda: views.timeline.plot is not None and bool(views.timeline.plot.marks.all), timeout=WAIT)
+    plot = views.timeline.plot
+    assert plot is not None
+    place = plot.place_of(1).toPoint()
+    QApplication.sendEvent(plot.viewport(), QHelpEvent(QEvent.Type.ToolTip, place, plot.viewport().mapToGlobal(place)))
+    assert QToolTip.text() == tips[1]
+    QToolTip.hideText()
 
 
 def test_notes_that_cannot_be_kept_are_told(qtbot: QtBot, parts: Parts) -> None:

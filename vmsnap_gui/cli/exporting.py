@@ -103,12 +103,15 @@ def _export(options: argparse.Namespace) -> int:
     for problem in problems:
         complain(CommandError(f"{path}: written as it is, with a problem: {problem}"))
     if options.json:
-        print_json({"path": str(path), "output": options.output, "bytes": size, "edits": [_json(e) for e in edits]})
+        written = {"path": str(path), "output": options.output, "bytes": size, "checked": options.check}
+        print_json(written | {"edits": [_json(edit) for edit in edits]})
     elif options.output != "-":
         for edit in edits:
             sys.stdout.write(f"{edit.section}.{edit.path}: {edit.before.hex(' ')} -> {edit.after.hex(' ')}\n")
+        values = " with these values" if edits else ""
+        checked = f"; checked: loaded again it is the state{values}" if options.check else ""
         how = "" if problems else "; QEMU loads them with -incoming"
-        sys.stdout.write(f"{options.output}: {size} bytes{how}\n")
+        sys.stdout.write(f"{options.output}: {size} bytes{checked}{how}\n")
     return 0
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import CommandError, add_paths, path_of, print_json
+from vmsnap_gui.cli.output import CommandError, add_paths, add_snapshot_option, only_snapshot, path_of, print_json
 from vmsnap_gui.entries import normal
 from vmsnap_gui.image.byteview import Stamp
 from vmsnap_gui.image.containers import open_image
-from vmsnap_gui.image.snapshot import select_snapshot
 from vmsnap_gui.note_store import Note, NotesError, NoteStore, notes_file
 from vmsnap_gui.vmstate.fields import printable
 
@@ -21,7 +20,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("note", help="show or change the label and the note on a snapshot")
     add_paths(parser, "an image", many=False)
-    parser.add_argument("-s", "--snapshot", required=True, help="id:X, tag:X, or a word that is unambiguous among both")
+    add_snapshot_option(parser)
     parser.add_argument("--label", help="give it this label; an empty one takes it away")
     parser.add_argument("--text", help="give it this note; an empty one takes it away")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -31,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _note(options: argparse.Namespace) -> int:
     path = normal(path_of(options))
     with closing(open_image(path)) as image:
-        snapshot = select_snapshot(image, options.snapshot)
+        snapshot = only_snapshot(image, options.snapshot)
     stamp, store = Stamp.of(path.stat()), NoteStore(notes_file())
     try:
         note = next(iter(store.read().of(path, stamp, [snapshot])), Note())

@@ -14,7 +14,7 @@ from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vmsnap_gui.image.containers import Image, Snapshot
     from vmsnap_gui.image.errors import Problem
@@ -166,9 +166,30 @@ def only_state(image: Image, selector: str | None) -> Snapshot:
     if not found:
         raise CommandError(f"{image.path}: no snapshot holds a VM state")
     if len(found) > 1:
-        names = ", ".join(f"id:{one.id} ({printable(one.tag or '')})" for one in found)
-        raise CommandError(f"{image.path}: choose a snapshot with -s: {names}")
+        disk_only = [one for one in image.snapshots if not one.vm_state_size]
+        others = f"; only the disk, no VM state, is in: {_names(disk_only)}" if disk_only else ""
+        raise CommandError(f"{image.path}: choose a snapshot with -s: {_names(found)}{others}")
     return found[0]
+
+
+def only_snapshot(image: Image, selector: str | None) -> Snapshot:
+    """Return the snapshot that `selector` names, or the only one that there is, whatever it holds.
+
+    Raises:
+        ImageError: there is no such snapshot, or it is ambiguous.
+        CommandError: there is none, or there are several and none is named.
+    """
+    if selector is not None:
+        return select_snapshot(image, selector)
+    if not image.snapshots:
+        raise CommandError(f"{image.path}: there is no snapshot")
+    if len(image.snapshots) > 1:
+        raise CommandError(f"{image.path}: choose a snapshot with -s: {_names(image.snapshots)}")
+    return image.snapshots[0]
+
+
+def _names(snapshots: Sequence[Snapshot]) -> str:
+    return ", ".join(f"id:{one.id} ({printable(one.tag or '')})" for one in snapshots)
 
 
 def open_output(path: Path, *images: Path) -> contextlib.AbstractContextManager[IO[bytes]]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     CommandError,
+    add_layouts_option,
     add_paths,
     add_snapshot_option,
     complain,
+    layouts,
     only_state,
     open_output,
     path_of,
@@ -23,9 +25,8 @@ from vmsnap_gui.cli.progress import ProgressLine
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.snapshot import describe
-from vmsnap_gui.screens import screen_file_name
+from vmsnap_gui.screens import screen_file_name, screen_of
 from vmsnap_gui.vmstate.fields import printable
-from vmsnap_gui.vmstate.snapshots import open_snapshot
 from vmsnap_gui.vmstate.wire import StreamError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.guest.screen.result import Screen
     from vmsnap_gui.image.containers import Image, Snapshot
+    from vmsnap_gui.vmstate.layouts import LayoutSource
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("screen", help="write what a guest showed as a PNG file; nothing is started")
     add_paths(parser, "an image or a VM-state file", many=False)
     add_snapshot_option(parser)
+    add_layouts_option(parser)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", metavar="FILE", type=Path, help="the PNG file (-: standard output)")
     where.add_argument(
@@ -63,13 +66,14 @@ def _screen(options: argparse.Namespace) -> int:
     to_output = options.output is not None and str(options.output) == "-"
     if options.json and to_output:
         options.parser.error("--json and the picture cannot both go to standard output")
-    with closing(open_image(path_of(options))) as image, ProgressLine() as line:
+    path, sources = path_of(options), layouts(options)
+    with closing(open_image(path)) as image, ProgressLine() as line:
         if options.folder is None:
-            told = [_one(image, only_state(image, options.snapshot), options.output, line)]
+            told = [_one(image, only_state(image, options.snapshot), options.output, line, sources)]
         else:
             options.folder.mkdir(parents=True, exist_ok=True)
-            found = states(image, options.snapshot)
-            told = [_one(image, snapshot, options.folder / screen_file_name(snapshot), line) for snapshot in found]
+            found = states(image, options.snapshot) if options.snapshot is not None else image.snapshots
+            told = [_one(image, one, options.folder / screen_file_name(one), line, sources) for one in found]
     if options.json:
         print_json([_json(one) for one in told])
     elif not to_output:
@@ -80,15 +84,13 @@ def _screen(options: argparse.Namespace) -> int:
     return 0
 
 
-def _one(image: Image, snapshot: Snapshot, path: Path, line: ProgressLine) -> _Told:
+def _one(image: Image, snapshot: Snapshot, path: Path, line: ProgressLine, sources: list[LayoutSource]) -> _Told:
     """Write the picture of one snapshot."""
-    from vmsnap_gui.guest.screen.display import screen  # both with NumPy, which `vmsnap --help` does not wait for
-    from vmsnap_gui.guest.screen.png import png_bytes
+    from vmsnap_gui.guest.screen.png import png_bytes  # with NumPy, which `vmsnap --help` does not wait for
     from vmsnap_gui.guest.screen.result import NoScreen
 
     try:
-        state = open_snapshot(image, snapshot, progress=line.step("Opening the state"))
-        found = screen(state, line.step("Looking for video memory"))
+        found = screen_of(image, snapshot, line.step("Rendering the screen"), sources)
     except (ImageError, StreamError) as error:
         return _Told(snapshot, reason=error.message)
     if isinstance(found, NoScreen):

@@ -1,4 +1,4 @@
-"""Look for images below a folder, by what files hold."""
+"""Look for images below a folder, by what files hold, and by names that promise an image."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ MAX_DEPTH = 32
 MAX_FILES = 500_000
 """Files that one search looks at."""
 
+_NAMES = frozenset({".qcow2", ".qcow", ".vmstate"})
+"""Suffixes of files that are taken for images even if they do not begin like one: whoever opens them says why."""
+
 _PSEUDO = ("/proc", "/sys")
 """Their files are no data on a disk, and reading them can have effects."""
 
 
 def find_images(folder: Path, *, skipped: Callable[[ImageError], None] | None = None) -> Iterator[Path]:
-    """Yield the files below a folder that begin like an image, in the order of their paths.
+    """Yield the files below a folder that begin like an image or are named like one, in the order of their paths.
 
     Symbolic links are followed, but no folder is entered twice. Only the first bytes of regular files are read.
 
@@ -77,13 +80,19 @@ class _Search:
             self._files += 1
             if self._files > MAX_FILES:
                 raise ImageError(f"the search ends here, after {MAX_FILES} files", path=path)
-            if stat.S_ISREG(found.st_mode) and found.st_size >= MAGIC_SIZE and _is_image(path):
+            if _is_named(path) or (stat.S_ISREG(found.st_mode) and found.st_size >= MAGIC_SIZE and _is_image(path)):
                 yield path
         except OSError as error:
-            if not path.is_symlink():  # a link to nowhere is no news
+            if _is_named(path):
+                yield path
+            elif not path.is_symlink():  # a link to nowhere is no news
                 self._skipped(cannot_open(path, error))
         except ImageError as error:
             self._skipped(error)
+
+
+def _is_named(path: Path) -> bool:
+    return path.suffix.lower() in _NAMES
 
 
 def _is_image(path: Path) -> bool:

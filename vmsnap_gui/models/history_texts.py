@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.history import History
     from vmsnap_gui.image.ancestry import Edge
     from vmsnap_gui.image.usage import Sizes
+    from vmsnap_gui.note_store import Note
 
 
 def is_here(found: History, node: int) -> bool:
@@ -49,9 +50,9 @@ def reason_text(edge: Edge) -> str:
     return "\n".join((to, words.sentence(f"{doubt}: {edge.reason}")))
 
 
-def node_tip(found: History, node: int) -> str:
-    """Say what is known of a node, line by line."""
-    lines = [node_name(found, node)]
+def node_tip(found: History, node: int, note: Note) -> str:
+    """Say what is known of a node, and noted on it, line by line."""
+    lines = [node_name(found, node), *note.lines]
     if is_here(found, node):
         lines = [_tr("You are here: the disk as it is now")]
     else:

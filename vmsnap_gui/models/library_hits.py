@@ -39,7 +39,7 @@ class LibraryHits(QAbstractListModel):
         if role == LOOK_ROLE:
             if hit.snapshot is not None:
                 return Look.IMAGE if hit.snapshot.disk_size is not None else Look.STREAM
-            return Look.FAILED if hit.texts.get("problem") else Look.IMAGE
+            return Look.FAILED if hit.failed else Look.PROBLEM if hit.texts.get("problem") else Look.IMAGE
         if role == Qt.ItemDataRole.DisplayRole:
             return words.snapshot_name(hit.snapshot) if hit.snapshot is not None else words.name_text(hit.path)
         if role == DETAIL_ROLE:

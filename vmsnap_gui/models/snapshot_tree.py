@@ -10,8 +10,11 @@ from vmsnap_gui.models import history_texts, numbers, words
 from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmsnap_gui.branches import Row
     from vmsnap_gui.history import History
+    from vmsnap_gui.note_store import Note
 
 ROW_ROLE = Qt.ItemDataRole.UserRole
 """The `Row` of the first column, with the lines that are drawn in it."""
@@ -28,8 +31,10 @@ class SnapshotTreeModel(FlatTable):
     columns = 6
     at_right = (CLOCK, FREES)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, note: Callable[[int], Note], parent: QObject | None = None) -> None:
+        """Show nothing yet; `note` gives what is noted on a node."""
         super().__init__(parent)
+        self._note = note
         self._found: History | None = None
         self._rows: tuple[Row, ...] = ()
         self._places: dict[int, int] = {}
@@ -74,7 +79,7 @@ class SnapshotTreeModel(FlatTable):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(self._found, row.node, column)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return history_texts.node_tip(self._found, row.node)
+            return history_texts.node_tip(self._found, row.node, self._note(row.node))
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return self._alignment(column)
         if role == Qt.ItemDataRole.AccessibleTextRole and column == TAG:

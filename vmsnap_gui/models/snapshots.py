@@ -26,6 +26,8 @@ INCOMPLETE_ROLE = Qt.ItemDataRole.UserRole + 1
 """True where a disk of the machine lacks the snapshot."""
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
 """The Thumbnail of the snapshot, in any column; None while it is not there: asking has it made."""
+NOTE_ROLE = Qt.ItemDataRole.UserRole + 3
+"""The Note on the snapshot, in any column."""
 
 
 Disks = tuple[tuple[str, frozenset[str | None]], ...]
@@ -102,7 +104,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
             return
         self._notes = notes
         if self._order:
-            self.dataChanged.emit(self.index(0, Column.NOTE), self.index(len(self._order) - 1, Column.NOTE))
+            self.dataChanged.emit(self.index(0, Column.TAG), self.index(len(self._order) - 1, Column.NOTE))
         if self._sorted_by is Column.NOTE:
             self.sort(Column.NOTE, self._direction)
 
@@ -214,6 +216,8 @@ class SnapshotModel(Headed, QAbstractTableModel):
         if column is Column.NOTE and role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             note = self.note(index)
             return words.visible(note.line) if role == Qt.ItemDataRole.DisplayRole else _note_tip(note)
+        if role == NOTE_ROLE:
+            return self.note(index)
         if role == THUMBNAIL_ROLE:
             return self._picture(self._order[index.row()])
         if column is Column.SCREEN:
@@ -370,7 +374,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
 
 
 def _note_tip(note: Note) -> str | None:
-    return words.plain_tip([note.label, *note.text.splitlines()]) if note else None
+    return words.plain_tip(note.lines) if note else None
 
 
 def _no_picture(_position: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.history import History
     from vmsnap_gui.history_session import HistorySession
     from vmsnap_gui.jobs import Job, Jobs
+    from vmsnap_gui.note_store import Note
     from vmsnap_gui.session import Session
     from vmsnap_gui.views.snapshot_table import SnapshotTable
 
@@ -76,6 +77,10 @@ class HistoryView(QWidget):
         """Take what is shown where a history is known."""
         self._stack.addWidget(content)
         self.setFocusProxy(content)
+
+    def note_on(self, node: int) -> Note:
+        """Return what is noted on a node; an empty one where it is no snapshot."""
+        return self.snapshots.model.note(self.snapshots.model.index_of(node))
 
     def choose(self, positions: Collection[int]) -> None:
         """Have these snapshots selected everywhere."""

@@ -9,7 +9,7 @@ from PySide6.QtGui import QFont, QFontMetrics, QHelpEvent, QPainter, QPalette, Q
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QToolTip
 
 from vmsnap_gui.models import words
-from vmsnap_gui.models.snapshots import THUMBNAIL_ROLE, Column
+from vmsnap_gui.models.snapshots import NOTE_ROLE, THUMBNAIL_ROLE, Column
 from vmsnap_gui.thumbnails import Thumbnail
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import RowDelegate
@@ -49,7 +49,7 @@ class ScreenDelegate(RowDelegate):
 
 
 class GalleryDelegate(QStyledItemDelegate):
-    """A picture with the snapshot's tag, date and VM clock below it."""
+    """A picture with the snapshot's label and tag, date and VM clock below it."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Override QStyledItemDelegate::sizeHint."""
@@ -70,10 +70,10 @@ class GalleryDelegate(QStyledItemDelegate):
         self._paint_lines(painter, option, index, room.bottom() + 1 + _MARGIN // 2)
 
     def helpEvent(self, event: QHelpEvent, view: QAbstractItemView, option: QStyleOptionViewItem, index: Index) -> bool:
-        """Override QStyledItemDelegate::helpEvent: tell what the screen shows, or all of the reason why it does not."""
+        """Override QStyledItemDelegate::helpEvent: tell the note, and what the screen shows or why it does not."""
         thumbnail = index.data(THUMBNAIL_ROLE)
         if event.type() == QEvent.Type.ToolTip and isinstance(thumbnail, Thumbnail):
-            QToolTip.showText(event.globalPos(), words.plain_tip([thumbnail.text]), view)
+            QToolTip.showText(event.globalPos(), words.plain_tip([*index.data(NOTE_ROLE).lines, thumbnail.text]), view)
             return True
         return super().helpEvent(event, view, option, index)
 
@@ -101,8 +101,11 @@ class GalleryDelegate(QStyledItemDelegate):
         painter.save()
         area = QRect(option.rect.left() + _MARGIN, top, _CELL.width(), metrics.lineSpacing())
         clock = self.tr("VM clock %1").replace("%1", clock)
+        label = words.visible(index.data(NOTE_ROLE).label)
+        if label:  # of a long one only the half, or nothing of the tag would be left
+            label = QFontMetrics(heading).elidedText(label, Qt.TextElideMode.ElideRight, area.width() // 2) + " · "
         for text, font, colour in (
-            (option.text, heading, strong),
+            (label + option.text, heading, strong),
             (date, option.font, quiet),
             (clock, option.font, quiet),
         ):

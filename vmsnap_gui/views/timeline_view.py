@@ -151,7 +151,7 @@ class TimelineView(HistoryView):
         self.range.setText(" – ".join(texts))
 
     def _describe(self, node: int) -> str:
-        return history_texts.node_tip(self._shown, node) if self._shown is not None else ""
+        return history_texts.node_tip(self._shown, node, self.note_on(node)) if self._shown is not None else ""
 
     def _choose_clock(self, number: int) -> None:
         self._settings.vm_clock = bool(number)

@@ -45,7 +45,7 @@ class TreeView(HistoryView):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__("snapshot_tree", history, session, jobs, snapshots, parent)
-        self.model = SnapshotTreeModel(self)
+        self.model = SnapshotTreeModel(self.note_on, self)
         self.tree = self._make_tree()
         self.set_content(self.tree)
         self.tree.selectionModel().selectionChanged.connect(self._chosen)

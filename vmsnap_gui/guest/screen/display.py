@@ -109,15 +109,19 @@ class _Displays:
         QEMU describes the registers of ISA's adapters as if they were at the start of what they are a part of (seen in
         7.2 and 10.0), so that other bytes are saved, and none of theirs; before QEMU 0.15 they were right.
         """
-        for section in self._state.sections:
-            if section.name.rpartition("/")[2] == "vmware_vga":
-                chip = member(self._state.decode(section), "chip")
-                if chip is not None and integer(chip, "enable") and integer(chip, "config"):
-                    raise NothingShown("the guest uses VMware's SVGA mode, which is not rendered")
-                return
+        vmware = self._vmware()
+        if vmware is not None:
+            chip = member(self._state.decode(vmware), "chip")
+            if chip is not None and integer(chip, "enable") and integer(chip, "config"):
+                raise NothingShown("the guest uses VMware's SVGA mode, which is not rendered")
+            return
         is_described = member(root, "cr") is not None or member(root, "vga.cr") is not None
         if self._state.machine is not None and is_described:
             raise NothingShown("QEMU does not save the registers of ISA's VGA adapters, but other bytes in their place")
+
+    def _vmware(self) -> Section | None:
+        """Return the section of a VMware SVGA, whose VGA is a section without a path (vmware_vga.c, vmsvga_init)."""
+        return next((one for one in self._state.sections if one.name.rpartition("/")[2] == "vmware_vga"), None)
 
     def _vga_picture(self, section: Section, root: Field, shared: frozenset[int]) -> Picture:
         registers = vga_registers(root)
@@ -185,7 +189,8 @@ class _Displays:
     def _memory(self, section: Section, block: str) -> VideoMemory:
         """Return the video memory of a device: its RAM block has the device's path, or none (global_vmstate)."""
         names = [info.name for info in self._state.ram_blocks]
-        path = section.name.rpartition("/")[0]
+        vmware = self._vmware() if section.name == "vga" else None
+        path = (vmware or section).name.rpartition("/")[0]
         for name in (f"{path}/{block}", block):
             if name in names:
                 return self._block_memory(name)
