@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.acting import run
-from tests.control.doing import layered
+from tests.control.doing import layered, plan_delete
+from tests.control.live_machines import live
 from tests.image.tools import clusters_in_use, create, opened, patch, take, u64, write
 from tests.image.tools import run as tool
+from vmsnap_gui.cli.plan_text import plan_lines
+from vmsnap_gui.control.locks import WRITTEN_SO_FAR
+from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.models.plan_rows import cost_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +67,36 @@ def test_what_deleting_some_frees(capsys: Capture, image: Path) -> None:
     assert found == {"snapshots": [{"id": "1", "tag": "one"}, {"id": "2", "tag": "two"}], "frees": freed}
     assert status == 0
     assert out == f"web.qcow2: deleting 'one' (id 1), 'two' (id 2) together frees 2.312 MiB ({freed} bytes)\n"
+
+
+@pytest.mark.qemu
+def test_an_image_in_use(capsys: Capture, tmp_path: Path) -> None:
+    note = f"  ! {WRITTEN_SO_FAR}\n"
+    with live(tmp_path) as machine:
+        path = machine.paths["disk0"]
+        machine.done(machine.plan_take("one"))
+        plan = machine.plan_delete("one")
+        assert (plan.cost.frees_at_least, plan.as_json()["cost"]["frees_at_least"]) == (True, True)
+        least = f"it frees at least {size_text(plan.cost.frees or 0)} in the image, as far as the running machine has"
+        assert any(least in line for line in plan_lines(plan))
+        assert "Frees at least" in cost_text(plan.cost)
+        for command in ("usage", "tree"):
+            assert note in run(capsys, command, path)[1]
+        told = run(capsys, "usage", path, "-s", "one")[1]
+        assert "frees at least " in told
+        assert note in told
+        found = document(capsys, "usage", path)
+        assert (found["in_use_by_machine"], document(capsys, "tree", path)["in_use"]) == (True, True)
+        blocked = plan_delete(path, which=["one"])
+        assert (blocked.ready, blocked.cost.frees_at_least) == (False, True)
+    after = document(capsys, "usage", path)
+    assert (after["in_use_by_machine"], document(capsys, "tree", path)["in_use"]) == (False, False)
+    assert after["snapshots"][0]["frees"] > 10 * found["snapshots"][0]["frees"]  # the state, which looked shared
+    assert not plan_delete(path, which=["one"]).cost.frees_at_least
+    for words in (("usage", path), ("usage", path, "-s", "one"), ("tree", path)):
+        out = run(capsys, *words)[1]
+        assert note not in out
+        assert "at least" not in out
 
 
 def test_tree(capsys: Capture, image: Path) -> None:

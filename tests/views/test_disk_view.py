@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 
+from tests.control.live_machines import live
 from tests.end2end.test_gui_walk import running
 from tests.image.tools import MIB, clusters_in_use, create, patch, run, take, u64, write
 from tests.test_branches import branched
@@ -167,3 +168,14 @@ def test_all_disks_of_a_machine(qtbot: QtBot, parts: Parts, tmp_path: Path) -> N
     assert here is not None
     assert parts.window.history.freed == here.frees[0] + found.frees[0]
     ProfileStore().remove("lab")
+
+
+@pytest.mark.qemu
+def test_an_image_in_use_says_of_what_the_numbers_are(qtbot: QtBot, parts: Parts, tmp_path: Path) -> None:
+    with live(tmp_path) as machine:
+        machine.done(machine.plan_take("one"))
+        view = shown(qtbot, parts, machine.paths["disk0"], 2)
+        text = "In use by a running machine: the numbers are of what is written so far."
+        assert text in view.notice.text()
+    qtbot.waitUntil(view.notice.isHidden, timeout=WAIT)
+    assert view.model.index(0, FREES).data() != "64 KiB"
