@@ -10,7 +10,7 @@ import pytest
 from tests.cli.acting import run
 from tests.control.doing import layered, plan_delete
 from tests.control.live_machines import live
-from tests.image.tools import clusters_in_use, create, opened, patch, take, u64, write
+from tests.image.tools import COUNT_AT, TABLE_AT, clusters_in_use, create, opened, patch, take, u32, u64, write
 from tests.image.tools import run as tool
 from vmsnap_gui.cli.plan_text import plan_lines
 from vmsnap_gui.control.locks import WRITTEN_SO_FAR
@@ -129,6 +129,23 @@ def test_what_is_no_qcow2_image(capsys: Capture, tmp_path: Path) -> None:
         status, out, err = run(capsys, command, path)
         assert (status, out) == (1, "")
         assert err == f"vmsnap: {path} is no qcow2 image, so it has no clusters to look at\n"
+
+
+def test_an_image_without_snapshots(capsys: Capture, tmp_path: Path) -> None:
+    path = create(tmp_path / "i")
+    assert run(capsys, "tree", path) == (0, "i: no snapshots\n", "")
+    assert document(capsys, "tree", path)["here"]["reason"] == "there are no snapshots"
+
+
+def test_a_cut_off_list_of_snapshots_has_no_numbers(capsys: Capture, image: Path) -> None:
+    patch(image, COUNT_AT, u32(6))
+    patch(image, TABLE_AT, u64(image.stat().st_size))
+    why = f"vmsnap: {image}: the snapshot table is cut off: 0 of 6 snapshots can be read (at offset"
+    for command in ("usage", "tree"):
+        for more in ((), ("--json",)):
+            status, out, err = run(capsys, command, image, *more)
+            assert (status, out) == (1, "")
+            assert err.startswith(why)
 
 
 def test_damage_is_told(capsys: Capture, tmp_path: Path) -> None:

@@ -46,9 +46,12 @@ def _tree(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"path": str(path), "in_use": used, **_document(tree)})
         return 0
-    marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
-    print(f"{printable(path.name)}: {counted(len(tree.edges), 'snapshot')}; {marks}")
-    _print(tree)
+    if tree.edges:
+        marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
+        print(f"{printable(path.name)}: {counted(len(tree.edges), 'snapshot')}; {marks}")
+        _print(tree)
+    else:
+        print(f"{printable(path.name)}: no snapshots")
     print_in_use(used=used)
     print_problems(tree.problems)
     return 0

@@ -78,6 +78,7 @@ class Qcow2Image:
                 if attempt == _ATTEMPTS - 1 or (self._handle.current_stamp() == before and not _fresh(before)):
                     raise
                 continue
+            self._table_problems = problems
             layout = layout_problems(self.header, self.snapshots, self._handle.size)
             self.problems = (*self.header.problems, *header_problems(self.header), *problems, *layout)
             self._verified = self._handle.stamp = before
@@ -176,6 +177,11 @@ class Qcow2Image:
     def require_mapping(self) -> None:
         """Raise ImageError where not even the tables can be understood; those of an encrypted image can."""
         self._refuse(mapping_refusal(self.header))
+
+    def require_all_snapshots(self) -> None:
+        """Raise ImageError where not all snapshots can be listed: nothing is known then of who uses the rest."""
+        for problem in self._table_problems:
+            raise ImageError(problem.message, path=self.path, offset=problem.offset)
 
     def _refuse(self, why: str | None) -> None:
         if why is not None:

@@ -68,11 +68,12 @@ class Counting:
 
         Raises:
             ImageError: the file cannot be read, or the refcount table cannot, or its feature bits forbid it,
-                or there are too many snapshots.
+                or there are too many snapshots, or not all of them can be listed.
         """
         if len(self._image.snapshots) > _MOST:
             raise ImageError(f"the clusters of more than {_MOST} snapshots are not counted", path=self._image.path)
         self._image.require_mapping()
+        self._image.require_all_snapshots()
         stamp = self._image.handle.current_stamp()
         refcounts = Refcounts(self._image)
         if refcounts.bad_blocks:
