@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.acting import run
-from tests.control.doing import layered
-from tests.image.tools import clusters_in_use, create, opened, patch, take, u64, write
+from tests.control.doing import layered, plan_delete
+from tests.control.live_machines import live
+from tests.image.tools import COUNT_AT, TABLE_AT, clusters_in_use, create, opened, patch, take, u32, u64, write
 from tests.image.tools import run as tool
+from vmsnap_gui.cli.plan_text import plan_lines
+from vmsnap_gui.control.locks import WRITTEN_SO_FAR
+from vmsnap_gui.image.texts import size_text
+from vmsnap_gui.models.plan_rows import cost_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +69,36 @@ def test_what_deleting_some_frees(capsys: Capture, image: Path) -> None:
     assert out == f"web.qcow2: deleting 'one' (id 1), 'two' (id 2) together frees 2.312 MiB ({freed} bytes)\n"
 
 
+@pytest.mark.qemu
+def test_an_image_in_use(capsys: Capture, tmp_path: Path) -> None:
+    note = f"  ! {WRITTEN_SO_FAR}\n"
+    with live(tmp_path) as machine:
+        path = machine.paths["disk0"]
+        machine.done(machine.plan_take("one"))
+        plan = machine.plan_delete("one")
+        assert (plan.cost.frees_at_least, plan.as_json()["cost"]["frees_at_least"]) == (True, True)
+        least = f"it frees at least {size_text(plan.cost.frees or 0)} in the image, as far as the running machine has"
+        assert any(least in line for line in plan_lines(plan))
+        assert "Frees at least" in cost_text(plan.cost)
+        for command in ("usage", "tree"):
+            assert note in run(capsys, command, path)[1]
+        told = run(capsys, "usage", path, "-s", "one")[1]
+        assert "frees at least " in told
+        assert note in told
+        found = document(capsys, "usage", path)
+        assert (found["in_use_by_machine"], document(capsys, "tree", path)["in_use"]) == (True, True)
+        blocked = plan_delete(path, which=["one"])
+        assert (blocked.ready, blocked.cost.frees_at_least) == (False, True)
+    after = document(capsys, "usage", path)
+    assert (after["in_use_by_machine"], document(capsys, "tree", path)["in_use"]) == (False, False)
+    assert after["snapshots"][0]["frees"] > 10 * found["snapshots"][0]["frees"]  # the state, which looked shared
+    assert not plan_delete(path, which=["one"]).cost.frees_at_least
+    for words in (("usage", path), ("usage", path, "-s", "one"), ("tree", path)):
+        out = run(capsys, *words)[1]
+        assert note not in out
+        assert "at least" not in out
+
+
 def test_tree(capsys: Capture, image: Path) -> None:
     tool("qemu-img", "snapshot", "-a", "one", image)
     write(image, "write -q -P 9 0 64k")
@@ -94,6 +129,23 @@ def test_what_is_no_qcow2_image(capsys: Capture, tmp_path: Path) -> None:
         status, out, err = run(capsys, command, path)
         assert (status, out) == (1, "")
         assert err == f"vmsnap: {path} is no qcow2 image, so it has no clusters to look at\n"
+
+
+def test_an_image_without_snapshots(capsys: Capture, tmp_path: Path) -> None:
+    path = create(tmp_path / "i")
+    assert run(capsys, "tree", path) == (0, "i: no snapshots\n", "")
+    assert document(capsys, "tree", path)["here"]["reason"] == "there are no snapshots"
+
+
+def test_a_cut_off_list_of_snapshots_has_no_numbers(capsys: Capture, image: Path) -> None:
+    patch(image, COUNT_AT, u32(6))
+    patch(image, TABLE_AT, u64(image.stat().st_size))
+    why = f"vmsnap: {image}: the snapshot table is cut off: 0 of 6 snapshots can be read (at offset"
+    for command in ("usage", "tree"):
+        for more in ((), ("--json",)):
+            status, out, err = run(capsys, command, image, *more)
+            assert (status, out) == (1, "")
+            assert err.startswith(why)
 
 
 def test_damage_is_told(capsys: Capture, tmp_path: Path) -> None:

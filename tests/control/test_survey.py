@@ -56,6 +56,9 @@ def test_disks_that_hold_no_snapshots(tmp_path: Path) -> None:
     assert [row[1] for row in table(fit)] == ["one", "new"]
     assert hindrances(plan_take(raw, tag="new")) == [Hindrance.NO_DISK]
     assert hindrances(plan_restore(raw, fit, which="one")) == [Hindrance.MISSING]
+    for plan in (plan_restore(locked, which="one"), plan_delete(locked, which=["one"])):
+        assert hindrances(plan) == [Hindrance.NO_DISK]
+        assert "luks: it is encrypted (LUKS), and qemu-img does not open it without the key" in plan.blockers[0].text
     plan = plan_restore(raw, fit, which="one", choices={Choice.LEAVE_OUT})
     assert "raw stays as it is now: it lacks this snapshot." in plan.warnings
     succeed(plan)

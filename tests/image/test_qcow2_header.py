@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.image.tools import MIB, create, number, opened, patch, run, take, u32, u64
+from tests.image.tools import MIB, clusters_in_use, create, number, opened, patch, run, take, u32, u64
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
+from vmsnap_gui.image.usage import usage_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 INCOMPATIBLE_AT, COMPATIBLE_AT, AUTOCLEAR_AT = 72, 80, 88
@@ -134,9 +136,14 @@ def test_an_encrypted_image_lists_but_refuses_content(path: Path, method: int, n
     message = f"the content is encrypted ({name}): only the snapshots can be listed"
     assert [problem.message for problem in image.problems] == [message]
     assert dict(image.facts)["Encryption"] == name
-    with pytest.raises(ImageError) as raised:
-        image.disk(image.snapshots[0])
-    assert raised.value.message == message
+    reads: list[Callable[[], object]] = [lambda: image.disk(image.snapshots[0])]
+    reads += [lambda: image.cluster_map(None), lambda: usage_of(image)] if method > 2 else []
+    for read in reads:
+        with pytest.raises(ImageError) as raised:
+            read()
+        assert raised.value.message == message
+    if method <= 2:
+        assert usage_of(image).other == 0
 
 
 @pytest.mark.qemu
@@ -156,6 +163,11 @@ def test_real_luks(tmp_path: Path) -> None:
     assert [one.tag for one in image.snapshots] == ["kept"]
     with pytest.raises(ImageError, match=r"encrypted \(LUKS\)"):
         image.disk(None)
+    usage = usage_of(image)  # tables are not encrypted, and the LUKS header has its place
+    assert (usage.other, usage.problems, usage.in_use) == (0, (), clusters_in_use(path) * image.cluster_size)
+    before = clusters_in_use(path)
+    run("qemu-img", "snapshot", *secret, "--image-opts", "-d", "kept", opts)
+    assert usage.freed_by(image.snapshots) == (before - clusters_in_use(path)) * image.cluster_size
 
 
 def test_a_damaged_extension_is_a_problem(path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QLocale
 
 from vmsnap_gui.image.snapshot import Snapshot
+from vmsnap_gui.image.texts import size_text
 from vmsnap_gui.models import numbers, words
 
 pytestmark = pytest.mark.gui
@@ -77,6 +78,14 @@ def test_snapshots_are_named() -> None:
 def test_sizes(value: int | None, short: str, exact: str) -> None:
     assert numbers.size(value) == short
     assert numbers.exact_size(value) == exact
+
+
+@pytest.mark.parametrize("unit", [1 << 10, 1 << 20, 1 << 30])
+@pytest.mark.parametrize("quarters", [5, 7, 13, 4 * 1023 + 1])  # 1.25 is as near to 1.2 as to 1.3
+def test_the_window_and_the_command_line_round_alike(unit: int, quarters: int) -> None:
+    for more in (-1, 0, 1):
+        size = quarters * unit // 4 + more
+        assert size_text(size) == numbers.size(size).replace(",", "")
 
 
 def test_clocks_and_durations() -> None:

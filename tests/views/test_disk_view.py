@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 
+from tests.control.live_machines import live
 from tests.end2end.test_gui_walk import running
-from tests.image.tools import MIB, clusters_in_use, create, patch, run, take, u64, write
+from tests.image.tools import (
+    COUNT_AT,
+    MIB,
+    TABLE_AT,
+    clusters_in_use,
+    create,
+    opened,
+    patch,
+    run,
+    take,
+    u32,
+    u64,
+    write,
+)
 from tests.test_branches import branched
 from vmsnap_gui.control.profile import LaunchProfile
 from vmsnap_gui.control.profile_store import ProfileStore
+from vmsnap_gui.history import look_into
 from vmsnap_gui.models import numbers
 from vmsnap_gui.models.disk_matrix import WRONG_ROLE, MatrixModel
 from vmsnap_gui.models.usage import FREES, GROWTH, NEW, PIECES_ROLE, QUIET_ROLE, TAG, UsageModel, Use, parts_of
@@ -69,7 +84,7 @@ def test_rows_and_bars(qtbot: QtBot, parts: Parts, image: Path) -> None:
     in_use = clusters_in_use(image) * 65536
     sizes = {use: part.size for use, part in parts_of(found)}
     assert sum(size for use, size in sizes.items() if use is not Use.FREE) == in_use
-    assert sum(sizes.values()) == max(in_use, image.stat().st_size)
+    assert sum(sizes.values()) == -(-image.stat().st_size // 65536) * 65536
     assert view.bars.titles[0].text().startswith(numbers.size(in_use))
     assert len(view.bars.bars[0].segments()) == len(sizes)
     assert f"Shared {numbers.size(sizes[Use.SHARED])}" in view.bars.legend.accessibleName()
@@ -79,6 +94,27 @@ def test_rows_and_bars(qtbot: QtBot, parts: Parts, image: Path) -> None:
     assert "disk 1.0 MiB" in str(view.model.index(0, NEW).data(Qt.ItemDataRole.ToolTipRole))
     assert not view.matrix.isVisible()
     assert not view.grab().isNull()
+
+
+def test_free_are_whole_clusters(image: Path) -> None:
+    def free() -> int:
+        found = look_into(image, opened(image).snapshots, lambda _done, _total: None)
+        return {use: part.size for use, part in parts_of(found)}.get(Use.FREE, 0)
+
+    before, size = free(), image.stat().st_size
+    assert before % 65536 == 0
+    patch(image, -(-size // 65536) * 65536 + 100, b"x")  # the file now ends in a cluster that nobody uses
+    assert free() == before + 65536
+
+
+def test_a_cut_off_list_of_snapshots(qtbot: QtBot, parts: Parts, image: Path) -> None:
+    patch(image, COUNT_AT, u32(6))
+    patch(image, TABLE_AT, u64(image.stat().st_size))
+    parts.session.open_paths([image])
+    parts.window.inspector.setCurrentWidget(parts.window.disk)
+    page = parts.window.disk.page
+    qtbot.waitUntil(lambda: page.message()[0] == "The snapshots of this image cannot be listed", timeout=WAIT)
+    assert "0 of 6 snapshots can be read" in page.message()[1]
 
 
 def column_of_table(parts: Parts) -> list[str]:
@@ -167,3 +203,14 @@ def test_all_disks_of_a_machine(qtbot: QtBot, parts: Parts, tmp_path: Path) -> N
     assert here is not None
     assert parts.window.history.freed == here.frees[0] + found.frees[0]
     ProfileStore().remove("lab")
+
+
+@pytest.mark.qemu
+def test_an_image_in_use_says_of_what_the_numbers_are(qtbot: QtBot, parts: Parts, tmp_path: Path) -> None:
+    with live(tmp_path) as machine:
+        machine.done(machine.plan_take("one"))
+        view = shown(qtbot, parts, machine.paths["disk0"], 2)
+        text = "In use by a running machine: the numbers are of what is written so far."
+        assert text in view.notice.text()
+        least = column(view.model, FREES)
+    qtbot.waitUntil(lambda: view.notice.isHidden() and column(view.model, FREES) != least, timeout=WAIT)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from vmsnap_gui.control.locks import WRITTEN_SO_FAR
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.fields import printable
@@ -99,6 +100,12 @@ def qcow2_image(path: Path) -> Qcow2Image:
         return image
     image.close()
     raise CommandError(f"{path} is no qcow2 image, so it has no clusters to look at")
+
+
+def print_in_use(*, used: bool) -> None:
+    """Print that what is told of an image's tables may lack what a running machine has not written yet."""
+    if used:
+        print(f"  ! {WRITTEN_SO_FAR}")
 
 
 def print_problems(problems: tuple[Problem, ...]) -> None:

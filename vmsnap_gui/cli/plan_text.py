@@ -64,7 +64,10 @@ def _cost_texts(cost: Cost) -> list[str]:
         texts.append(f"about {size_text(cost.vm_state)} of VM state")
     if cost.pause is not None:
         texts.append(f"the guest stands still for about {cost.pause:.1f} s")
-    if cost.frees:
+    if cost.frees is not None and cost.frees_at_least:
+        size = size_text(cost.frees)
+        texts.append(f"it frees at least {size} in the image, as far as the running machine has written its tables")
+    elif cost.frees:
         texts.append(f"it frees {size_text(cost.frees)} in the image")
     return texts
 

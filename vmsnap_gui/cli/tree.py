@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.cli.output import (
     add_paths,
     path_of,
+    print_in_use,
     print_json,
     print_problems,
     problems_json,
     qcow2_image,
 )
 from vmsnap_gui.cli.progress import ProgressLine
+from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.snapshot import describe_briefly
 from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.fields import printable
@@ -38,14 +40,19 @@ def _tree(options: argparse.Namespace) -> int:
     from vmsnap_gui.image.ancestry import ancestry_of
 
     path = path_of(options)
+    used = in_use(path)
     with closing(qcow2_image(path)) as image, ProgressLine() as line:
         tree = ancestry_of(image, records_of(path, image.snapshots), line.step("Comparing snapshots"))
     if options.json:
-        print_json({"path": str(path), **_document(tree)})
+        print_json({"path": str(path), "in_use": used, **_document(tree)})
         return 0
-    marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
-    print(f"{printable(path.name)}: {counted(len(tree.edges), 'snapshot')}; {marks}")
-    _print(tree)
+    if tree.edges:
+        marks = "parents: - recorded, ~ inferred and perhaps wrong, ? open"
+        print(f"{printable(path.name)}: {counted(len(tree.edges), 'snapshot')}; {marks}")
+        _print(tree)
+    else:
+        print(f"{printable(path.name)}: no snapshots")
+    print_in_use(used=used)
     print_problems(tree.problems)
     return 0
 

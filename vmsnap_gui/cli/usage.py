@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from vmsnap_gui.cli.output import (
     add_paths,
     path_of,
+    print_in_use,
     print_json,
     print_problems,
     problems_json,
     qcow2_image,
 )
 from vmsnap_gui.cli.progress import ProgressLine
+from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.image.snapshot import describe_briefly, select_snapshot
 from vmsnap_gui.image.texts import exact_size_text, size_text
 from vmsnap_gui.vmstate.fields import printable
@@ -45,20 +47,24 @@ def _usage(options: argparse.Namespace) -> int:
     from vmsnap_gui.image.usage import usage_of
 
     path = path_of(options)
+    used = in_use(path)
     with closing(qcow2_image(path)) as image:
         chosen = [select_snapshot(image, word) for word in options.snapshot]
         with ProgressLine() as line:
             usage = usage_of(image, line.step("Reading tables"))
     freed = usage.freed_by(chosen) if chosen else None
     if options.json:
-        print_json({"path": str(path), **_document(usage), "deleting": _deleting_json(chosen, freed)})
+        document = {"path": str(path), "in_use_by_machine": used, **_document(usage)}
+        print_json({**document, "deleting": _deleting_json(chosen, freed)})
         return 0
     if freed is None:
         _print(path.name, usage)
     else:
         names = ", ".join(printable(describe_briefly(one)) for one in chosen)
         together = " together" if len(chosen) > 1 else ""
-        print(f"{printable(path.name)}: deleting {names}{together} frees {exact_size_text(freed)}")
+        least = "at least " if used else ""
+        print(f"{printable(path.name)}: deleting {names}{together} frees {least}{exact_size_text(freed)}")
+    print_in_use(used=used)
     print_problems(usage.problems)
     return 0
 

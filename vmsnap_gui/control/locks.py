@@ -22,6 +22,10 @@ from vmsnap_gui.image.errors import ImageError
 _FLOCK = struct.Struct("hhqqi0q")
 """struct flock on 64-bit Linux: type, whence, start, length, pid."""
 
+WRITTEN_SO_FAR = "in use by a running machine: the numbers are of what is written so far"
+"""QEMU keeps changes of L2 tables and refcounts in its caches (block/qcow2-cache.c): after it has saved a VM state, the
+disk's own mapping in the file still shares that with the snapshot, which then seems to free next to nothing."""
+
 _MACHINES = ("qemu-system", "qemu-kvm")
 """Programs that may go by what they have read of an image: of a backing file whose overlay was told `locking=off`."""
 

@@ -87,12 +87,14 @@ class Cost:
         free: Bytes free on the file system that gets it.
         pause: Seconds that the guest stands still.
         frees: Bytes that a delete gives back to the image.
+        frees_at_least: Whether a running machine holds changes of the tables back, so that it may give back more.
     """
 
     vm_state: int | None = None
     free: int | None = None
     pause: float | None = None
     frees: int | None = None
+    frees_at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ class Plan:
                 "free": self.cost.free,
                 "pause_seconds": self.cost.pause,
                 "frees": self.cost.frees,
+                "frees_at_least": self.cost.frees_at_least,
             },
             "safety": self.safety,
             "profile": self.profile.as_json() if self.profile is not None else None,

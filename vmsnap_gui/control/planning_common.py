@@ -99,7 +99,7 @@ def no_disk_blockers(machine: Machine) -> Iterator[Blocker]:
         yield Blocker(
             kind=Hindrance.NO_DISK,
             text=f"No disk of this machine can hold a snapshot{f': {unfit}' if unfit else ''}.",
-            remedy="Snapshots need a qcow2 image.",
+            remedy="Snapshots need a qcow2 image that is not encrypted and holds its data itself.",
         )
 
 
@@ -183,7 +183,8 @@ def _first(machine: Machine, selector: str) -> tuple[Disk, Snapshot] | Blocker:
         if (kind != "tag" and snapshot.id == word) or (kind != "id" and snapshot.tag == word)
     ]
     if not found:
-        return Blocker(
+        unfit = next(no_disk_blockers(machine), None)
+        return unfit or Blocker(
             kind=Hindrance.MISSING,
             text=f"No snapshot is called {selector!r}.",
             remedy=f"There are: {_all_of(machine)}.",

@@ -10,6 +10,7 @@ from vmsnap_gui.control import file_blockers as blockers_of
 from vmsnap_gui.control import planning_common as common
 from vmsnap_gui.control import qemu_img, storage_daemon
 from vmsnap_gui.control.errors import ControlError
+from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.control.plan import Blocker, Cost, Plan, Step, Target
 from vmsnap_gui.control.quarantine import examine, judge
 from vmsnap_gui.control.terms import Choice, Hindrance, Options, StepKind, Verb
@@ -107,7 +108,11 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         warnings=deletion.warnings,
         notes=tuple(blockers_of.overlay_notes(machine, disks)),
         losses=deletion.losses,
-        cost=Cost(free=free_of(disks), frees=frees_of(going)),
+        cost=Cost(
+            free=free_of(disks),
+            frees=frees_of(going),
+            frees_at_least=any(in_use(common.path_of(disk)) for disk in disks),
+        ),
         options=options,
         seen=common.seen_of(disks),
     )

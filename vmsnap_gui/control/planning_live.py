@@ -118,7 +118,7 @@ async def plan_delete(machine: Machine, selectors: Sequence[str], options: Optio
         blockers=tuple(blockers),
         warnings=deletion.warnings,
         losses=deletion.losses,
-        cost=Cost(frees=frees_of(deletion.going)),
+        cost=Cost(frees=frees_of(deletion.going), frees_at_least=True),
         options=options,
         seen=common.seen_of(deletion.disks),
     )
@@ -138,9 +138,9 @@ def _cost(machine: Machine, look: Look | None, frees: int | None = None) -> Cost
     home = machine.vmstate_disk
     free = common.space_left(common.path_of(home)) if home is not None else None
     if look is None or look.memory is None:
-        return Cost(free=free, frees=frees)
+        return Cost(free=free, frees=frees, frees_at_least=frees is not None)
     pause = max(1.0, look.memory / _RATE) if look.status == "running" else None
-    return Cost(vm_state=look.memory, free=free, pause=pause, frees=frees)
+    return Cost(vm_state=look.memory, free=free, pause=pause, frees=frees, frees_at_least=frees is not None)
 
 
 def _take(disks: Sequence[Disk], tag: str, look: Look | None) -> Step:

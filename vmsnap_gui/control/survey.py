@@ -14,7 +14,7 @@ from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.magic import MAGIC_SIZE, QCOW1_MAGIC, holds_states
 from vmsnap_gui.image.qcow2 import Qcow2Image
-from vmsnap_gui.image.qcow2_facts import content_refusal
+from vmsnap_gui.image.qcow2_facts import encryption, mapping_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,9 @@ def unfit_qcow2(image: Qcow2Image) -> str | None:
     """Say why a qcow2 image cannot hold snapshots that QEMU's tools work on, None if it can."""
     if image.header.has_data_file:
         return "its data is in an external file, and QEMU takes no snapshots of such images"
-    return content_refusal(image.header)
+    if image.header.crypt_method:
+        return f"it is encrypted ({encryption(image.header)}), and qemu-img does not open it without the key"
+    return mapping_refusal(image.header)
 
 
 def _refuse_twice(paths: list[Path]) -> None:

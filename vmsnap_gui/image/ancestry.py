@@ -92,8 +92,9 @@ def ancestry_of(image: Qcow2Image, records: Records | None = None, progress: Pro
         progress: Called with bytes of content; may raise Cancelled.
 
     Raises:
-        ImageError: the file cannot be read.
+        ImageError: the file cannot be read, or not all snapshots can be listed.
     """
+    image.require_all_snapshots()
     snapshots = image.snapshots
     stamp = image.handle.current_stamp()
     try:
@@ -154,7 +155,8 @@ class _Guess:
 
     def _inferred(self, child: int) -> tuple[int | None, Source, str]:
         if child == 0:
-            return None, Source.INFERRED, "no snapshot that is still there was taken before it"
+            there = "no snapshot that is still there was taken before it"
+            return None, Source.INFERRED, there if self._snapshots else "there are no snapshots"
         fit = [one for one in range(child) if not self._kin.older[child, one]]
         if not fit:
             text = "each snapshot that was taken before it holds changes that this one has not, and not written again"

@@ -10,7 +10,13 @@ from vmsnap_gui.image.byteview import ByteView, FileHandle, FileView
 from vmsnap_gui.image.errors import ImageError, Problem
 from vmsnap_gui.image.magic import QCOW2_MAGIC
 from vmsnap_gui.image.qcow2_chain import Chain
-from vmsnap_gui.image.qcow2_facts import content_refusal, header_facts, header_problems, layout_problems
+from vmsnap_gui.image.qcow2_facts import (
+    content_refusal,
+    header_facts,
+    header_problems,
+    layout_problems,
+    mapping_refusal,
+)
 from vmsnap_gui.image.qcow2_header import CORRUPT, DIRTY, Header
 from vmsnap_gui.image.qcow2_snapshots import Qcow2Snapshot, read_table
 from vmsnap_gui.image.snapshot import Reference, describe
@@ -72,6 +78,7 @@ class Qcow2Image:
                 if attempt == _ATTEMPTS - 1 or (self._handle.current_stamp() == before and not _fresh(before)):
                     raise
                 continue
+            self._table_problems = problems
             layout = layout_problems(self.header, self.snapshots, self._handle.size)
             self.problems = (*self.header.problems, *header_problems(self.header), *problems, *layout)
             self._verified = self._handle.stamp = before
@@ -155,7 +162,7 @@ class Qcow2Image:
         from vmsnap_gui.image.qcow2_content import cluster_map
 
         own = None if snapshot is None else self._own(snapshot)
-        self._require_readable()
+        self.require_mapping()
         return cluster_map(self, own)
 
     def _own(self, snapshot: Snapshot) -> Qcow2Snapshot:
@@ -165,7 +172,18 @@ class Qcow2Image:
 
     def _require_readable(self) -> None:
         """Raise ImageError where content cannot be understood."""
-        why = content_refusal(self.header)
+        self._refuse(content_refusal(self.header))
+
+    def require_mapping(self) -> None:
+        """Raise ImageError where not even the tables can be understood; those of an encrypted image can."""
+        self._refuse(mapping_refusal(self.header))
+
+    def require_all_snapshots(self) -> None:
+        """Raise ImageError where not all snapshots can be listed: nothing is known then of who uses the rest."""
+        for problem in self._table_problems:
+            raise ImageError(problem.message, path=self.path, offset=problem.offset)
+
+    def _refuse(self, why: str | None) -> None:
         if why is not None:
             raise ImageError(why, path=self.path)
 

@@ -49,7 +49,7 @@ def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str
     yield "Refcount width", f"{1 << header.refcount_order} bits"
     yield "Compression", _compression(header)
     if header.crypt_method:
-        yield "Encryption", _encryption(header)
+        yield "Encryption", encryption(header)
     if header.backing_file is not None:
         yield "Backing file", header.backing_file or "not readable"
         yield "Backing format", header.backing_format or "not given"
@@ -64,11 +64,18 @@ def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str
 
 def content_refusal(header: Header) -> str | None:
     """Say why the content cannot be understood, None if it can."""
+    return mapping_refusal(header) or (_encrypted(header) if header.crypt_method else None)
+
+
+def mapping_refusal(header: Header) -> str | None:
+    """Say why not even the tables can be understood, None if they can: QEMU encrypts the content alone."""
     if header.unknown_incompatible:
         return f"the content cannot be read: it needs features that are not supported: {_unknown_features(header)}"
-    if header.crypt_method:
-        return f"the content is encrypted ({_encryption(header)}): only the snapshots can be listed"
-    return None
+    return _encrypted(header) if header.crypt_method not in tuple(Crypt) else None
+
+
+def _encrypted(header: Header) -> str:
+    return f"the content is encrypted ({encryption(header)}): only the snapshots can be listed"
 
 
 def _unknown_features(header: Header) -> str:
@@ -76,7 +83,8 @@ def _unknown_features(header: Header) -> str:
     return ", ".join(header.feature_name(0, bit) for bit in bits)
 
 
-def _encryption(header: Header) -> str:
+def encryption(header: Header) -> str:
+    """Name the way in which the content of an image is encrypted."""
     names = {Crypt.AES.value: "AES", Crypt.LUKS.value: "LUKS"}
     return names.get(header.crypt_method, f"unknown method {header.crypt_method}")
 

@@ -21,6 +21,7 @@ _V2_SIZE, _V3_SIZE = _V2.size, _V2.size + _V3.size
 _COMPRESSION_AT = 104
 _EXTENSION = struct.Struct(">II")
 _FEATURE_NAME = struct.Struct(">BB46s")
+_PLACE = struct.Struct(">QQ")
 _BITMAPS = struct.Struct(">IIQQ")
 
 _EXT_END, _EXT_BACKING_FORMAT, _EXT_FEATURE_NAMES = 0x00000000, 0xE2792ACA, 0x6803F857
@@ -82,6 +83,7 @@ class Header:
         feature_names: (field, bit) to name, from the image's own table.
         bitmaps: How many persistent bitmaps there are.
         bitmap_directory: Offset and size in bytes of their directory.
+        encryption_header: Offset and size in bytes of the LUKS header; (0, 0) without one.
         problems: What is wrong with the header but does not stop the reading.
     """
 
@@ -106,6 +108,7 @@ class Header:
     feature_names: dict[tuple[int, int], str]
     bitmaps: int
     bitmap_directory: tuple[int, int]
+    encryption_header: tuple[int, int]
     problems: tuple[Problem, ...]
 
     @property
@@ -193,6 +196,7 @@ class Header:
             feature_names=area.feature_names,
             bitmaps=area.bitmaps,
             bitmap_directory=area.bitmap_directory,
+            encryption_header=area.encryption_header,
             problems=tuple(area.problems),
         )
 
@@ -222,6 +226,7 @@ class _Area:
         self.feature_names: dict[tuple[int, int], str] = {}
         self.bitmaps = 0
         self.bitmap_directory = (0, 0)
+        self.encryption_header = (0, 0)
         self.problems: list[Problem] = []
 
     def parse(self) -> None:
@@ -236,6 +241,8 @@ class _Area:
             elif kind == _EXT_BITMAPS and len(data) >= _BITMAPS.size:
                 self.bitmaps, _, size, offset = _BITMAPS.unpack_from(data)
                 self.bitmap_directory = offset, size
+            elif kind == _EXT_ENCRYPTION and len(data) >= _PLACE.size:
+                self.encryption_header = _PLACE.unpack_from(data)
 
     def backing_name(self, offset: int, size: int) -> str | None:
         """Return the backing file's name, None without one, "" if it cannot be read."""

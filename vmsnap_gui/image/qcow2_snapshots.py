@@ -21,6 +21,9 @@ _EXTRA = struct.Struct(">QQQ")
 _MAX_SNAPSHOTS = 65536
 """QEMU's own limit."""
 
+CUT_OFF = "the snapshot table is cut off"
+"""How the problem begins of a table that lies, at least in part, behind the end of the file."""
+
 _WINDOW = 64 << 10
 _NO_ICOUNT = (1 << 64) - 1
 
@@ -62,7 +65,7 @@ def read_table(handle: FileHandle, header: Header) -> tuple[tuple[Qcow2Snapshot,
         for index in range(min(header.snapshot_count, _MAX_SNAPSHOTS)):
             found.append(_read_entry(cursor, index, header))
     except _CutOff as error:
-        text = f"the snapshot table is cut off: {len(found)} of {header.snapshot_count} snapshots can be read"
+        text = f"{CUT_OFF}: {len(found)} of {header.snapshot_count} snapshots can be read"
         return tuple(found), (Problem(text, error.offset),)
     if header.snapshot_count > _MAX_SNAPSHOTS:
         text = f"the header promises {header.snapshot_count} snapshots; only {_MAX_SNAPSHOTS} are possible"

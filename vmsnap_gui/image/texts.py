@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -18,9 +19,9 @@ def plural(number: int, noun: str) -> str:
 
 
 def size_text(number: int) -> str:
-    """Return a number of bytes in the largest unit that keeps it above 1: "1.5 GiB"."""
+    """Return a number of bytes in the largest unit that keeps it above 1, rounded half up as Qt does: "1.5 GiB"."""
     amount, unit = _scaled(number)
-    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{amount:.1f} {unit}"
+    return f"{amount:.0f} {unit}" if amount == int(amount) else f"{math.floor(amount * 10 + 0.5) / 10:.1f} {unit}"
 
 
 def exact_size_text(number: int) -> str:

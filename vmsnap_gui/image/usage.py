@@ -125,7 +125,7 @@ def usage_of(image: Qcow2Image, progress: Progress | None = None) -> Usage:
 
     Raises:
         ImageError: the file cannot be read, its refcount table cannot, its feature bits forbid it, or there are more
-            than 4096 snapshots. Other damage is among the problems of the result.
+            than 4096 snapshots, or not all of them can be listed. Other damage is among the problems of the result.
     """
     counting = Counting(image)
     counting.run(progress)

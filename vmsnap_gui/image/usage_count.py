@@ -68,10 +68,12 @@ class Counting:
 
         Raises:
             ImageError: the file cannot be read, or the refcount table cannot, or its feature bits forbid it,
-                or there are too many snapshots.
+                or there are too many snapshots, or not all of them can be listed.
         """
         if len(self._image.snapshots) > _MOST:
             raise ImageError(f"the clusters of more than {_MOST} snapshots are not counted", path=self._image.path)
+        self._image.require_mapping()
+        self._image.require_all_snapshots()
         stamp = self._image.handle.current_stamp()
         refcounts = Refcounts(self._image)
         if refcounts.bad_blocks:
@@ -96,8 +98,9 @@ class Counting:
             (0, 1),
             (header.refcount_table_offset, header.refcount_table_clusters << self._bits),
             (header.snapshots_offset, table_size(self._image.snapshots)),
+            header.encryption_header,
         ]
-        self._plain += [(self._range(*place), METADATA) for place in places if place[1]]
+        self._plain += [(self._range(at, min(size, self._image.handle.size)), METADATA) for at, size in places if size]
         try:
             self._plain.append((bitmap_clusters(self._image), METADATA))
         except ImageError as error:

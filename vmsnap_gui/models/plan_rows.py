@@ -147,7 +147,10 @@ def cost_text(cost: Cost) -> str:
     parts = []
     if cost.vm_state:
         parts.append(_tr("About %1 of VM state is written").replace("%1", numbers.size(cost.vm_state)))
-    if cost.frees:
+    if cost.frees is not None and cost.frees_at_least:
+        text = _tr("Frees at least %1 inside the image, as far as the running machine has written its tables")
+        parts.append(text.replace("%1", numbers.size(cost.frees)))
+    elif cost.frees:
         parts.append(_tr("Frees %1 inside the image").replace("%1", numbers.size(cost.frees)))
     if cost.free is not None:
         parts.append(_tr("%1 are free on the file system").replace("%1", numbers.size(cost.free)))

@@ -40,7 +40,8 @@ def parts_of(found: History) -> list[tuple[Use, Part]]:
     assert usage is not None
     alone = [layer.exclusive for layer in usage.snapshots]
     tables = sum(one.tables for one in alone)
-    free = max(0, found.stamp.size - usage.in_use)
+    whole = -(-found.stamp.size // usage.cluster_size) * usage.cluster_size  # the last cluster may be partly written
+    free = max(0, whole - usage.in_use)
     sizes = {
         Use.NOW: usage.active.exclusive.total,
         Use.DISK: sum(one.disk for one in alone),

@@ -20,6 +20,7 @@ from vmsnap_gui.views.usage_bars import UsageBars
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from PySide6.QtCore import QPoint
 
@@ -183,8 +184,15 @@ class DiskView(HistoryView):
             text = words.sentence(str(problems[0])) + more
         else:
             outdated = self.history.is_outdated() and self.history.job() is None
-            text = self.tr("The image was written to since this was counted.") if outdated else ""
+            texts = [self.tr("The image was written to since this was counted.")] if outdated else []
+            if any(self._is_in_use(path) for path in self.history.disks()):
+                texts.append(self.tr("In use by a running machine: the numbers are of what is written so far."))
+            text = " ".join(texts)
         self.notice.show_message("problem" if problems else "in-use", text)
+
+    def _is_in_use(self, path: Path) -> bool:
+        entry = self._session.library.entries.get(path)
+        return entry is not None and entry.in_use
 
     def _say_freed(self) -> None:
         found, chosen = self._shown, self.snapshots.selected()

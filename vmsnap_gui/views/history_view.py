@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from vmsnap_gui.image.qcow2_snapshots import CUT_OFF
 from vmsnap_gui.models import words
 from vmsnap_gui.views.work_page import WorkPage
 
@@ -123,6 +124,9 @@ class HistoryView(QWidget):
         elif info.format != "qcow2":
             text = self.tr("Only a qcow2 image holds several snapshots that go back to each other.")
             self.page.show_still("image", self.tr("This file holds one saved state"), text)
+        elif cut_off := [one for one in info.problems if one.message.startswith(CUT_OFF)]:
+            text = words.sentence(str(cut_off[0]))
+            self.page.show_still("failed", self.tr("The snapshots of this image cannot be listed"), text)
         elif not info.snapshots:
             self.page.show_still("image", self.tr("This image holds no snapshots"))
         elif failure:
