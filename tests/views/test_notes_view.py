@@ -119,7 +119,7 @@ def test_gallery_tree_and_timeline_show_it(qtbot: QtBot, parts: Parts) -> None:
     views, model = parts.window.views, parts.window.snapshots.model
     views.show("gallery")
     gallery = views.gallery
-    qtbot.waitUntil(lambda: gallery.isVisible() and not parts.window.thumbnails.is_working(), timeout=WAIT)
+    qtbot.waitUntil(lambda: all(parts.window.thumbnails.get(row) is not None for row in range(2)), timeout=WAIT)
     cards = [gallery.visualRect(model.index(row, Column.TAG)) for row in range(2)]
     before = [gallery.viewport().grab(card).toImage() for card in cards]
     entry, snapshot = parts.session.entry(), parts.session.selected_snapshot()

@@ -72,8 +72,11 @@ class GalleryDelegate(QStyledItemDelegate):
     def helpEvent(self, event: QHelpEvent, view: QAbstractItemView, option: QStyleOptionViewItem, index: Index) -> bool:
         """Override QStyledItemDelegate::helpEvent: tell the note, and what the screen shows or why it does not."""
         thumbnail = index.data(THUMBNAIL_ROLE)
-        if event.type() == QEvent.Type.ToolTip and isinstance(thumbnail, Thumbnail):
-            QToolTip.showText(event.globalPos(), words.plain_tip([*index.data(NOTE_ROLE).lines, thumbnail.text]), view)
+        tip = list(index.data(NOTE_ROLE).lines)
+        if isinstance(thumbnail, Thumbnail):
+            tip.append(thumbnail.text)
+        if event.type() == QEvent.Type.ToolTip and tip:
+            QToolTip.showText(event.globalPos(), words.plain_tip(tip), view)
             return True
         return super().helpEvent(event, view, option, index)
 
