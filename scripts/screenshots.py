@@ -28,6 +28,7 @@ KEPT = {
     "act-restore-light@1": "restore.png",
 }
 PATIENCE = 60
+CALM = 0.25  # seconds in which nothing went on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,13 +83,19 @@ class Camera:
         self._beat.start()
 
     def settle(self) -> None:
-        """Run the event loop until no job is left, and no map that is in sight is still being prepared."""
-        calm = 0
+        """Run the event loop until nothing has gone on for a while, and no map in sight is still being prepared."""
+        window, busy = self.parts.window, time.monotonic()
 
         def is_calm() -> bool:
-            nonlocal calm
-            calm = 0 if self.parts.jobs.unfinished() or self._is_map_missing() else calm + 1
-            return calm > 12
+            nonlocal busy
+            if (
+                self.parts.jobs.unfinished()
+                or window.thumbnails.is_working()
+                or window.history.is_waiting()
+                or self._is_map_missing()
+            ):
+                busy = time.monotonic()
+            return time.monotonic() - busy > CALM
 
         self.wait(is_calm)
 
