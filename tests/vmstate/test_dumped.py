@@ -160,6 +160,8 @@ def test_what_has_no_type_is_shown_in_hexadecimal(name: str, size: int, value: s
         (b'{"vmschkmachine": {}, "a": {"Description": 5}}', "no object"),
         (described(field("a", -5)), "no number"),
         (described(field("a", 1 << 40)), "no number"),
+        (described(field("a", -1)), "no number"),
+        (described(field("a", 4) | {"num": -1}), "no number"),
         (described({"field": 7}), "no name"),
         (described(name="x" * 5000), "no name"),
         (described(Subsections={}), "no list"),

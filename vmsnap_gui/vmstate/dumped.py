@@ -102,7 +102,7 @@ class _Dump:
         return tuple(found)
 
     def _field(self, entry: dict[str, Any], name: str, exists: Exists | None, depth: int) -> VMStateField:
-        size, count = _number(entry, "size"), _number(entry, "num", 0)
+        size, count = _number(entry, "size", least=0), _number(entry, "num", 0, least=0)
         inner = entry.get("Description")
         nested = (self.description(inner, depth + 1),) if inner is not None else ()
         is_array = count > 0
@@ -161,8 +161,8 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value
 
 
-def _number(entry: dict[str, Any], key: str, default: int | None = None) -> int:
+def _number(entry: dict[str, Any], key: str, default: int | None = None, *, least: int = -1) -> int:
     value = entry.get(key, default)
-    if type(value) is not int or not -1 <= value < _MAX_SIZE:
+    if type(value) is not int or not least <= value < _MAX_SIZE:
         raise StreamError(f"a {key!r} in this dump is no number that QEMU would write")
     return value

@@ -101,7 +101,7 @@ class Layouts:
 
     def fitting(self, header: Header, payload: int) -> Iterator[tuple[DeviceDescription, int]]:
         """Yield what can describe the section whose payload starts at `payload`, with where it would end."""
-        if not self.is_old:
+        if not self.is_old or self._budget.steps < 0:
             return
         # all of these take longer to import than to show a stream that describes itself
         from vmsnap_gui.vmstate.eras import candidates
@@ -134,6 +134,8 @@ class Layouts:
 
     def bounded(self, header: Header, payload: int, end: int) -> DeviceDescription | None:
         """Return what describes the section whose payload stands between `payload` and `end`, or its beginning."""
+        if self._left <= 0 and self._exhausted is not None:
+            return None
         length = min(end - payload + _BEYOND, self._view.size - payload)
         candidates = [
             (general, source)
