@@ -25,6 +25,7 @@ from tests.end2end.test_gui_walk import running
 from tests.image.tools import MIB, converted, create, info, run, take, write
 from tests.machines.machine import Machine
 from tests.views.interrupting import interrupt
+from tests.views.world import turns
 from vmsnap_gui.models import words
 from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
 from vmsnap_gui.models.plan_rows import Tone
@@ -90,6 +91,7 @@ def choose(qtbot: QtBot, parts: Parts, path: Path, *rows: int) -> None:
         flag = flags.Select if number else flags.ClearAndSelect
         table.selectionModel().select(table.model().index(row, 0), flag | flags.Rows)
     qtbot.waitUntil(lambda: not parts.jobs.unfinished(), timeout=WAIT)
+    turns()
 
 
 def act(qtbot: QtBot, action: QAction) -> None:
@@ -135,6 +137,7 @@ def selected_tag(parts: Parts) -> str | None:
 
 def test_take(qtbot: QtBot, parts: Parts, window: MainWindow, image: Path) -> None:
     choose(qtbot, parts, image, 0)
+    qtbot.waitUntil(window.desk.actions.take.isEnabled, timeout=WAIT)
     qtbot.keyClick(window, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
     shown = dialog(qtbot, parts, TakeDialog)
     assert shown.tag.text()[:2] == "20"  # a date
@@ -218,6 +221,7 @@ def test_delete_several(qtbot: QtBot, parts: Parts, window: MainWindow, image: P
     take(image, "third")
     choose(qtbot, parts, image, 0, 2)
     window.snapshots.table.setFocus()
+    qtbot.waitUntil(window.desk.actions.delete.isEnabled, timeout=WAIT)
     qtbot.keyClick(window.snapshots.table, Qt.Key.Key_Delete)
     shown = dialog(qtbot, parts, PlanDialog)
     assert shown.confirm.text() == "Delete 2 snapshots"
