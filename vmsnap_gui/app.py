@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import os
 import signal
-import socket
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# All that knows no Qt comes first: once PySide6 is there, it reads the source of every module that is imported.
+# All that knows no Qt comes first: once PySide6 is there, it looks at every module that is imported.
 import vmsnap_gui
+import vmsnap_gui.compare.terms
 import vmsnap_gui.finding_snapshots
 import vmsnap_gui.history
 import vmsnap_gui.image_cache
@@ -23,6 +24,9 @@ import vmsnap_gui.reading
 import vmsnap_gui.vms
 from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.display import why_no_window
+
+# isort: split
+import vmsnap_gui.features
 
 # isort: split
 from PySide6.QtCore import (
@@ -93,13 +97,12 @@ class UnixSignals(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._ours, theirs = socket.socketpair()
-        for end in (self._ours, theirs):
-            end.setblocking(False)
-        self._theirs = theirs
-        self._notifier = QSocketNotifier(self._ours.fileno(), QSocketNotifier.Type.Read, self)
+        self._ours, self._pythons = os.pipe()
+        for end in (self._ours, self._pythons):
+            os.set_blocking(end, False)
+        self._notifier = QSocketNotifier(self._ours, QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._arrived)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._pythons, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
 
@@ -109,11 +112,11 @@ class UnixSignals(QObject):
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        self._ours.close()
-        self._theirs.close()
+        os.close(self._ours)
+        os.close(self._pythons)
 
     def _arrived(self) -> None:
-        self._ours.recv(64)
+        os.read(self._ours, 64)
         self.received.emit()
 
 

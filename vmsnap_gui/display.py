@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ def why_no_window(environment: Mapping[str, str] = os.environ) -> str | None:
 
 
 def _answers_wayland(display: str, environment: Mapping[str, str]) -> bool:
-    return _answers(socket.AF_UNIX, str(Path(environment.get("XDG_RUNTIME_DIR", ""), display)))
+    return _answers(str(Path(environment.get("XDG_RUNTIME_DIR", ""), display)))
 
 
 def _answers_x11(display: str) -> bool:
@@ -43,13 +42,16 @@ def _answers_x11(display: str) -> bool:
         return True  # a form that is not known here: let Qt try
     host, number = named["host"], int(named["number"])
     if host not in ("", "unix"):
-        return _answers(socket.AF_INET, (host, _X_PORT + number))
+        return _answers((host, _X_PORT + number))
     path = f"/tmp/.X11-unix/X{number}"
-    return _answers(socket.AF_UNIX, f"\0{path}") or _answers(socket.AF_UNIX, path)
+    return _answers(f"\0{path}") or _answers(path)
 
 
-def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
-    with socket.socket(family) as connection:
+def _answers(address: str | tuple[str, int]) -> bool:
+    """Return whether something answers at a socket: a path, or a host and its port."""
+    import socket  # not above: only a real display is asked
+
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connection:
         connection.settimeout(_PATIENCE)
         try:
             connection.connect(address)

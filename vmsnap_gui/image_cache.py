@@ -8,7 +8,6 @@ waits for another's). One JSON document for each image, since that is how it is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -135,6 +134,8 @@ _NAMES = {kind: tuple(one.name for one in fields(kind)) for kind in (Snapshot, Q
 
 def _digest(document: str) -> bytes:
     """Return what tells that a document is as it was written: SQLite notices damage to its own structures only."""
+    import hashlib  # not above: it takes 6 ms to load, for which the first paint would wait
+
     return hashlib.blake2b(document.encode(), digest_size=8).digest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 4096
 _LONGEST_IN_TIP = 1000
+_MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})  # as html.escape, which takes 3 ms to load
 
 
 def visible(text: str) -> str:
@@ -47,7 +47,7 @@ def plain_tip(lines: Sequence[str], *, fixed: bool = False) -> str:
         lines: The lines.
         fixed: Show them in a font of one width, and never wrap them.
     """
-    shown = html.escape("\n".join(visible(line[:_LONGEST_IN_TIP]) for line in lines), quote=False)
+    shown = "\n".join(visible(line[:_LONGEST_IN_TIP]) for line in lines).translate(_MARKUP)
     if not shown:
         return ""
     return f"<pre>{shown}</pre>" if fixed else f'<div style="white-space: pre-wrap">{shown}</div>'

@@ -22,12 +22,15 @@ Keys = QKeySequence.StandardKey | str
 def window_action(
     window: QMainWindow, name: str, text: str, icon: str | None = None, shortcut: Keys | None = None
 ) -> QAction:
-    """Make an action whose shortcut works in the whole window, even where no menu holds it."""
+    """Make an action whose shortcut works in the whole window, even where no menu holds it.
+
+    Its icon is drawn with the rest of the window (or before, by `theme.draw_icons`): most are seen in menus only.
+    """
     action = QAction(text, window)
     action.setObjectName(name)
     action.setIconText(text.replace("&", "").replace("…", ""))
     if icon is not None:
-        theme.set_icon(action, icon)
+        theme.name_icon(action, icon)
     if isinstance(shortcut, str):
         action.setShortcut(QKeySequence(shortcut))
     elif shortcut is not None:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QWidget
 
 from vmsnap_gui.models import words
+from vmsnap_gui.views import theme
 from vmsnap_gui.views.action_making import separator, window_action
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Actions(QObject):
         bar.setObjectName("tool_bar")
         bar.setMovable(False)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        theme.draw_icons([self.open, self.open_folder, self.reload, *acting, compare])
         bar.addActions([self.open, self.open_folder, self.reload, separator(self._window)])
         bar.addActions([*acting, separator(self._window), compare])
         stretch = QWidget()

@@ -305,6 +305,7 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(_COMPLETE_MS, self, self.complete)
         elif self._unfinished:
             self._unfinished = False
+            theme.retint(self)
             self.inspector.complete()
             self._forget_missing_recent()
 

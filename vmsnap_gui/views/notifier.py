@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject
 
 from vmsnap_gui.jobs import JobState
 from vmsnap_gui.models import words
-from vmsnap_gui.notifying import notify
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -47,9 +46,15 @@ class Notifier(QObject):
         failed = job.state is JobState.FAILED
         title = (self.tr("Failed: %1") if failed else self.tr("Done: %1")).replace("%1", words.visible(job.name))
         text = words.visible(str(job.error)) if failed else ""
+
+        def tell(_progress: object) -> None:
+            from vmsnap_gui.notifying import notify  # not above: it loads sockets, for which the first paint would wait
+
+            notify(title, text, lasting=failed)
+
         self._jobs.run(
             self.tr("Telling that a job has ended"),
-            lambda _progress: notify(title, text, lasting=failed),
+            tell,
             lane=_LANE,
             success=lambda _none: None,
             failure=lambda _error: None,  # there is no desktop that could show it: the job list has it

@@ -27,6 +27,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from vmsnap_gui.resources import resource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from PySide6.QtWidgets import QWidget
 
 _ICON_PROPERTY = "vmsnap_icon"
@@ -197,13 +199,22 @@ def _drawn(name: str, colour: str, ratio: float, sizes: tuple[int, ...]) -> QIco
 
 def set_icon(target: QAction | QAbstractButton, name: str) -> None:
     """Give an action or a button an icon that `retint` keeps in the scheme's colour."""
-    target.setProperty(_ICON_PROPERTY, name)
+    name_icon(target, name)
     target.setIcon(icon(name))
+
+
+def name_icon(target: QAction | QAbstractButton, name: str) -> None:
+    """Say which icon an action or a button has; `draw_icons` or `retint` draws it."""
+    target.setProperty(_ICON_PROPERTY, name)
 
 
 def retint(window: QWidget) -> None:
     """Draw the icons of all actions and buttons of a window anew, in the colours of the present palette."""
-    targets: list[QAction | QAbstractButton] = [*window.findChildren(QAction), *window.findChildren(QAbstractButton)]
+    draw_icons([*window.findChildren(QAction), *window.findChildren(QAbstractButton)])
+
+
+def draw_icons(targets: Iterable[QAction | QAbstractButton]) -> None:
+    """Draw the icons of those that have one, in the colours of the present palette."""
     for target in targets:
         name = target.property(_ICON_PROPERTY)
         if isinstance(name, str):
