@@ -49,7 +49,7 @@ def make_report(target: Path) -> None:
         find = [sys.executable, "-c", "from vmsnap_gui.demo import demo_image; print(demo_image())"]
         asked = subprocess.run(find, env=environment, check=True, capture_output=True, text=True)
         folder = Path(asked.stdout.strip()).parent  # named from there, the file has no folder in the report
-        vmsnap = [sys.executable, "-c", "import sys; from vmsnap_gui.cli import main; sys.exit(main())"]
+        vmsnap = [sys.executable, "-c", "import sys; from vmsnap_gui.start import command; sys.exit(command())"]
         options = ["--ram", "--disk", "--report", str(target.resolve())]
         done = subprocess.run(
             [*vmsnap, "diff", *SIDES, *options], env=environment, cwd=folder, stdout=subprocess.DEVNULL

@@ -103,7 +103,7 @@ def command_of(verb: str, path: Path, *options: str) -> list[str]:
     return [
         sys.executable,
         "-c",
-        "import sys; from vmsnap_gui.cli import main; sys.exit(main())",
+        "import sys; from vmsnap_gui.start import command; sys.exit(command())",
         verb,
         str(path),
         *options,

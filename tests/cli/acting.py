@@ -34,7 +34,7 @@ class Terminal:
         attributes = termios.tcgetattr(theirs)
         attributes[1] &= ~termios.OPOST  # newlines as they are
         termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-        code = "import sys; from vmsnap_gui.cli import main; sys.exit(main())"
+        code = "import sys; from vmsnap_gui.start import command; sys.exit(command())"
         words = [sys.executable, "-c", code, *(str(one) for one in arguments)]
         self._process = subprocess.Popen(
             words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_control

@@ -85,7 +85,7 @@ def test_wrong_use_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_pipe_that_nobody_reads_says_nothing_about_the_states() -> None:
     state = f"{sample(Q35)}@snap0"
-    command = [sys.executable, "-c", "from vmsnap_gui.cli import main; raise SystemExit(main())"]
+    command = [sys.executable, "-c", "from vmsnap_gui.start import command; raise SystemExit(command())"]
     with subprocess.Popen(
         [*command, "diff", "--all", state, state], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -257,7 +257,7 @@ def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-c",
-        "import sys; from vmsnap_gui.cli import main; sys.exit(main())",
+        "import sys; from vmsnap_gui.start import command; sys.exit(command())",
         "list",
         str(image),
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-COMMAND = [sys.executable, "-c", "import sys; from vmsnap_gui.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from vmsnap_gui.start import command; sys.exit(command())"]
 
 
 def on_terminal(arguments: Sequence[str], output: Path) -> tuple[int, str]:

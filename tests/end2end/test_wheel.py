@@ -22,7 +22,13 @@ def test_the_wheel_brings_the_demo(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(installed)
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from vmsnap_gui.cli import main; sys.exit(main())", "list", "--demo"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; from vmsnap_gui.start import command; sys.exit(command())",
+            "list",
+            "--demo",
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,

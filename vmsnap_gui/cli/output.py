@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from vmsnap_gui.control.locks import WRITTEN_SO_FAR
 from vmsnap_gui.image.containers import open_image, select_snapshot
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.vmstate.fields import printable
@@ -105,6 +104,8 @@ def qcow2_image(path: Path) -> Qcow2Image:
 def print_in_use(*, used: bool) -> None:
     """Print that what is told of an image's tables may lack what a running machine has not written yet."""
     if used:
+        from vmsnap_gui.control.locks import WRITTEN_SO_FAR  # takes as long to import as all that --json needs of qcow2
+
         print(f"  ! {WRITTEN_SO_FAR}")
 
 

@@ -96,6 +96,11 @@ class SubView(ByteView):
         self.check_range(offset, memoryview(buffer).nbytes)
         self._view.readinto(self._start + offset, buffer)
 
+    def read(self, offset: int, length: int) -> bytes:
+        """See ByteView."""
+        self.check_range(offset, length)
+        return self._view.read(self._start + offset, length)
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -200,45 +205,32 @@ class FileHandle:
             ImageError: the file ends before, was closed, or cannot be read.
         """
         target = memoryview(buffer).cast("B")
-        done = self._pread(offset, target)
-        if done < len(target):
-            raise ImageError(
-                f"the file ended {len(target) - done} bytes too early: it has shrunk while it was read",
-                path=self.path,
-                offset=offset + done,
-            )
+        self._require(offset, self._pread(offset, target), len(target))
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes at `offset`; raises like `readinto`. The caller bounds `length`."""
-        buffer = bytearray(length)
-        self.readinto(offset, buffer)
-        return bytes(buffer)
+        data = self._pread_bytes(offset, length)
+        self._require(offset, len(data), length)
+        return data
 
     def read_up_to(self, offset: int, length: int) -> bytes:
         """Return `length` bytes at `offset`, or fewer where the file ends before."""
-        length = max(0, min(length, self.size - offset))
-        buffer = bytearray(length)
-        done = self._pread(offset, memoryview(buffer))
-        return bytes(buffer[:done])
+        return self._pread_bytes(offset, max(0, min(length, self.size - offset)))
 
     def data_end(self) -> int:
         """Return an offset after which the file is a hole, which reads as zeros; its size where nobody can tell.
 
         It is found by asking the file system (SEEK_DATA), to 1 MiB; nothing is read.
         """
-        with self._lock:
-            if self._closed:
-                return self.size
-            self._readers += 1
+        if not self._begin():
+            return self.size
         low, high = 0, self.size
         try:
             while high - low > _HOLES:
                 middle = (low + high) // 2
                 low, high = (middle, high) if self._has_data(middle) else (low, middle)
         finally:
-            with self._lock:
-                self._readers -= 1
-                self._release_if_closed()
+            self._end()
         return high
 
     def _has_data(self, offset: int) -> bool:
@@ -261,10 +253,8 @@ class FileHandle:
 
     def _pread(self, offset: int, target: memoryview) -> int:
         """Read until `target` is full or the file ends; return the number of bytes."""
-        with self._lock:
-            if self._closed:
-                raise ImageError("the image was closed", path=self.path)
-            self._readers += 1
+        if not self._begin():
+            raise self._closed_error()
         done = 0
         try:
             while done < len(target):
@@ -275,10 +265,46 @@ class FileHandle:
         except (OSError, OverflowError) as error:
             raise self._failed(error, offset + done) from error
         finally:
-            with self._lock:
-                self._readers -= 1
-                self._release_if_closed()
+            self._end()
         return done
+
+    def _pread_bytes(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes, fewer where the file ends; not by a buffer, which would be filled and then copied."""
+        if not self._begin():
+            raise self._closed_error()
+        pieces, done = [], 0
+        try:
+            while done < length:
+                piece = os.pread(self._fd, length - done, offset + done)
+                if not piece:
+                    break
+                pieces.append(piece)
+                done += len(piece)
+        except (OSError, OverflowError) as error:
+            raise self._failed(error, offset + done) from error
+        finally:
+            self._end()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _require(self, offset: int, done: int, length: int) -> None:
+        if done < length:
+            raise ImageError(
+                f"the file ended {length - done} bytes too early: it has shrunk while it was read",
+                path=self.path,
+                offset=offset + done,
+            )
+
+    def _begin(self) -> bool:
+        """Begin to read, False once the file is closed; `_end` must follow."""
+        with self._lock:
+            if not self._closed:
+                self._readers += 1
+            return not self._closed
+
+    def _end(self) -> None:
+        with self._lock:
+            self._readers -= 1
+            self._release_if_closed()
 
     def _release_if_closed(self) -> None:
         """Let the descriptor go once nobody reads: closed under a reader, its number could name another file."""
@@ -288,9 +314,12 @@ class FileHandle:
 
     def _failed(self, error: Exception, offset: int | None = None) -> ImageError:
         if self._closed:
-            return ImageError("the image was closed", path=self.path)
+            return self._closed_error()
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return ImageError(f"cannot be read: {reason}", path=self.path, offset=offset)
+
+    def _closed_error(self) -> ImageError:
+        return ImageError("the image was closed", path=self.path)
 
 
 class FileView(ByteView):
@@ -320,6 +349,11 @@ class FileView(ByteView):
         """See ByteView."""
         self.check_range(offset, memoryview(buffer).nbytes)
         self.handle.readinto(self.start + offset, buffer)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See ByteView."""
+        self.check_range(offset, length)
+        return self.handle.read(self.start + offset, length)
 
 
 def _require_readable_kind(mode: int, path: Path) -> None:

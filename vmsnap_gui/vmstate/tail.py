@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.description import DeviceDescription
 
 _STEP = 1 << 20
+_WINDOW = 4 << 10
 _MAX_SEARCH = 64 << 20  # how far back the start of a wrongly described section is sought
 _MAX_RECOVERIES = 64
 VMDESC_HEADER = 5
@@ -67,7 +68,7 @@ def find_tail(view: ByteView, progress: Progress | None = None) -> Tail | None:
     end = _strip_zeros(view, progress)
     if end < VMDESC_HEADER + 2 or view.read(end - 1, 1) != b"}":
         return None
-    length = _STEP // 16
+    length = _STEP // 64
     while True:
         length = min(length * 16, end, MAX_JSON + VMDESC_HEADER)
         start = end - length
@@ -81,9 +82,9 @@ def find_tail(view: ByteView, progress: Progress | None = None) -> Tail | None:
 
 def _strip_zeros(view: ByteView, progress: Progress | None) -> int:
     """Return the offset after the last byte that is not zero: cluster and volume padding follows a stream."""
-    end = view.size
+    end, step = view.size, _WINDOW
     while end > 0:
-        start = max(end - _STEP, 0)
+        start, step = max(end - step, 0), _STEP
         data = view.read(start, end - start).rstrip(b"\0")
         if data:
             return start + len(data)
