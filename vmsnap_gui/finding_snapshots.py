@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Test = Callable[["Line"], bool]
 
+_NO_NOTE = Note()
 DEEPEST = 40
 """Brackets in brackets that a search may have."""
 
@@ -57,16 +58,24 @@ def lines_of(entry: Entry, notes: Sequence[Note]) -> Iterator[Line]:
     name = str(entry.path if entry.parent is None else entry.path.relative_to(entry.parent)).casefold()
     file = {"file": entry.stamp.size} if entry.stamp is not None else {}
     problem = _problems(entry).casefold()
+    failed = entry.error is not None
     if info is None or not info.snapshots:
-        yield _line(entry, None, {"image": name, "problem": problem}, file)
+        yield Line(entry.path, None, failed, {"image": name, "problem": problem}, file, f"{name}\n{problem}")
         return
     machines = info.machines or ("",) * len(info.snapshots)
     for at, (one, machine) in enumerate(zip(info.snapshots, machines, strict=True)):
-        note = notes[at] if at < len(notes) else Note()
-        written = f"{note.label}\n{note.text}".casefold() if note else ""
-        texts = {"image": name, "tag": (one.tag or "").casefold(), "id": (one.id or "").casefold()}
-        texts |= {"machine": machine.casefold(), "note": written, "date": _local(one.date_sec), "problem": problem}
-        yield _line(entry, one, texts, file | {"size": one.vm_state_size, "disk": one.disk_size or 0})
+        note = notes[at] if at < len(notes) else _NO_NOTE
+        texts = {
+            "image": name,
+            "tag": (one.tag or "").casefold(),
+            "id": (one.id or "").casefold(),
+            "machine": machine.casefold(),
+            "note": f"{note.label}\n{note.text}".casefold() if note else "",
+            "date": _local(one.date_sec),
+            "problem": problem,
+        }
+        numbers = {**file, "size": one.vm_state_size, "disk": one.disk_size or 0}
+        yield Line(entry.path, one, failed, texts, numbers, "\n".join(texts.values()))
 
 
 def _problems(entry: Entry) -> str:
@@ -75,13 +84,9 @@ def _problems(entry: Entry) -> str:
     return "; ".join([*failure, *(one.message for one in (entry.info.problems if entry.info is not None else ()))])
 
 
-def _line(entry: Entry, snapshot: Snapshot | None, texts: dict[str, str], numbers: dict[str, int]) -> Line:
-    return Line(entry.path, snapshot, entry.error is not None, texts, numbers, "\n".join(texts.values()))
-
-
 def _local(seconds: int | None) -> str:
     try:
-        return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+        return "" if seconds is None else datetime.fromtimestamp(seconds).isoformat(" ")
     except (ValueError, OverflowError, OSError):
         return ""
 

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.jobs import Jobs
     from vmsnap_gui.reading import ImageInfo
-
-
-MOST_FOLDERS = 500
-"""Folders within an opened one that are watched for files that come and go: the system has so many watches only."""
+    from vmsnap_gui.scanning import Seen
 
 
 class Library(QObject):
@@ -57,7 +54,7 @@ class Library(QObject):
         self._scans: dict[Path, FolderScan] = {}
         self._newest: dict[Path, int] = {}
         self._attached: set[Path] = set()
-        self._folders: dict[Path, set[Path]] = {}
+        self._folders: dict[Path, frozenset[Path]] = {}
         self._watcher = Watcher(jobs, self.entries, self)
         self._watcher.changed.connect(self._changed)
         self._watcher.in_use_changed.connect(self.reload)
@@ -224,12 +221,12 @@ class Library(QObject):
         for found in ours:
             self._found(found)
 
-    def _scanned(self, folder: Path, seen: set[Path], error: Exception | None) -> None:
+    def _scanned(self, folder: Path, seen: Seen, error: Exception | None) -> None:
         self._stop_scan(folder)
-        self._folders[folder] = set(sorted({path.parent for path in seen} - {folder})[:MOST_FOLDERS])
+        self._folders[folder] = seen.folders
         self._watch()
         for child in self.entries.children(folder):
-            if child.path not in seen:
+            if str(child.path) not in seen.names:
                 self.close(child.path)
         state = EntryState.READY if error is None else EntryState.FAILED
         self._change(folder, state=state, error=error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.finding_snapshots import compile_search, lines_of
 from vmsnap_gui.guest.filter_text import FilterError
 from vmsnap_gui.jobs import SCAN
@@ -43,6 +44,8 @@ class LibrarySearch(QObject):
 
     Attributes:
         hits: What was found, in the library's order.
+        images: Of how many images that is.
+        snapshots: How many snapshots are in it.
         active: Whether something is searched for.
     """
 
@@ -52,6 +55,7 @@ class LibrarySearch(QObject):
         super().__init__(parent)
         self.setObjectName("library_search")
         self.hits: list[Line] = []
+        self.images = self.snapshots = 0
         self.active = False
         self._jobs, self._library, self._notes = jobs, library, notes
         self._test: Test | None = None
@@ -72,8 +76,7 @@ class LibrarySearch(QObject):
             return str(error)
         self.active = self._test is not None
         if not self.active:
-            self.hits = []
-            self.changed.emit()
+            self._show([], 0, 0)
         self._search()
         return None
 
@@ -95,14 +98,18 @@ class LibrarySearch(QObject):
         entries = [entry for entry in library.entries if not entry.is_folder]
         known = {entry.path: self._notes.of(entry.info) for entry in entries if entry.info is not None}
 
-        def work(progress: Progress) -> list[Line]:
+        def work(progress: Progress) -> tuple[list[Line], int, int]:
             hits: list[Line] = []
-            for number, entry in enumerate(entries):
-                progress(number, len(entries))
-                hits += filter(test, self._lines_of(entry, known.get(entry.path, ())))
+            images = 0
+            with paused_collection():  # the lines stay
+                for number, entry in enumerate(entries):
+                    progress(number, len(entries))
+                    found = list(filter(test, self._lines_of(entry, known.get(entry.path, ()))))
+                    images += bool(found)
+                    hits += found
             for path in self._lines.keys() - {entry.path for entry in entries}:
                 del self._lines[path]
-            return hits
+            return hits, images, sum(hit.snapshot is not None for hit in hits)
 
         name = self.tr("Searching the library")
         self._job = self._jobs.run(name, work, lane=_LANE, success=self._found, quiet=True)
@@ -114,10 +121,13 @@ class LibrarySearch(QObject):
             there = self._lines[entry.path] = entry, notes, list(lines_of(entry, notes))
         return there[2]
 
-    def _found(self, hits: list[Line]) -> None:
-        self.hits = hits
-        self.changed.emit()
+    def _found(self, found: tuple[list[Line], int, int]) -> None:
+        self._show(*found)
         self._read_machines()
+
+    def _show(self, hits: list[Line], images: int, snapshots: int) -> None:
+        self.hits, self.images, self.snapshots = hits, images, snapshots
+        self.changed.emit()
 
     def _read_machines(self) -> None:
         """Read machine types that are not known yet, some at a time, as long as something is searched for."""

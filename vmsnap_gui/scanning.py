@@ -6,9 +6,10 @@ First comes what the cache knows of the folder, at once; then each file is looke
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from vmsnap_gui.image.containers import find_images
 from vmsnap_gui.image.errors import ImageError
@@ -29,7 +30,24 @@ SLICE = 0.1
 AT_ONCE = 200
 """The most images that are shown at a time: the Qt thread has other things to do in between."""
 
-_Slice = tuple["list[Found]", bool, Exception | None]
+MOST_FOLDERS = 500
+"""Folders within an opened one that are watched for files that come and go: the system has so many watches only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a scan has found.
+
+    Attributes:
+        names: The paths of all images, as texts: those are compared a hundred times as fast.
+        folders: The folders below the one that was scanned in which some are, to be watched.
+    """
+
+    names: frozenset[str]
+    folders: frozenset[Path]
+
+
+_Slice = tuple["list[Found]", Seen | None, Exception | None]
 
 
 class FolderScan(QObject):
@@ -37,7 +55,7 @@ class FolderScan(QObject):
 
     Signals:
         found: (list[Found]) Images, and files that should be some but cannot be read; first what the cache knows.
-        ended: (set[Path], Exception | None) It is over; all paths that were found, and what stopped it early.
+        ended: (Seen, Exception | None) It is over; what was found, and what stopped it early.
     """
 
     found = Signal(object)
@@ -73,15 +91,18 @@ class FolderScan(QObject):
     def _slice(self, progress: Progress) -> _Slice:
         """Look at images for a short time; in a worker, never two at once."""
         if not self._knows_all:
-            return self._next_known(progress), False, None
+            return self._next_known(progress), None, None
         results: list[Found] = []
         error = self._look(results, self._known, progress)
         over = error is not _MORE
         self._cache.keep(self._news(results, progress))
         self._seen.update(found.path for found in results)
-        if over and error is None:
+        if not over:
+            return results, None, None
+        if error is None:
             self._cache.settle(self._folder, self._seen)
-        return results, over, error if over else None
+        folders = sorted({path.parent for path in self._seen} - {self._folder})[:MOST_FOLDERS]
+        return results, Seen(frozenset(map(str, self._seen)), frozenset(folders)), error
 
     def _news(self, results: list[Found], progress: Progress) -> Iterator[Found]:
         """Yield what the cache does not know yet."""
@@ -113,12 +134,12 @@ class FolderScan(QObject):
         return None
 
     def _take(self, part: _Slice) -> None:
-        results, over, error = part
+        results, seen, error = part
         self.found.emit(results)
-        if not over:
+        if seen is None:
             self.start()
-            return
-        self.ended.emit(self._seen, error)
+        else:  # in a turn of its own: both take a while, of thousands of images
+            QTimer.singleShot(0, self, lambda: self.ended.emit(seen, error))
 
 
 _MORE = Exception("there are more")

@@ -64,11 +64,16 @@ class LibraryDelegate(QStyledItemDelegate):
     _MARGIN = 4
     _ICON = 24
 
+    def __init__(self, parent: QObject, *, has_groups: bool) -> None:
+        super().__init__(parent)
+        self._has_groups = has_groups
+
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Override QStyledItemDelegate::sizeHint."""
-        if index.data(LOOK_ROLE) is Look.GROUP:
+        # Asked for each of thousands of rows. Groups are all that stands above the others in a tree.
+        if self._has_groups and not index.parent().isValid():
             return QSize(60, theme.row_height(option.font))
-        return QSize(60, 2 * QFontMetrics(option.font).lineSpacing() + 2 * self._MARGIN)
+        return QSize(60, 2 * option.fontMetrics.lineSpacing() + 2 * self._MARGIN)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::paint."""

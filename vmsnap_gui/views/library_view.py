@@ -93,7 +93,7 @@ class LibraryView(QWidget):
         tree.setAccessibleName(self.tr("Library"))
         tree.setAccessibleDescription(self.tr("Machines, open images and folders"))
         tree.setModel(self._model)
-        tree.setItemDelegate(LibraryDelegate(tree))
+        tree.setItemDelegate(LibraryDelegate(tree, has_groups=True))
         tree.setHeaderHidden(True)
         tree.setUniformRowHeights(False)  # groups have one line, all others two
         tree.setIndentation(12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ from vmsnap_gui.views.status import JobStatus, StatusSummary
 from vmsnap_gui.views.window_verbs import WindowVerbs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 
     from vmsnap_gui.jobs import Job, Jobs
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 _MESSAGE_MS = 6000
 _COMPLETE_MS = 700
 _PUT_OFF = 30
+_PUT_OFF_LOOK = 5
 """How often that is put off while a folder is scanned: its server may not answer."""
 """When the rest of the window is made if no state is loaded before."""
 
@@ -71,7 +75,6 @@ class MainWindow(QMainWindow):
         self._jobs = jobs
         self._settings = settings
         self._unfinished = True
-        self._put_off = 0
         self.verbs = Actions(self)
         self.library = LibraryView(session)
         self.snapshots = SnapshotTable(session)
@@ -300,20 +303,30 @@ class MainWindow(QMainWindow):
         Not earlier: the import of that code and the reading of the state would only slow each other down, and so would
         the reading of a folder. Who wants a part of it before that gets it at once.
         """
-        if self._unfinished and self._session.library.is_scanning() and self._put_off < _PUT_OFF:
-            self._put_off += 1
-            QTimer.singleShot(_COMPLETE_MS, self, self.complete)
-        elif self._unfinished:
+        self._after_scan(self._make_rest, _PUT_OFF)
+
+    def _make_rest(self) -> None:
+        if self._unfinished:
             self._unfinished = False
             theme.retint(self)
-            self.inspector.complete()
+            QTimer.singleShot(0, self.inspector, self.inspector.complete)
             self._forget_missing_recent()
 
     def look_around(self) -> None:
         """Look for running machines, and for operations that a former run did not bring to their end."""
+        self._after_scan(self._look_around, _PUT_OFF_LOOK)
+
+    def _look_around(self) -> None:
         if self.isVisible():
             self.desk.session.look_for_interrupted()
             self._session.machines.start()
+
+    def _after_scan(self, work: Callable[[], None], tries: int) -> None:
+        """Do this once no folder is being read; with no try left in any case."""
+        if tries and self._session.library.is_scanning():
+            QTimer.singleShot(_COMPLETE_MS, self, partial(self._after_scan, work, tries - 1))
+        else:
+            work()
 
     def sizeHint(self) -> QSize:
         """Override QWidget::sizeHint: what a first start shows."""
