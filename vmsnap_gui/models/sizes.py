@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QObject, Qt
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QStandardItem, QStandardItemModel
 
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.tables import FlatTable, Index
+from vmsnap_gui.models.tables import LEFT, Headed, Index
 from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
@@ -20,53 +20,37 @@ SHARE_ROLE = Qt.ItemDataRole.UserRole
 NAME, BAR, SIZE = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    size: int
-    section: int
+class SizesModel(Headed, QStandardItemModel):
+    """Columns: the device, a bar, its size. Qt's own items: it asks for ten things of each cell that it paints."""
 
-
-class SizesModel(FlatTable):
-    """Columns: the device, a bar, its size."""
-
-    columns = 3
     at_right = (SIZE,)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[_Row] = []
+        super().__init__(0, 3, parent)
+        self._sections: list[int] = []
 
     def show(self, loaded: LoadedState | None) -> None:
         """Show the devices of a state, or nothing."""
-        self.beginResetModel()
         sections = loaded.vmstate.sections if loaded is not None else ()
-        rows = [_Row(words.visible(s.key), s.size, i) for i, s in enumerate(sections) if s.type is SectionType.FULL]
-        self._rows = sorted(rows, key=lambda row: -row.size)
-        self.endResetModel()
+        found = [(at, one) for at, one in enumerate(sections) if one.type is SectionType.FULL]
+        found.sort(key=lambda pair: -pair[1].size)
+        self._sections = [at for at, _ in found]
+        self.setRowCount(0)
+        largest = max(1, found[0][1].size) if found else 1
+        for _, one in found:
+            name, size = words.visible(one.key), numbers.size(one.size)
+            cells = [QStandardItem(name), QStandardItem(), QStandardItem(size)]
+            for column, cell in enumerate(cells):
+                cell.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+                cell.setTextAlignment(self._alignment(column) or LEFT)
+                cell.setToolTip(words.plain_tip([f"{name}: {numbers.exact_size(one.size)}"]))
+            cells[NAME].setAccessibleText(f"{name}, {size}")
+            cells[BAR].setData(math.log2(1 + one.size) / math.log2(1 + largest), SHARE_ROLE)
+            self.appendRow(cells)
 
     def section(self, index: Index) -> int | None:
         """Return which section (of `LoadedState.trees`) is at an index."""
-        return self._rows[index.row()].section if index.isValid() else None
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own signature)
-        """Override QAbstractItemModel::rowCount."""
-        return 0 if parent.isValid() else len(self._rows)
+        return self._sections[index.row()] if index.isValid() else None
 
     def _titles(self) -> tuple[str, ...]:
         return (self.tr("Device"), self.tr("Size, logarithmic"), self.tr("Size"))
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """Override QAbstractItemModel::data."""
-        if not index.isValid():
-            return None
-        row, column = self._rows[index.row()], index.column()
-        if role == Qt.ItemDataRole.DisplayRole:
-            return (row.name, None, numbers.size(row.size))[column]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return words.plain_tip([f"{row.name}: {numbers.exact_size(row.size)}"])
-        if role == Qt.ItemDataRole.AccessibleTextRole and column == NAME:
-            return f"{row.name}, {numbers.size(row.size)}"
-        if role == SHARE_ROLE and column == BAR:
-            return math.log2(1 + row.size) / math.log2(1 + max(1, self._rows[0].size))
-        return self._alignment(column) if role == Qt.ItemDataRole.TextAlignmentRole else None

@@ -20,22 +20,26 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Rows of 1.4 times the font's height; cells for which the model's `muted_role` is true are drawn quietly."""
-
-    def __init__(self, muted_role: int | None = None, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._muted_role = muted_role
+    """Rows of 1.4 times the font's height."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Override QStyledItemDelegate::sizeHint."""
         return QSize(super().sizeHint(option, index).width() + 12, theme.row_height(option.font))
+
+
+class MutedDelegate(RowDelegate):
+    """Cells for which the model's `muted_role` is true are drawn quietly."""
+
+    def __init__(self, muted_role: int, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._muted_role = muted_role
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""
         super().initStyleOption(option, index)
         if option.features & QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator:
             theme.outline_boxes(option.palette)
-        if self._muted_role is not None and index.data(self._muted_role):
+        if index.data(self._muted_role):
             option.font.setItalic(True)
             option.palette.setColor(QPalette.ColorRole.Text, theme.muted(option.palette))
 
@@ -44,7 +48,7 @@ class MarkDelegate(RowDelegate):
     """Cells for which the model's `mark_role` is true have a warning sign beside their text."""
 
     def __init__(self, mark_role: int, parent: QObject | None = None) -> None:
-        super().__init__(None, parent)
+        super().__init__(parent)
         self._mark_role = mark_role
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
@@ -133,7 +137,7 @@ class OutcomeDelegate(RowDelegate):
     """A cell in the colour of the Outcome whose number the model's `outcome_role` gives; 0: as any other."""
 
     def __init__(self, outcome_role: int, parent: QObject | None = None) -> None:
-        super().__init__(None, parent)
+        super().__init__(parent)
         self._outcome_role = outcome_role
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
@@ -161,7 +165,7 @@ class BarDelegate(RowDelegate):
     """A cell with a horizontal bar as long as the share (0 to 1) that the model's `share_role` gives."""
 
     def __init__(self, share_role: int, parent: QObject | None = None) -> None:
-        super().__init__(None, parent)
+        super().__init__(parent)
         self._share_role = share_role
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:

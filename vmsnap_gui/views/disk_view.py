@@ -12,7 +12,7 @@ from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.disk_matrix import WRONG_ROLE, DiskColumn, MatrixModel
 from vmsnap_gui.models.usage import GROWTH, PIECES_ROLE, QUIET_ROLE, TAG, UsageModel
 from vmsnap_gui.views import theme
-from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
+from vmsnap_gui.views.delegates import MarkDelegate, MutedDelegate
 from vmsnap_gui.views.history_view import HistoryView
 from vmsnap_gui.views.pages import Notice
 from vmsnap_gui.views.stack_delegate import StackDelegate
@@ -98,7 +98,7 @@ class DiskView(HistoryView):
 
     def _make_table(self) -> QTreeView:
         table = _table("usage_table", self.tr("What each snapshot occupies"), self.model)
-        table.setItemDelegate(RowDelegate(QUIET_ROLE, table))
+        table.setItemDelegate(MutedDelegate(QUIET_ROLE, table))
         table.setItemDelegateForColumn(GROWTH, StackDelegate(PIECES_ROLE, table))
         table.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
         table.customContextMenuRequested.connect(self._show_menu)

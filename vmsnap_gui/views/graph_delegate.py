@@ -14,7 +14,6 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import Index, RowDelegate
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QObject
 
     from vmsnap_gui.branches import Row
 
@@ -33,9 +32,6 @@ def line_pen(colour: QColor, *, solid: bool, width: float = 1.5) -> QPen:
 
 class GraphDelegate(RowDelegate):
     """Rows of the tree: the first cell begins with its lanes; "you are here" stands out, reasons are quiet."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(None, parent)
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         """Override QStyledItemDelegate::initStyleOption."""

@@ -10,7 +10,7 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.byte_source import JobSource
 from vmsnap_gui.views.columns import FittingColumns, Room
 from vmsnap_gui.views.compare_bytes import CompareBytes
-from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.delegates import MutedDelegate
 from vmsnap_gui.views.memory_tables import plain_table
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class MemoryChanges(CompareBytes):
         return False
 
     def _size_columns(self, table: QTreeView) -> FittingColumns:
-        table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
+        table.setItemDelegate(MutedDelegate(MUTED_ROLE, table))
         table.setFont(theme.tabular(table.font()))
         table.header().setObjectName("changed_block_columns")
         return FittingColumns(table, _ROOMS, always=2)

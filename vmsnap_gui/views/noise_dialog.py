@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QW
 
 from vmsnap_gui.models import words
 from vmsnap_gui.models.noise_rules import MUTED_ROLE, NoiseRulesModel
-from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.delegates import MutedDelegate
 from vmsnap_gui.views.memory_tables import plain_table
 from vmsnap_gui.views.pages import Notice
 
@@ -31,7 +31,7 @@ class NoiseDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.model = NoiseRulesModel(rules, self)
         self.table = plain_table("noise_rules", self.tr("Noise rules"), self.model, self)
-        self.table.setItemDelegate(RowDelegate(MUTED_ROLE, self.table))
+        self.table.setItemDelegate(MutedDelegate(MUTED_ROLE, self.table))
         about = QLabel(self.tr("Fields that change by themselves while a machine runs. Where a rule names a field, "
                                "a change of it counts as the same."), wordWrap=True)  # fmt: skip
         where = QLabel(self.tr("Rules of your own: %1").replace("%1", words.path_text(file)), wordWrap=True)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from vmsnap_gui.models.plan_rows import MUTED_ROLE, Column, Note, PlanModel, Row, Tone, notes_of, rows_of
 from vmsnap_gui.views import theme
-from vmsnap_gui.views.delegates import RowDelegate
+from vmsnap_gui.views.delegates import MutedDelegate
 from vmsnap_gui.views.memory_tables import prepare_table
 from vmsnap_gui.views.pages import MessagePage
 
@@ -76,7 +76,7 @@ class FileTable(QTreeView):
         super().__init__(parent)
         self._model = PlanModel(what, self)
         prepare_table(self, name, title, self._model)
-        self.setItemDelegate(RowDelegate(MUTED_ROLE, self))
+        self.setItemDelegate(MutedDelegate(MUTED_ROLE, self))
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -16,7 +16,7 @@ from vmsnap_gui.models.snapshots import INCOMPLETE_ROLE, MUTED_ROLE, Column, Sna
 from vmsnap_gui.telling import sentence
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.action_making import context_menu, view_action
-from vmsnap_gui.views.delegates import MarkDelegate, RowDelegate
+from vmsnap_gui.views.delegates import MarkDelegate, MutedDelegate
 from vmsnap_gui.views.pages import MessagePage, Notice
 from vmsnap_gui.views.screen_delegates import ScreenDelegate
 from vmsnap_gui.views.text_line import TextLine
@@ -121,7 +121,7 @@ class SnapshotTable(QWidget):
         table.setAccessibleName(self.tr("Snapshots"))
         table.setModel(self.model)
         table.setFont(theme.tabular(table.font()))
-        table.setItemDelegate(RowDelegate(MUTED_ROLE, table))
+        table.setItemDelegate(MutedDelegate(MUTED_ROLE, table))
         table.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
         table.setRootIsDecorated(False)
         table.setUniformRowHeights(True)
@@ -139,7 +139,7 @@ class SnapshotTable(QWidget):
         table.setSortingEnabled(True)
         table.sortByColumn(Column.DATE, Qt.SortOrder.AscendingOrder)
         table.setItemDelegateForColumn(Column.DISKS, MarkDelegate(INCOMPLETE_ROLE, table))
-        table.setItemDelegateForColumn(Column.SCREEN, ScreenDelegate(None, table))
+        table.setItemDelegateForColumn(Column.SCREEN, ScreenDelegate(table))
         header.moveSection(Column.SCREEN, 0)
         header.setSectionHidden(Column.DISKS, True)
         header.setSectionHidden(Column.NOTE, True)

@@ -19,7 +19,7 @@ class StackDelegate(RowDelegate):
     """A bar of the (Use, share) pairs that the model's `pieces_role` gives."""
 
     def __init__(self, pieces_role: int, parent: QObject | None = None) -> None:
-        super().__init__(None, parent)
+        super().__init__(parent)
         self._pieces_role = pieces_role
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:

@@ -63,7 +63,7 @@ class TextDelegate(RowDelegate):
     """Paints the cells of a tree from what `look` says of each."""
 
     def __init__(self, tree: QTreeView) -> None:
-        super().__init__(None, tree)
+        super().__init__(tree)
         self._tree = tree
         self._base = QFont()
         self._fonts: dict[tuple[bool, bool, bool], tuple[QFont, QFontMetrics]] = {}
