@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,36 @@ def test_a_line_with_a_branch_and_a_delete(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_image_that_was_moved_and_another_that_came_in_its_place(tmp_path: Path) -> None:
+    path, moved = create(tmp_path / "i"), tmp_path / "moved"
+    for name in ("one", "two"):
+        succeed(plan_take(path, tag=name))
+    path.rename(moved)
+    create(path)
+    assert records(path) == ({}, "-")
+    assert records(moved) == ({"one": "-", "two": "one"}, "two")
+    succeed(plan_take(path, tag="of another"))
+    succeed(plan_take(moved, tag="three"))
+    assert records(path) == ({"of another": "-"}, "of another")
+    assert records(moved) == ({"one": "-", "two": "one", "three": "two"}, "three")
+    path.unlink()
+    moved.rename(path)
+    assert records(path) == ({"one": "-", "two": "one", "three": "two"}, "three")
+
+
+@pytest.mark.slow
+def test_a_copy_has_no_history_but_the_parents_where_it_takes_the_place_of_its_model(tmp_path: Path) -> None:
+    path = create(tmp_path / "i")
+    for name in ("one", "two"):
+        succeed(plan_take(path, tag=name))
+    copy = tmp_path / "copy"
+    shutil.copyfile(path, copy)
+    assert records(copy) == ({}, "-")
+    copy.replace(path)
+    assert records(path) == ({"one": "-", "two": "one"}, "-")
+
+
+@pytest.mark.slow
 def test_a_restore_with_its_safety_snapshot_and_undo(tmp_path: Path) -> None:
     path = create(tmp_path / "i")
     write(path, "write -q -P 1 0 1M")
@@ -114,9 +145,11 @@ def test_an_operation_goes_on_where_nothing_can_be_recorded(tmp_path: Path, data
     assert "the tree of snapshots will not show it" in outcome.details
     data.unlink()
     succeed(plan_restore(path, which="one", safety=False))
-    (file,) = (data / "vmsnap" / "ancestry").iterdir()
+    files = list((data / "vmsnap" / "ancestry").iterdir())
+    assert len(files) == 2
     for damage in (b"", b"[]", b'{"parents": 1}', os.urandom(20)):
-        file.write_bytes(damage)
+        for file in files:
+            file.write_bytes(damage)
         assert records(path) == ({}, "-")
 
 

@@ -1,8 +1,9 @@
 """What this program did to an image's snapshots, so that their parents are known: a qcow2 image says nothing of them.
 
-One small JSON file for each image, beside a person's other data and never in the image; which image is told by its
-path, which snapshot by its id, tag and moment. Where others took snapshots of an image meanwhile, nobody knows what its
-disk goes back to, until it is returned to a snapshot here, or one is taken.
+One small JSON file for each image, beside a person's other data and never in the image, and a second under its inode's
+name: an image is known by its path, and, where it was moved, by its inode; a snapshot by its id, tag and moment. Where
+others took snapshots of an image meanwhile, or put another file in its place, nobody knows what its disk goes back to,
+until it is returned to a snapshot here, or one is taken.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import hashlib
 import json
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
@@ -147,19 +148,42 @@ def records_of(path: Path, snapshots: Iterable[Qcow2Snapshot]) -> Records:
     return Records(parents, there[here] if here is not None else None)
 
 
-def _file(path: Path) -> Path:
+def _files(path: Path, inode: int | None) -> list[Path]:
+    """Return where what is known of an image is written: by its path, and by its inode."""
+    folder = platformdirs.user_data_path("vmsnap", appauthor=False) / "ancestry"
     name = hashlib.blake2b(str(path.resolve()).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return platformdirs.user_data_path("vmsnap", appauthor=False) / "ancestry" / f"{name}.json"
+    return [folder / f"{one}.json" for one in (name, f"inode-{inode}") if inode is not None or one == name]
+
+
+def _inode(path: Path) -> int | None:
+    with contextlib.suppress(OSError):
+        return path.stat().st_ino
+    return None
 
 
 def _read(path: Path) -> _Record:
-    """Return what is known; nothing where that cannot be read."""
+    """Return what is known; nothing where that cannot be read.
+
+    A file of the same inode goes before one of the same path: another image may have come to where this one was. One of
+    the path alone still knows the parents, since a copy in its place has the same snapshots, but not what its disk is.
+    """
+    inode = _inode(path)
+    found = [one for file in _files(path, inode) if (one := _parsed(file)) is not None]
+    same = [record for record, of in found if of in (inode, None)]
+    if not same and found:
+        return replace(found[0][0], here=None)
+    return same[0] if same else _Record()
+
+
+def _parsed(file: Path) -> tuple[_Record, int | None] | None:
+    """Return a record and the inode that it was written of."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        document: dict[str, Any] = json.loads(_file(path).read_bytes())
+        document: dict[str, Any] = json.loads(file.read_bytes())
         parents = {str(key): None if one is None else str(one) for key, one in document["parents"].items()}
-        here = document["here"]
-        return _Record(parents, [str(one) for one in document["known"]], None if here is None else str(here))
-    return _Record()
+        here, inode = document["here"], document.get("inode")
+        known = [str(one) for one in document["known"]]
+        return _Record(parents, known, None if here is None else str(here)), inode if isinstance(inode, int) else None
+    return None
 
 
 def _write(path: Path, found: _Record) -> None:
@@ -170,5 +194,8 @@ def _write(path: Path, found: _Record) -> None:
         while key is not None and key in found.parents and key not in parents:
             parents[key] = found.parents[key]
             key = found.parents[key]
-    document = {"version": 1, "path": str(path), "parents": parents, "known": found.known, "here": found.here}
-    write_whole(_file(path), json.dumps(document).encode())
+    inode = _inode(path)
+    document = {"version": 1, "path": str(path), "inode": inode, "parents": parents, "known": found.known}
+    text = json.dumps({**document, "here": found.here}).encode()
+    for file in _files(path, inode):
+        write_whole(file, text)

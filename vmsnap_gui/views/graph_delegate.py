@@ -14,7 +14,6 @@ from vmsnap_gui.views import theme
 from vmsnap_gui.views.delegates import Index, RowDelegate
 
 if TYPE_CHECKING:
-
     from vmsnap_gui.branches import Row
 
 _DASHES = [2.4, 2.0]
