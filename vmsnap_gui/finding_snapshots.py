@@ -7,13 +7,12 @@ both. The pieces of the text, numbers and errors are those of the filter for fie
 
 from __future__ import annotations
 
-import operator
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vmsnap_gui.guest.filter_text import FilterError, Token, TokenKind, is_unit, number, tokens
+from vmsnap_gui.guest.filter_text import ORDERS, FilterError, Token, TokenKind, is_unit, number, tokens
 from vmsnap_gui.note_store import Note
 
 if TYPE_CHECKING:
@@ -93,14 +92,6 @@ def _local(seconds: int | None) -> str:
 
 _TEXTS = ("image", "tag", "id", "note", "machine", "date", "problem")
 _NUMBERS = ("size", "disk", "file")
-_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 def compile_search(text: str) -> Test | None:
@@ -175,7 +166,7 @@ class _Parser:
         if name not in _TEXTS:
             known = ", ".join((*_TEXTS, *_NUMBERS))
             raise FilterError(f"'{what.text}' is not known; there are: {known}.", what.position)
-        if name == "date" and sign.text in _ORDERS:
+        if name == "date" and sign.text in ORDERS:
             return _date(sign, value)
         return _text(name, sign, value.text.casefold())
 
@@ -183,7 +174,7 @@ class _Parser:
         written = value.text
         if self.now().kind is TokenKind.WORD and is_unit(self.now().text):
             written += self._next().text
-        wanted, compare = number(written), _ORDERS.get(sign.text)
+        wanted, compare = number(written), ORDERS.get(sign.text)
         if wanted is None:
             raise FilterError(f"'{written}' is no number of bytes; write 1 GiB, for example.", value.position)
         if compare is None:
@@ -196,7 +187,7 @@ def _text(name: str, sign: Token, wanted: str) -> Test:
         return lambda line: (wanted in line.texts.get(name, "")) == (sign.text == "~")
     if sign.text in ("==", "!="):
         return lambda line: (line.texts.get(name, "").strip() == wanted) == (sign.text == "==")
-    compare = _ORDERS[sign.text]
+    compare = ORDERS[sign.text]
     return lambda line: bool(line.texts.get(name)) and compare(line.texts[name], wanted)
 
 
@@ -206,7 +197,7 @@ _FIRST = "0000-01-01 00:00:00"
 
 def _date(sign: Token, value: Token) -> Test:
     """Return the test of a date, which is compared as far as it is written: a day equals all times in it."""
-    wanted, compare = value.text, _ORDERS[sign.text]
+    wanted, compare = value.text, ORDERS[sign.text]
     try:
         if not _DATE.fullmatch(wanted):
             raise ValueError

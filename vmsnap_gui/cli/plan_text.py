@@ -61,7 +61,7 @@ def _step_lines(number: int, step: Step, *, commands: bool) -> list[str]:
 def _cost_texts(cost: Cost) -> list[str]:
     texts = []
     if cost.vm_state:
-        texts.append(f"about {size_text(cost.vm_state)} of VM state")
+        texts.append(f"up to {size_text(cost.vm_state)} of VM state")
     if cost.pause is not None:
         texts.append(f"the guest stands still for about {cost.pause:.1f} s")
     if cost.frees is not None and cost.frees_at_least:

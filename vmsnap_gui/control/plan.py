@@ -83,7 +83,7 @@ class Cost:
     """What it takes; None where nobody can tell.
 
     Attributes:
-        vm_state: Bytes of VM state to be written (about the RAM in use).
+        vm_state: Most bytes of VM state to be written (the RAM; pages without content take next to none).
         free: Bytes free on the file system that gets it.
         pause: Seconds that the guest stands still.
         frees: Bytes that a delete gives back to the image.

@@ -13,6 +13,7 @@ from vmsnap_gui.guest import filter_conditions as conditions
 from vmsnap_gui.guest.filter_conditions import FilterRow
 from vmsnap_gui.guest.filter_pattern import PatternError, text_matcher
 from vmsnap_gui.guest.filter_text import (
+    ORDERS,
     FilterError,
     Token,
     TokenKind,
@@ -244,12 +245,12 @@ def _value_test(op: str, right: Token) -> ValueTest:
 
 def _compare_number(keyword: str, op: str, right: Token) -> Test:
     wanted = number(right.text) if right.kind is TokenKind.WORD else None
-    if wanted is None or op not in conditions.ORDER:
-        wrong = right.text if op in conditions.ORDER else f"{op} {right.text}"
+    if wanted is None or op not in ORDERS:
+        wrong = right.text if op in ORDERS else f"{op} {right.text}"
         raise FilterError(
             f"The {keyword} is a number: '{wrong}' does not fit, {keyword} >= 4 KiB does.", right.position
         )
-    compare, get, number_wanted = conditions.ORDER[op], _NUMBERS[keyword], wanted
+    compare, get, number_wanted = ORDERS[op], _NUMBERS[keyword], wanted
     return lambda row: compare(get(row), number_wanted)
 
 

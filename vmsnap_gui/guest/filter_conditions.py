@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from vmsnap_gui.guest.filter_pattern import text_matcher
+from vmsnap_gui.guest.filter_text import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,14 +69,6 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("in_a", "in_b", "both_alike", "both_differently")
 """The words for what happened since a base, as the JSON of comparisons has them."""
-ORDER: dict[str, Callable[[int | float, int | float], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _INSTANCE = re.compile(r":\d+$")
 
 
@@ -128,7 +120,7 @@ def word(text: str) -> Test:
 
 def number_value(op: str, wanted: int | float, text: str) -> ValueTest:
     """Return a test of a value against a number (written as `text`, which is what texts are compared with)."""
-    compare = ORDER[op]
+    compare = ORDERS[op]
     same_text = {"==": True, "!=": False}.get(op)
     lowered = text.casefold()
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import enum
+import operator
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LONGEST_TEXT = 20_000
 """Characters that a filter may have: far more than anybody writes, few enough to read at once."""
 
 OPERATORS = ("==", "!=", "<=", ">=", "!~", "<", ">", "~")
+ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""What those operators mean that compare two numbers, or two texts by their order."""
 JOINERS = frozenset({"and", "or", "not"})
 _UNITS = {"kib": 10, "mib": 20, "gib": 30, "tib": 40}
 _ESCAPES = {"\\": "\\", '"': '"', "n": "\n", "r": "\r", "t": "\t"}

@@ -146,7 +146,7 @@ def cost_text(cost: Cost) -> str:
     """Return what a plan takes in a line; empty where nothing is known of it."""
     parts = []
     if cost.vm_state:
-        parts.append(_tr("About %1 of VM state is written").replace("%1", numbers.size(cost.vm_state)))
+        parts.append(_tr("Up to %1 of VM state is written").replace("%1", numbers.size(cost.vm_state)))
     if cost.frees is not None and cost.frees_at_least:
         text = _tr("Frees at least %1 inside the image, as far as the running machine has written its tables")
         parts.append(text.replace("%1", numbers.size(cost.frees)))

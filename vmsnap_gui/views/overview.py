@@ -157,7 +157,8 @@ class Overview(QWidget):
         if snapshot is not None:
             known = facts.snapshot_facts(snapshot)
             known += facts.note_facts(self._session.notes.on(info, snapshot)) if info is not None else []
-            groups.append((self.tr("Saved state"), known + (facts.state_facts(loaded) if loaded is not None else [])))
+            known += facts.state_facts(loaded) if loaded is not None else []
+            groups += [(self.tr("Saved state"), known)] if known else []
         if info is not None:
             groups.append((self.tr("Image"), facts.image_facts(info)))
         self.facts.show_groups(groups)
