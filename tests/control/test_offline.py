@@ -56,6 +56,20 @@ def checked(path: Path) -> None:
     run("qemu-img", "check", "-q", path)
 
 
+def test_the_plans_of_an_image_whose_table_is_cut_off_say_so_and_nothing_is_done(image: Path) -> None:
+    at = int.from_bytes(image.read_bytes()[64:72], "big")
+    with image.open("r+b") as file:
+        file.truncate(at + 70)  # within the second entry
+    before = image.read_bytes()
+    plans = (plan_take(image, tag="three"), plan_restore(image, which="one"), plan_delete(image, which=["one"]))
+    for plan in plans:
+        assert "the snapshot table is cut off: 1 of 2 snapshots can be read" in plan.warnings[0]
+        assert carry_out(plan).ending is Ending.FAILED
+    (warning,) = plan_delete(image, which=["two"]).warnings
+    assert "1 of 2 snapshots" in warning
+    assert image.read_bytes() == before
+
+
 def test_take(image: Path) -> None:
     seen = Recorder()
     outcome = succeed(plan_take(image, tag="three"), seen)

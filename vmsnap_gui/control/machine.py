@@ -27,6 +27,7 @@ class Disk:
             QEMU's rule: bdrv_can_snapshot in block/snapshot.c.
         writable: Whether the guest can write to it: one that it cannot write to needs no snapshot, and QEMU leaves it
             out (bdrv_all_snapshots_includes_bs).
+        problems: What is wrong with its image as far as its header and snapshot table tell.
     """
 
     path: Path | None
@@ -36,6 +37,7 @@ class Disk:
     virtual_size: int = 0
     unfit: str | None = None
     writable: bool = True
+    problems: tuple[str, ...] = ()
 
     @property
     def fit(self) -> bool:

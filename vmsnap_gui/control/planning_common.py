@@ -122,6 +122,13 @@ def left_out_warnings(machine: Machine) -> Iterator[str]:
         yield f"{name_of(disk)} is left out: after a restore it will be of another time than the rest ({disk.unfit})."
 
 
+def damage_warnings(disks: Iterable[Disk]) -> Iterator[str]:
+    """Say what is wrong with the images of disks."""
+    for disk in disks:
+        for problem in disk.problems:
+            yield f"{name_of(disk)}: {problem}; the check goes first, and nothing is done if QEMU refuses the image."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """One snapshot of a machine, on each of its disks.

@@ -98,4 +98,5 @@ def _with_states(path: Path, image: Image) -> Disk:
         snapshots=image.snapshots,
         virtual_size=image.virtual_size,
         unfit=unfit_qcow2(image),
+        problems=tuple(str(one) for one in image.problems if not one.is_notice),
     )
