@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import QFileSystemWatcher, QTimer
 
 from tests.image.tools import create, take
 from tests.views.world import World, world
@@ -93,6 +94,40 @@ def test_so_is_what_a_scan_saw_before(qtbot: QtBot, here: World, held: Held, tmp
     held.go.set()
     here.settle()
     assert tags(here, path) == ["one"]
+
+
+@pytest.mark.parametrize("then", ["again", "closed"])
+def test_a_scan_that_is_stopped_at_its_end_tells_nothing(here: World, tmp_path: Path, then: str) -> None:
+    """Its end is told a turn after its last lines, and whoever hears of those may scan anew or close the folder."""
+    lab, below = tmp_path / "lab", tmp_path / "lab" / "below"
+    below.mkdir(parents=True)
+    create(below / "a.qcow2")
+    entries = here.session.library.entries
+    heard: list[str] = []
+
+    def stop(_paths: object) -> None:
+        heard.append(then)
+        if len(heard) == 2:  # the folder itself came before
+            QTimer.singleShot(0, act)
+
+    def act() -> None:
+        if then == "again":
+            create(below / "new.qcow2")
+            here.session.library.reload(lab)
+        else:
+            here.session.library.close(lab)
+
+    here.session.library.entries_added.connect(stop)
+    here.session.open_paths([lab])
+    here.settle()
+    if then == "again":
+        assert sorted(one.path.name for one in entries.children(lab)) == ["a.qcow2", "new.qcow2"]
+        entry = entries.get(lab)
+        assert entry is not None
+        assert entry.state is EntryState.READY
+    else:
+        assert not list(entries)
+        assert not any(one.directories() for one in here.session.library.findChildren(QFileSystemWatcher))
 
 
 def test_a_folder_lists_what_cannot_be_read_with_the_reason(here: World, tmp_path: Path) -> None:

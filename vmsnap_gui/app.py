@@ -97,12 +97,13 @@ class UnixSignals(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._ours, self._pythons = os.pipe()
-        for end in (self._ours, self._pythons):
+        self._ends: tuple[int, ...] = os.pipe()
+        ours, pythons = self._ends
+        for end in self._ends:
             os.set_blocking(end, False)
-        self._notifier = QSocketNotifier(self._ours, QSocketNotifier.Type.Read, self)
-        self._notifier.activated.connect(self._arrived)
-        signal.set_wakeup_fd(self._pythons, warn_on_full_buffer=False)
+        self._notifier = QSocketNotifier(ours, QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(partial(self._arrived, ours))
+        signal.set_wakeup_fd(pythons, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
 
@@ -112,11 +113,12 @@ class UnixSignals(QObject):
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.close(self._ours)
-        os.close(self._pythons)
+        for end in self._ends:
+            os.close(end)
+        self._ends = ()
 
-    def _arrived(self) -> None:
-        os.read(self._ours, 64)
+    def _arrived(self, end: int, *_: object) -> None:
+        os.read(end, 64)
         self.received.emit()
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vmsnap_gui.collecting import paused_collection
 from vmsnap_gui.finding_snapshots import compile_search, lines_of
 from vmsnap_gui.guest.filter_text import FilterError
 from vmsnap_gui.jobs import SCAN
@@ -101,12 +100,11 @@ class LibrarySearch(QObject):
         def work(progress: Progress) -> tuple[list[Line], int, int]:
             hits: list[Line] = []
             images = 0
-            with paused_collection():  # the lines stay
-                for number, entry in enumerate(entries):
-                    progress(number, len(entries))
-                    found = list(filter(test, self._lines_of(entry, known.get(entry.path, ()))))
-                    images += bool(found)
-                    hits += found
+            for number, entry in enumerate(entries):
+                progress(number, len(entries))
+                found = list(filter(test, self._lines_of(entry, known.get(entry.path, ()))))
+                images += bool(found)
+                hits += found
             for path in self._lines.keys() - {entry.path for entry in entries}:
                 del self._lines[path]
             return hits, images, sum(hit.snapshot is not None for hit in hits)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -71,6 +72,7 @@ class FolderScan(QObject):
         self._knows_all = False
         self._paths: Iterator[Path] | None = None
         self._seen: set[Path] = set()
+        self._stopped = False
 
     def start(self) -> None:
         """Scan the next slice."""
@@ -84,6 +86,7 @@ class FolderScan(QObject):
 
     def stop(self) -> None:
         """End the scan (nothing is told any more) and go away."""
+        self._stopped = True
         if self._job is not None:
             self._job.cancel()
         self.deleteLater()
@@ -136,10 +139,16 @@ class FolderScan(QObject):
     def _take(self, part: _Slice) -> None:
         results, seen, error = part
         self.found.emit(results)
+        if self._stopped:  # by somebody who heard of it
+            return
         if seen is None:
             self.start()
         else:  # in a turn of its own: both take a while, of thousands of images
-            QTimer.singleShot(0, self, lambda: self.ended.emit(seen, error))
+            QTimer.singleShot(0, self, partial(self._end, seen, error))
+
+    def _end(self, seen: Seen, error: Exception | None) -> None:
+        if not self._stopped:
+            self.ended.emit(seen, error)
 
 
 _MORE = Exception("there are more")

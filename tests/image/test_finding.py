@@ -76,6 +76,7 @@ def test_links(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "image").write_bytes(QCOW2)
+    (tmp_path / "above").write_bytes(QCOW2)
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "up").symlink_to("..")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,9 @@ from tests.samples import sample
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.models import facts
 from vmsnap_gui.models.problems import SHOWN, ProblemsModel, how_many
-from vmsnap_gui.models.sizes import BAR, NAME, SHARE_ROLE, SIZE, SizesModel
+from vmsnap_gui.models.sizes import BAR, MOST, NAME, SHARE_ROLE, SIZE, SizesModel
 from vmsnap_gui.reading import StateProblem, look_at
+from vmsnap_gui.vmstate.sections import SectionType
 
 if TYPE_CHECKING:
     from pytestqt.modeltest import ModelTester
@@ -38,6 +40,18 @@ def test_devices_by_size(qtmodeltester: ModelTester) -> None:
     assert model.index(0, SIZE).data()
     model.show(None)
     assert model.rowCount() == 0
+
+
+def test_of_very_many_devices_the_largest_and_how_many_more(qtmodeltester: ModelTester) -> None:
+    model = SizesModel()
+    state = loaded(Q35)
+    full = [one for one in state.vmstate.sections if one.type is SectionType.FULL]
+    many = tuple(replace(full[number % len(full)], size=number + 1) for number in range(MOST + 300))
+    model.show(replace(state, vmstate=SimpleNamespace(sections=many)))
+    qtmodeltester.check(model, force_py=True)
+    assert model.rowCount() == MOST + 1
+    assert [model.section(model.index(row, NAME)) for row in (0, MOST - 1, MOST)] == [MOST + 299, 300, None]
+    assert [model.index(MOST, column).data() for column in (NAME, SIZE)] == ["and 300 more", "44.1 KiB"]
 
 
 @pytest.mark.parametrize("name", [Q35, NO_DESCRIPTION])

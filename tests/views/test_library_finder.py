@@ -91,6 +91,33 @@ def test_it_finds_as_one_types_and_selects_what_is_chosen(qtbot: QtBot, here: Wo
     assert hits(view) == []
 
 
+def test_the_end_of_a_long_list_is_there_at_once(qtbot: QtBot, here: World, view: LibraryView, tmp_path: Path) -> None:
+    many = 1500
+    more = tmp_path / "more"
+    more.mkdir()
+    state = (tmp_path / "lab" / "none.qcow2").read_bytes()
+    for number in range(many):
+        (more / f"copy-{number:04}.qcow2").write_bytes(state)
+    here.session.open_paths([more])
+    view.finder.box.set_filter("copy-")
+    qtbot.waitUntil(lambda: view.finder.hits.rowCount() == many, timeout=WAIT)
+    view.activateWindow()
+    view.finder.list.setFocus()
+    qtbot.waitUntil(view.finder.list.hasFocus)
+    ended: list[int] = []
+
+    def end() -> None:
+        for _ in range(2):  # without a current row, the first key goes to the first
+            qtbot.keyClick(view.finder.list, Qt.Key.Key_End)
+        ended.append(view.finder.list.currentIndex().row())
+
+    here.session.search.changed.connect(end)
+    view.finder.box.set_filter("copy")
+    qtbot.waitUntil(lambda: bool(ended), timeout=WAIT)
+    assert ended[0] == many - 1
+    here.session.search.changed.disconnect(end)
+
+
 def test_a_wrong_search_says_why_and_changes_nothing(qtbot: QtBot, view: LibraryView) -> None:
     view.finder.box.set_filter("clean")
     qtbot.waitUntil(lambda: hits(view) == ["clean"], timeout=WAIT)

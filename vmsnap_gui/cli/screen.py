@@ -80,8 +80,7 @@ def _screen(options: argparse.Namespace) -> int:
         sys.stdout.writelines(_line(one) + "\n" for one in told if one.screen is not None or options.folder is not None)
     if options.folder is None and told[0].reason is not None:
         complain(CommandError(f"{image.path}: {told[0].reason}"))
-        return 1
-    return 0
+    return 0 if any(one.screen is not None for one in told) else 1
 
 
 def _one(image: Image, snapshot: Snapshot, path: Path, line: ProgressLine, sources: list[LayoutSource]) -> _Told:

@@ -287,7 +287,7 @@ class FileHandle:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _require(self, offset: int, done: int, length: int) -> None:
-        if done < length:
+        if done != length:
             raise ImageError(
                 f"the file ended {length - done} bytes too early: it has shrunk while it was read",
                 path=self.path,

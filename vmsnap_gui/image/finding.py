@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -30,7 +31,8 @@ _PSEUDO = ("/proc", "/sys")
 def find_images(folder: Path, *, skipped: Callable[[ImageError], None] | None = None) -> Iterator[Path]:
     """Yield the files below a folder that begin like an image or are named like one, in the order of their paths.
 
-    Symbolic links are followed, but no folder is entered twice. Only the first bytes of regular files are read.
+    Symbolic links are followed, but no folder is entered twice, and none that `folder` lies in. Only the first bytes of
+    regular files are read.
 
     Args:
         folder: Where to begin.
@@ -40,13 +42,17 @@ def find_images(folder: Path, *, skipped: Callable[[ImageError], None] | None = 
         ImageError: `folder` itself cannot be read.
     """
     _entries(folder)  # to fail at once, not with the first image
-    return _Search(skipped).below(folder, 0)
+    return _Search(folder, skipped).below(folder, 0)
 
 
 class _Search:
-    def __init__(self, skipped: Callable[[ImageError], None] | None) -> None:
+    def __init__(self, folder: Path, skipped: Callable[[ImageError], None] | None) -> None:
         self._skipped = skipped or (lambda _: None)
         self._entered: set[tuple[int, int]] = set()
+        for above in folder.resolve().parents:
+            with contextlib.suppress(OSError):
+                found = above.stat()
+                self._entered.add((found.st_dev, found.st_ino))
         self._pseudo = {os.stat(path).st_dev for path in _PSEUDO if os.path.isdir(path)}  # noqa: PTH112, PTH116
         self._files = 0
 

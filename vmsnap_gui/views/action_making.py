@@ -24,7 +24,8 @@ def window_action(
 ) -> QAction:
     """Make an action whose shortcut works in the whole window, even where no menu holds it.
 
-    Its icon is drawn with the rest of the window (or before, by `theme.draw_icons`): most are seen in menus only.
+    To be made with the window: its icon is drawn soon after that is shown (or before, by `theme.draw_icons`), since
+    most are seen in menus only.
     """
     action = QAction(text, window)
     action.setObjectName(name)

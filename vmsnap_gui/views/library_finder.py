@@ -15,8 +15,6 @@ from vmsnap_gui.views.filter_box import FilterBox
 if TYPE_CHECKING:
     from vmsnap_gui.session import Session
 
-_BATCH = 500
-
 
 class LibraryFinder(QWidget):
     """A box to type into, above the library's own list or that of the hits.
@@ -59,8 +57,7 @@ class LibraryFinder(QWidget):
         made.setModel(self.hits)
         made.setItemDelegate(LibraryDelegate(made, has_groups=False))
         made.setUniformItemSizes(True)
-        made.setLayoutMode(QListView.LayoutMode.Batched)  # it asks the model for each row, of 20,000 for 90 ms
-        made.setBatchSize(_BATCH)
+        made.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         made.setFrameShape(QListView.Shape.NoFrame)
         made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         made.selectionModel().currentChanged.connect(self._chosen)

@@ -51,11 +51,12 @@ if TYPE_CHECKING:
     from vmsnap_gui.views.overview import Overview
 
 _MESSAGE_MS = 6000
+_ICONS_MS = 150
+"""When the icons of menus are drawn: after the first paint."""
 _COMPLETE_MS = 700
-_PUT_OFF = 30
-_PUT_OFF_LOOK = 5
-"""How often that is put off while a folder is scanned: its server may not answer."""
 """When the rest of the window is made if no state is loaded before."""
+_PUT_OFF, _PUT_OFF_LOOK = 30, 5
+"""How often that, and looking for machines, is put off while a folder is scanned: its server may not answer."""
 
 
 class MainWindow(QMainWindow):
@@ -295,6 +296,7 @@ class MainWindow(QMainWindow):
         """Override QWidget::showEvent: the rest of the window is made soon after."""
         super().showEvent(event)
         if self._unfinished:
+            QTimer.singleShot(_ICONS_MS, self, partial(theme.retint, self))
             QTimer.singleShot(_COMPLETE_MS, self, self.complete)
 
     def complete(self) -> None:
@@ -303,13 +305,13 @@ class MainWindow(QMainWindow):
         Not earlier: the import of that code and the reading of the state would only slow each other down, and so would
         the reading of a folder. Who wants a part of it before that gets it at once.
         """
-        self._after_scan(self._make_rest, _PUT_OFF)
+        if self._unfinished:
+            self._after_scan(self._make_rest, _PUT_OFF)
 
     def _make_rest(self) -> None:
         if self._unfinished:
             self._unfinished = False
-            theme.retint(self)
-            QTimer.singleShot(0, self.inspector, self.inspector.complete)
+            self.inspector.complete()
             self._forget_missing_recent()
 
     def look_around(self) -> None:

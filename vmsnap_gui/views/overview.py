@@ -192,6 +192,7 @@ def _table(name: str, title: str) -> QTreeView:
     table.setRootIsDecorated(False)
     table.setUniformRowHeights(True)
     table.setAllColumnsShowFocus(True)
+    table.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
     table.setTabKeyNavigation(False)
     table.setFrameShape(QTreeView.Shape.NoFrame)
     return table
