@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.session import Session
 
-_LEAST = 20
+_LEAST = 28
 """Characters that have room in a line, however narrow the window."""
 
 
