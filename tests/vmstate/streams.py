@@ -41,6 +41,13 @@ class Memory(ByteView):
         self.read_bytes += len(target)
         target[:] = self.data[offset : offset + len(target)]
 
+    def read(self, offset: int, length: int) -> bytes:
+        """See ByteView; as a file is read: without a buffer in between."""
+        self.check_range(offset, length)
+        self.reads += 1
+        self.read_bytes += length
+        return self.data[offset : offset + length]
+
 
 def u16(value: int) -> bytes:
     return struct.pack(">H", value)
