@@ -212,7 +212,8 @@ def test_pages_say_why_there_is_no_table(qtbot: QtBot, here: World, snapshots: S
     assert snapshots.page.accessibleName() == heading
     here.session.open_paths([tmp_path / "gone"])
     here.settle()
-    assert snapshots.page.message()[1].startswith("There is no such file.")
+    told = "There is no such file.\nIt is read again when it is back. If it was renamed, open it under its new name."
+    assert snapshots.page.message()[1] == told
 
 
 def test_a_damaged_table_of_snapshots_is_not_called_empty(

@@ -296,7 +296,10 @@ class SnapshotTable(QWidget):
             return "", self.tr("No image is selected"), self.tr("Select an image in the library.")
         if entry.state is EntryState.FAILED and entry.error is not None:
             what = self.tr("%1 cannot be opened").replace("%1", name)
-            after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
+            if entry.stamp is not None:
+                after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
+            else:
+                after = self.tr("It is read again when it is back. If it was renamed, open it under its new name.")
             return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
             count = self._session.library.entries.count(entry.path)
