@@ -71,7 +71,7 @@ def here_text(found: History) -> str:
     """Say where the disk is now, briefly."""
     edge = found.tree.here
     if edge.parent is None:
-        return _tr("You are here: after no snapshot that is known")
+        return _tr("You are here: after no known snapshot")
     text = _tr("You are here: after %1").replace("%1", words.snapshot_name(edge.parent))
     return text if edge.source is Source.RECORDED else _tr("%1 (inferred)").replace("%1", text)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.snapshots import Disks
     from vmsnap_gui.session import Session
 
-_HERE = 40  # characters that the words on where the disk is now may take
+_HERE = 60  # characters that the words on where the disk is now may take
 
 
 class SnapshotTable(QWidget):
