@@ -45,7 +45,8 @@ class History:
         why_not: Why not, a sentence; empty where it can.
         frees: For each snapshot the bytes of clusters that deleting it alone gives back; empty without `usage`.
         without: Bytes of clusters that would be in use without any snapshot; 0 without `usage`.
-        at_least: Whether a running machine may hold changes of the tables back, so that deleting may free more.
+        at_least: Whether a running machine may hold changes of the tables back, so that deleting may free more: the
+            session knows it.
     """
 
     path: Path
