@@ -117,6 +117,10 @@ class Entries:
         """Return how many images were found in a folder."""
         return len(self._below.get(folder, ()))
 
+    def reach_into(self, folder: Path) -> bool:
+        """Whether anything below a folder is there, as an image of it or not."""
+        return any(folder in path.parents for path in self._entries)
+
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
         return [path for path in self._below.get(None, ()) if not self._entries[path].attached]

@@ -45,6 +45,8 @@ class History:
         why_not: Why not, a sentence; empty where it can.
         frees: For each snapshot the bytes of clusters that deleting it alone gives back; empty without `usage`.
         without: Bytes of clusters that would be in use without any snapshot; 0 without `usage`.
+        at_least: Whether a running machine may hold changes of the tables back, so that deleting may free more: the
+            session knows it.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class History:
     why_not: str
     frees: tuple[int, ...]
     without: int
+    at_least: bool = False
 
     def freed_by(self, positions: Iterable[int]) -> int:
         """Return how many bytes of clusters deleting these together gives back; slow where there are thousands.

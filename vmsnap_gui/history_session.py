@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ class HistorySession(QObject):
         found = self._found.get(info.path) if info is not None else None
         if found is None or info is None or found.snapshots != info.snapshots:
             return None
+        if found.at_least != info.in_use:
+            found = self._found[info.path] = replace(found, at_least=info.in_use)
         return found if found.stamp.file == info.stamp.file else None
 
     def job(self) -> Job | None:

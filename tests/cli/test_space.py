@@ -82,6 +82,9 @@ def test_an_image_in_use(capsys: Capture, tmp_path: Path) -> None:
         assert "Frees at least" in cost_text(plan.cost)
         for command in ("usage", "tree"):
             assert note in run(capsys, command, path)[1]
+        whole = run(capsys, "usage", path)[1]
+        assert "in use; without snapshots about " in whole
+        assert [line.count("≥") for line in whole.splitlines()[1:4]] == [0, 1, 0]  # titles, the snapshot, now
         told = run(capsys, "usage", path, "-s", "one")[1]
         assert "frees at least " in told
         assert note in told
@@ -96,7 +99,7 @@ def test_an_image_in_use(capsys: Capture, tmp_path: Path) -> None:
     for words in (("usage", path), ("usage", path, "-s", "one"), ("tree", path)):
         out = run(capsys, *words)[1]
         assert note not in out
-        assert "at least" not in out
+        assert not [words for words in ("at least", "about", "≥") if words in out]
 
 
 def test_tree(capsys: Capture, image: Path) -> None:

@@ -237,6 +237,7 @@ def test_a_count_that_is_not_true(tmp_path: Path, count: int, listed: int) -> No
     assert [problem.message for problem in image.problems] == [
         f"the snapshot table is cut off: {listed} of {count} snapshots can be read"
     ]
+    assert ("Snapshots", f"{listed} of {count} can be read") in image.facts
 
 
 def test_more_snapshots_than_possible(tmp_path: Path) -> None:

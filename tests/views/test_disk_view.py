@@ -213,4 +213,11 @@ def test_an_image_in_use_says_of_what_the_numbers_are(qtbot: QtBot, parts: Parts
         text = "In use by a running machine: the numbers are of what is written so far."
         assert text in view.notice.text()
         least = column(view.model, FREES)
+        assert least[0].startswith("≥ ")
+        assert column_of_table(parts) == least
+        assert "; without snapshots about " in view.bars.titles[0].text()
+        qtbot.waitUntil(lambda: view.summary.text().startswith("Deleting 'one' frees at least "), timeout=WAIT)
     qtbot.waitUntil(lambda: view.notice.isHidden() and column(view.model, FREES) != least, timeout=WAIT)
+    qtbot.waitUntil(lambda: "at least" not in view.summary.text(), timeout=WAIT)
+    assert view.summary.text().startswith("Deleting 'one' frees ")
+    assert "≥" not in "".join([*column(view.model, FREES), *column_of_table(parts)])

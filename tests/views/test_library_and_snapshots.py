@@ -201,6 +201,11 @@ def test_pages_say_why_there_is_no_table(qtbot: QtBot, here: World, snapshots: S
     assert snapshots.page.message()[0] == "lab"
     only = snapshots.page.message()[1]  # the only one in it was opened itself
     assert only == "No images were found in this folder that are not in the library already."
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    here.session.open_paths([bare])
+    here.settle()
+    assert snapshots.page.message() == ("bare", "No images were found in this folder.")
     text = tmp_path / "notes.txt"
     text.write_text("nothing to see here")
     here.session.open_paths([text])
@@ -212,7 +217,27 @@ def test_pages_say_why_there_is_no_table(qtbot: QtBot, here: World, snapshots: S
     assert snapshots.page.accessibleName() == heading
     here.session.open_paths([tmp_path / "gone"])
     here.settle()
-    assert snapshots.page.message()[1].startswith("There is no such file.")
+    told = "There is no such file.\nIt is read again when it is back. If it was renamed, open it under its new name."
+    assert snapshots.page.message()[1] == told
+
+
+def test_a_folder_counts_what_can_be_read(here: World, snapshots: SnapshotTable, tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    (lab / "bad.qcow2").write_bytes(b"QFI\xfb" + bytes(100))
+    here.session.open_paths([lab])
+    here.settle()
+    assert snapshots.page.message() == ("lab", "No images were found in this folder; 1 file cannot be read.")
+    for name in ("a", "b"):
+        create(lab / f"{name}.qcow2", MIB)
+    here.session.reload(lab)
+    here.settle()
+    told = "2 images in this folder, 1 file cannot be read. Select one in the library."
+    assert snapshots.page.message()[1] == told
+    (lab / "bad.qcow2").unlink()
+    here.session.reload(lab)
+    here.settle()
+    assert snapshots.page.message()[1] == "2 images in this folder. Select one in the library."
 
 
 def test_a_damaged_table_of_snapshots_is_not_called_empty(

@@ -96,6 +96,39 @@ def test_the_edit_menu_acts_on_the_selected_field(qtbot: QtBot, parts: Parts, wi
     assert edit.actions()[:4] == [*undo, field.edit, field.copy_value]
 
 
+def test_keys_are_shown_where_they_work(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
+    parts.session.open_paths([sample(Q35)])
+    loaded(qtbot, parts)
+    window.inspector.complete()
+    qtbot.waitUntil(lambda: window.inspector.has("devices"), timeout=20_000)
+    edit, acts = (window.menuBar().findChild(QMenu, f"menu_{name}") for name in ("edit", "snapshot"))
+    assert edit is not None
+    assert acts is not None
+    field, note = window.devices.actions_of_field, window.snapshots.edit_note
+    both = [field.copy_value, field.edit, note]
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.inspector.setCurrentWidget(window.devices)
+
+    def without_keys() -> list[bool]:
+        shown = []
+        for menu in (edit, acts):
+            menu.popup(window.pos())
+            shown += [one.text().endswith("\t") for one in both if one in menu.actions()]
+            menu.close()
+        assert not [one for one in both if "\t" in one.text()]
+        return shown
+
+    window.snapshots.table.setFocus()
+    qtbot.waitUntil(window.snapshots.table.hasFocus)
+    assert without_keys() == [True, True, False]
+    window.devices.tree.setFocus()
+    qtbot.waitUntil(window.devices.tree.hasFocus)
+    assert without_keys() == [False, False, True]
+    window.menuBar().setFocus()  # as Alt does
+    assert without_keys() == [False, False, True]
+
+
 def test_a_device_of_the_overview_is_shown_in_the_devices_tab(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:
     parts.session.open_paths([sample(Q35)])
     loaded(qtbot, parts)

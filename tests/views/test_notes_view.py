@@ -93,6 +93,25 @@ def test_a_note_is_shown_undone_and_kept(qtbot: QtBot, parts: Parts, path: Path)
     qtbot.waitUntil(lambda: bool(note_on(path, newest(path))), timeout=WAIT)
 
 
+def test_the_dialog_by_keys(qtbot: QtBot, parts: Parts, path: Path) -> None:
+    table = parts.window.snapshots.table
+    table.setFocus()
+    qtbot.waitUntil(table.hasFocus)
+    qtbot.keyClick(table, Qt.Key.Key_F2)
+    dialog = parts.window.findChild(NoteDialog)
+    assert isinstance(dialog, NoteDialog)
+    qtbot.waitUntil(dialog.label.hasFocus)
+    for widget in (dialog.text, dialog.save, dialog.cancel, dialog.label, dialog.text):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        assert widget.hasFocus()
+    assert (dialog.save.text(), dialog.cancel.text()) == ("&Save note", "&Cancel")
+    qtbot.keyClicks(dialog.text, "by hand")
+    with qtbot.waitSignal(dialog.destroyed):
+        qtbot.keyClick(dialog.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert shown(parts) == ["", "by hand"]
+    qtbot.waitUntil(lambda: bool(note_on(path, newest(path))), timeout=WAIT)
+
+
 def test_closing_at_once_loses_nothing(qtbot: QtBot, tmp_path: Path, path: Path) -> None:
     with running(qtbot, tmp_path / "config") as parts:
         parts.session.open_paths([path])

@@ -10,7 +10,7 @@ from PySide6.QtGui import QHelpEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QMenu, QToolButton, QToolTip
 
 from tests.end2end.test_gui_walk import running
-from tests.image.tools import MIB, create, take
+from tests.image.tools import MIB, create, take, write
 from tests.samples import sample
 from tests.test_branches import branched
 
@@ -70,6 +70,7 @@ def test_all_marks_are_in_sight(plot: TimelinePlot, window: MainWindow) -> None:
         assert plot.node_at(place) is not None
     assert len(plot.layout_now().labels) >= 3
     assert "dashed: inferred" in window.views.timeline.about.text()
+    assert "hollow" not in window.views.timeline.about.text()
     assert window.views.timeline.range.text().startswith("20")
 
 
@@ -132,6 +133,18 @@ def test_tips_menus_and_deleting(qtbot: QtBot, plot: TimelinePlot, window: MainW
     qtbot.waitUntil(window.desk.actions.delete.isEnabled)
     qtbot.keyClick(plot, Qt.Key.Key_Delete)
     assert len(asked) == 1
+
+
+def test_what_hollow_marks_mean(qtbot: QtBot, parts: Parts, window: MainWindow, tmp_path: Path) -> None:
+    path = create(tmp_path / "plain.qcow2", MIB)
+    for value, name in enumerate(("one", "two"), 1):
+        write(path, f"write -q -P {value} 0 {MIB}")
+        take(path, name)
+    parts.session.open_paths([path])
+    assert [mark.open for mark in shown(qtbot, parts, 3).marks.all][:2] == [False, True]
+    about = window.views.timeline.about
+    assert "hollow: not known what it goes back to" in about.text()
+    assert "hollow: not known what it goes back to" in about.toolTip()
 
 
 def test_zoom_and_drag(qtbot: QtBot, plot: TimelinePlot) -> None:

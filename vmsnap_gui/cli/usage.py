@@ -58,7 +58,7 @@ def _usage(options: argparse.Namespace) -> int:
         print_json({**document, "deleting": _deleting_json(chosen, freed)})
         return 0
     if freed is None:
-        _print(path.name, usage)
+        _print(path.name, usage, used=used)
     else:
         names = ", ".join(printable(describe_briefly(one)) for one in chosen)
         together = " together" if len(chosen) > 1 else ""
@@ -102,14 +102,16 @@ def _sizes_json(one: Sizes) -> dict[str, int]:
     return {"disk": one.disk, "vm_state": one.vm_state, "tables": one.tables, "total": one.total}
 
 
-def _print(name: str, usage: Usage) -> None:
-    without = size_text(usage.without_snapshots)
+def _print(name: str, usage: Usage, *, used: bool) -> None:
+    """Print the table; a running machine (`used`) may hold changes back, so that deleting may free more."""
+    without = ("about " if used else "") + size_text(usage.without_snapshots)
+    least = "≥ " if used else ""
     print(f"{printable(name)}: {size_text(usage.in_use)} in use; without snapshots {without}")
     rows: list[tuple[str, ...]] = [("ID", "TAG", "NEW", "DISK", "VM STATE", "TABLES", "SHARED", "FREES", "")]
     for one in (*usage.snapshots, usage.active):
         snapshot = one.snapshot
         names = ("", "(now)") if snapshot is None else (printable(snapshot.id or "-"), printable(snapshot.tag or '""'))
-        frees = "" if snapshot is None else size_text(usage.freed_by([snapshot]))
+        frees = "" if snapshot is None else least + size_text(usage.freed_by([snapshot]))
         sizes = (one.new.total, one.exclusive.disk, one.exclusive.vm_state, one.exclusive.tables, one.shared.total)
         bar = _bar(usage, one.exclusive.total, one.shared.total)
         rows.append((*names, *(size_text(size) for size in sizes), frees, bar))

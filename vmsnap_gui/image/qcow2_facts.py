@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 def header_facts(header: Header, file_size: int, snapshots: int) -> tuple[tuple[str, str], ...]:
-    """Return (label, text) pairs about an image."""
+    """Return (label, text) pairs about an image, of whose snapshots that many can be read."""
     return tuple(_facts(header, file_size, snapshots))
 
 
@@ -45,7 +45,8 @@ def _facts(header: Header, file_size: int, snapshots: int) -> Iterator[tuple[str
     yield "Virtual size", exact_size_text(header.size // 512 * 512)
     yield "File size", exact_size_text(file_size)
     yield "Cluster size", exact_size_text(header.cluster_size)
-    yield "Snapshots", str(snapshots)
+    promised = header.snapshot_count
+    yield "Snapshots", str(snapshots) if snapshots == promised else f"{snapshots} of {promised} can be read"
     yield "Refcount width", f"{1 << header.refcount_order} bits"
     yield "Compression", _compression(header)
     if header.crypt_method:

@@ -137,7 +137,7 @@ class MatrixModel(Headed, QAbstractTableModel):
         known = disk.history is not None and disk.history.snapshots == disk.snapshots and disk.history.frees
         if not known or disk.history is None:
             return self.tr("there")
-        return numbers.size(sum(disk.history.frees[one] for one in there))
+        return numbers.freed(sum(disk.history.frees[one] for one in there), at_least=disk.history.at_least)
 
     def _tip(self, row: _Row, column: int) -> list[str]:
         disk = self._disks[column - _FIRST_DISK]

@@ -71,7 +71,7 @@ def here_text(found: History) -> str:
     """Say where the disk is now, briefly."""
     edge = found.tree.here
     if edge.parent is None:
-        return _tr("You are here: after no snapshot that is known")
+        return _tr("You are here: after no known snapshot")
     text = _tr("You are here: after %1").replace("%1", words.snapshot_name(edge.parent))
     return text if edge.source is Source.RECORDED else _tr("%1 (inferred)").replace("%1", text)
 
@@ -80,7 +80,8 @@ def freed_text(found: History, position: int) -> str:
     """Say what deleting a snapshot frees, and of what that consists."""
     assert found.usage is not None
     layer = found.usage.snapshots[position]
-    lines = [_tr("Deleting it frees %1").replace("%1", numbers.exact_size(found.frees[position]))]
+    text = _tr("Deleting it frees at least %1") if found.at_least else _tr("Deleting it frees %1")
+    lines = [text.replace("%1", numbers.exact_size(found.frees[position]))]
     lines[0] += f" ({sizes_text(layer.exclusive)})" if layer.exclusive.total else ""
     if layer.shared.total:
         text = _tr("It shares %1 with others, which stay")

@@ -26,6 +26,11 @@ def size(value: int | None) -> str:
     return QLocale().formattedDataSize(value, 0 if value < 1024 else 1, _IEC)
 
 
+def freed(value: int, *, at_least: bool) -> str:
+    """Return what deleting frees as `size` does; "≥ 3.0 MiB" where it may free more."""
+    return f"≥ {size(value)}" if at_least else size(value)
+
+
 def exact_size(value: int | None) -> str:
     """Return a number of bytes, to the byte; `NO_VALUE` for None."""
     if value is None:

@@ -35,7 +35,7 @@ class Display:
     """One display of a state.
 
     Attributes:
-        name: Which it is: "std VGA".
+        name: Which it is: "std VGA"; empty where the machine has none.
         text: What it shows, in words: "text 80 × 25, std VGA", or why it shows nothing.
         picture: What it shows; None where it shows nothing.
         pixels: The same, uint8, height × width × 3, as it is saved.

@@ -120,4 +120,4 @@ class SnapshotTreeModel(FlatTable):
             return numbers.date(snapshot.date_sec)
         if column == CLOCK:
             return numbers.clock(snapshot.vm_clock_ns) if snapshot.vm_state_size else numbers.NO_VALUE
-        return numbers.size(found.frees[node]) if found.frees else numbers.NO_VALUE
+        return numbers.freed(found.frees[node], at_least=found.at_least) if found.frees else numbers.NO_VALUE

@@ -85,6 +85,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
         self._disks: Disks = ()
         self._notes: tuple[Note, ...] = ()
         self._frees: Sequence[int] = ()
+        self._at_least = False
         self._tell_freed: Callable[[int], str] = str
         self._picture: Callable[[int], Thumbnail | None] = _no_picture
 
@@ -115,17 +116,18 @@ class SnapshotModel(Headed, QAbstractTableModel):
     def _note(self, position: int) -> Note:
         return self._notes[position] if position < len(self._notes) else Note()
 
-    def show_frees(self, frees: Sequence[int], tell: Callable[[int], str]) -> None:
+    def show_frees(self, frees: Sequence[int], tell: Callable[[int], str], *, at_least: bool = False) -> None:
         """Say how many bytes deleting each snapshot alone frees, by position; none while that is not known.
 
         Args:
             frees: Them.
             tell: Says more of a position.
+            at_least: Whether each may free more.
         """
         self._tell_freed = tell
-        if frees is self._frees:
+        if frees is self._frees and at_least == self._at_least:
             return
-        self._frees = frees
+        self._frees, self._at_least = frees, at_least
         if self._order:
             self.dataChanged.emit(self.index(0, Column.FREES), self.index(len(self._order) - 1, Column.FREES))
         if self._sorted_by is Column.FREES:
@@ -317,7 +319,7 @@ class SnapshotModel(Headed, QAbstractTableModel):
     def _freed_data(self, position: int, role: int) -> object:
         known = position < len(self._frees)
         if role == Qt.ItemDataRole.DisplayRole:
-            return numbers.size(self._frees[position]) if known else numbers.NO_VALUE
+            return numbers.freed(self._frees[position], at_least=self._at_least) if known else numbers.NO_VALUE
         if role == Qt.ItemDataRole.ToolTipRole:
             return words.plain_tip([self._tell_freed(position) if known else self.tr("Not counted")])
         return None

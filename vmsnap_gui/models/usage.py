@@ -13,7 +13,7 @@ from vmsnap_gui.models.tables import FlatTable, Index
 
 if TYPE_CHECKING:
     from vmsnap_gui.history import History
-    from vmsnap_gui.image.usage import LayerUsage, Usage
+    from vmsnap_gui.image.usage import LayerUsage
 
 PIECES_ROLE = Qt.ItemDataRole.UserRole
 """The bar of a row: (Use, share of the longest bar) pairs."""
@@ -80,10 +80,12 @@ def _tip(use: Use, size: int) -> str:
     return f"{meaning}: {numbers.exact_size(size)}"
 
 
-def usage_text(usage: Usage, without: int) -> str:
+def usage_text(found: History) -> str:
     """Say what an image has in use, and what it would have without snapshots."""
-    text = _tr("%1 in use; without snapshots %2")
-    return text.replace("%1", numbers.size(usage.in_use)).replace("%2", numbers.size(without))
+    usage = found.usage
+    assert usage is not None
+    text = _tr("%1 in use; without snapshots about %2") if found.at_least else _tr("%1 in use; without snapshots %2")
+    return text.replace("%1", numbers.size(usage.in_use)).replace("%2", numbers.size(found.without))
 
 
 class UsageModel(FlatTable):
@@ -166,7 +168,7 @@ class UsageModel(FlatTable):
         if column == TAG:
             return words.snapshot_name(layer.snapshot) if layer.snapshot is not None else self.tr("Now")
         if column == FREES:
-            return numbers.size(found.frees[row]) if layer.snapshot is not None else ""
+            return numbers.freed(found.frees[row], at_least=found.at_least) if layer.snapshot is not None else ""
         sizes = {
             NEW: layer.new.total,
             DISK: layer.exclusive.disk,

@@ -82,6 +82,11 @@ def images(number: int) -> str:
     return _plural(number, _tr("no images"), _tr("1 image"), _tr("%1 images"))
 
 
+def unreadable_files(number: int) -> str:
+    """Return "", "1 file cannot be read" or "3 files cannot be read"."""
+    return _plural(number, "", _tr("1 file cannot be read"), _tr("%1 files cannot be read"))
+
+
 def disks(number: int) -> str:
     """Return "no disks", "1 disk" or "3 disks"."""
     return _plural(number, _tr("no disks"), _tr("1 disk"), _tr("%1 disks"))

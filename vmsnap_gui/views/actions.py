@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QMenuBar, QSizePolicy, QToolBar, QWidget
 
 from vmsnap_gui.models import words
 from vmsnap_gui.views import theme
@@ -71,6 +71,10 @@ class Actions(QObject):
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
         self.tabs: list[QAction] = []
         self.schemes = self._make_schemes()
+        self._focus: QWidget | None = None
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._focused)
 
     def add_tab(self, name: str, text: str) -> QAction:
         """Make the action that shows an inspector's tab; its shortcut is Ctrl and the tab's number."""
@@ -113,6 +117,7 @@ class Actions(QObject):
         )
         file.addActions([separator(file), self.layouts, separator(file), self.quit])
         self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
+        self._show_own_keys(edit)
         edit.addActions([self.copy_file, separator(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
         view.addActions([*views, separator(view), *self.tabs, separator(view)])
@@ -120,12 +125,35 @@ class Actions(QObject):
         view.addActions([*docks, self.show_jobs, separator(view)])
         schemes = _menu(view.addMenu(self.tr("&Colour scheme")), "menu_scheme")
         schemes.addActions(self.schemes.actions())
-        _menu(bar.addMenu(self.tr("&Snapshot")), "menu_snapshot").addActions(snapshot)
+        acts = _menu(bar.addMenu(self.tr("&Snapshot")), "menu_snapshot")
+        acts.addActions(snapshot)
+        self._show_own_keys(acts)
         _menu(bar.addMenu(self.tr("&Compare")), "menu_compare").addActions(compare)
         tools = _menu(bar.addMenu(self.tr("&Tools")), "menu_tools")
         tools.addActions([self.find_machines, self.profiles, separator(tools), self.notify])
         about = _menu(bar.addMenu(self.tr("&Help")), "menu_help")
         about.addAction(self.about)
+
+    def _show_own_keys(self, menu: QMenu) -> None:
+        """Have a menu show the keys of a view's action only while the view has the focus: others may use them, too."""
+
+        def follow() -> None:
+            for action in menu.actions():
+                if action.shortcutContext() is Qt.ShortcutContext.WidgetShortcut:
+                    works = self._focus is not None and self._focus in action.associatedObjects()
+                    # What stands behind a tab is shown in the place of the keys.
+                    action.setText(action.text().removesuffix("\t") + ("" if works else "\t"))
+
+        def forget() -> None:
+            for action in menu.actions():
+                action.setText(action.text().removesuffix("\t"))
+
+        menu.aboutToShow.connect(follow)
+        menu.aboutToHide.connect(forget)
+
+    def _focused(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if new is not None and not isinstance(new, QMenuBar):  # which has it while it is used by keys
+            self._focus = new
 
     def make_tool_bar(self, acting: list[QAction], compare: QAction, filter_box: QWidget) -> QToolBar:
         """Build the tool bar, with what changes images, *Compare*, and the filter box at its right end."""

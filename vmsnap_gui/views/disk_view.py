@@ -20,7 +20,6 @@ from vmsnap_gui.views.usage_bars import UsageBars
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from PySide6.QtCore import QPoint
 
@@ -126,7 +125,6 @@ class DiskView(HistoryView):
             self.model.show(found)
         finally:
             self._selecting = False
-        self._say_freed()
         self._follow_disks()
 
     def why_useless(self, found: History) -> str:
@@ -175,6 +173,7 @@ class DiskView(HistoryView):
         self.matrix_model.show(disks)
         self.matrix.setVisible(len(disks) > 1)
         self._follow_selection()
+        self._say_freed()
         self._warn(self._shown)
 
     def _warn(self, found: History) -> None:
@@ -185,14 +184,14 @@ class DiskView(HistoryView):
         else:
             outdated = self.history.is_outdated() and self.history.job() is None
             texts = [self.tr("The image was written to since this was counted.")] if outdated else []
-            if any(self._is_in_use(path) for path in self.history.disks()):
+            if self._is_any_in_use():
                 texts.append(self.tr("In use by a running machine: the numbers are of what is written so far."))
             text = " ".join(texts)
         self.notice.show_message("problem" if problems else "in-use", text)
 
-    def _is_in_use(self, path: Path) -> bool:
-        entry = self._session.library.entries.get(path)
-        return entry is not None and entry.in_use
+    def _is_any_in_use(self) -> bool:
+        entries = [self._session.library.entries.get(path) for path in self.history.disks()]
+        return any(entry is not None and entry.in_use for entry in entries)
 
     def _say_freed(self) -> None:
         found, chosen = self._shown, self.snapshots.selected()
@@ -209,7 +208,8 @@ class DiskView(HistoryView):
             disks = len(self.history.disks())
             of_all = self.tr("inside the machine's %1").replace("%1", words.images(disks))
             within = of_all if disks > 1 else self.tr("inside the image")
-            text = self.tr("Deleting %1 frees %2 %3.").replace("%3", within)
+            least, exactly = self.tr("Deleting %1 frees at least %2 %3."), self.tr("Deleting %1 frees %2 %3.")
+            text = (least if self._is_any_in_use() else exactly).replace("%3", within)
             text = text.replace("%2", numbers.size(self.history.freed)).replace("%1", what)
         self.summary.setText(text)
         self.summary.setToolTip(numbers.exact_size(self.history.freed) if self.history.freed is not None else "")

@@ -11,9 +11,10 @@ from vmsnap_gui.models.snapshots import Column
 from vmsnap_gui.turns import qt_turn
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.screen_delegates import GalleryDelegate
+from vmsnap_gui.views.seeker import Seeker
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QPoint
+    from PySide6.QtCore import QModelIndex, QPoint
     from PySide6.QtGui import QPaintEvent, QShowEvent
     from PySide6.QtWidgets import QWidget
 
@@ -46,6 +47,8 @@ class GalleryView(QListView):
         self.setModel(snapshots.model)
         self.setModelColumn(Column.TAG)
         self.setSelectionModel(snapshots.table.selectionModel())
+        self._seeker = Seeker(self)
+        self.selectionModel().currentChanged.connect(self._seek)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._show_menu)
 
@@ -54,7 +57,10 @@ class GalleryView(QListView):
         super().showEvent(event)
         current = self.selectionModel().currentIndex().siblingAtColumn(Column.TAG)
         self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
-        self.scrollTo(current)
+        self._seeker.seek(current)
+
+    def _seek(self, current: QModelIndex) -> None:
+        self._seeker.seek(current.siblingAtColumn(Column.TAG))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Override QWidget::paintEvent: nothing else computes meanwhile."""

@@ -12,6 +12,7 @@ from vmsnap_gui.turns import qt_turn
 from vmsnap_gui.views.action_making import context_menu
 from vmsnap_gui.views.delegates import LibraryDelegate
 from vmsnap_gui.views.library_finder import LibraryFinder
+from vmsnap_gui.views.seeker import Seeker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ class LibraryView(QWidget):
         # Before the view hears of it: it would select another line, and nobody chose that.
         self._model.rowsAboutToBeRemoved.connect(self._line_goes)
         self.tree = self._make_tree()
+        self._seeker = Seeker(self.tree)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -121,8 +123,7 @@ class LibraryView(QWidget):
         self._following = True
         try:
             selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
-            if index.isValid():
-                self.tree.scrollTo(index)
+            self._seeker.seek(index)
         finally:
             self._following = False
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QPlainTextEdit, QWidget
 
 from vmsnap_gui.models import words
@@ -21,7 +23,7 @@ class NoteDialog(QDialog):
 
     Attributes:
         label, text: What is typed.
-        save: The button that keeps it.
+        save, cancel: The button that keeps it, and that which does not.
     """
 
     def __init__(self, notes: Notes, info: ImageInfo, snapshot: Snapshot, parent: QWidget) -> None:
@@ -41,15 +43,21 @@ class NoteDialog(QDialog):
         about = QLabel(self.tr("Kept among your own data, for this snapshot alone. The image is never changed by it."))
         about.setTextFormat(Qt.TextFormat.PlainText)
         about.setWordWrap(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.save = buttons.addButton(self.tr("Save note"), QDialogButtonBox.ButtonRole.AcceptRole)
+        buttons = QDialogButtonBox()
+        self.save = buttons.addButton(self.tr("&Save note"), QDialogButtonBox.ButtonRole.AcceptRole)
+        # Not the standard button: that of a theme may have no mnemonic.
+        self.cancel = buttons.addButton(self.tr("&Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
+        for keys in ("Ctrl+Return", "Ctrl+Enter"):  # Return alone is a line of the note
+            QShortcut(QKeySequence(keys), self, self.accept)
         form = QFormLayout(self)
         form.addRow(self.tr("&Label:"), self.label)
         form.addRow(self.tr("&Note:"), self.text)
         form.addRow(about)
         form.addRow(buttons)
+        for first, second in pairwise((self.label, self.text, self.save, self.cancel)):
+            self.setTabOrder(first, second)
         self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 72)
 
     def accept(self) -> None:

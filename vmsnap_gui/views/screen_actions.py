@@ -48,10 +48,10 @@ class ScreenActions(QObject):
     def __init__(self, window: QMainWindow, session: Session, jobs: Jobs, snapshots: SnapshotTable) -> None:
         super().__init__(window)
         self._window, self._session, self._jobs = window, session, jobs
-        self.save = QAction(self.tr("Sa&ve Screen…"), window)
+        self.save = QAction(self.tr("Sa&ve screen…"), window)
         self.save.setObjectName("save_screen")
         self.save.triggered.connect(lambda: self.ask())
-        self.save_all = QAction(self.tr("Save all Screens…"), window)
+        self.save_all = QAction(self.tr("Save all screens…"), window)
         self.save_all.setObjectName("save_screens")
         self.save_all.triggered.connect(lambda: self.ask_all())
         session.selection_changed.connect(self._enable)

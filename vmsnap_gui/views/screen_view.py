@@ -215,7 +215,9 @@ class ScreenView(QWidget):
             self.about.setText(display.text + more)
             self.area.setAccessibleDescription(self.about.text())
         elif display is not None:
-            self.page.show_still("screen", self.tr("There is nothing on the screen"), display.text)
+            nothing = self.tr("There is nothing on the screen")
+            heading = nothing if display.name else self.tr("This machine has no display")
+            self.page.show_still("screen", heading, display.text)
 
     def _copy(self) -> None:
         if self.area.picture is not None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.models.snapshots import Disks
     from vmsnap_gui.session import Session
 
-_HERE = 40  # characters that the words on where the disk is now may take
+_HERE = 60  # characters that the words on where the disk is now may take
 
 
 class SnapshotTable(QWidget):
@@ -296,15 +296,13 @@ class SnapshotTable(QWidget):
             return "", self.tr("No image is selected"), self.tr("Select an image in the library.")
         if entry.state is EntryState.FAILED and entry.error is not None:
             what = self.tr("%1 cannot be opened").replace("%1", name)
-            after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
+            if entry.stamp is not None:
+                after = self.tr("The file was not changed. It is read again when it changes, or with Reload.")
+            else:
+                after = self.tr("It is read again when it is back. If it was renamed, open it under its new name.")
             return "failed", what, f"{words.sentence(sentence(entry.error))}\n{after}"
         if entry.is_folder:
-            count = self._session.library.entries.count(entry.path)
-            if not count:
-                text = self.tr("No images were found in this folder that are not in the library already.")
-                return "folder", name, text
-            text = self.tr("%1 in this folder. Select one in the library.")
-            return "folder", name, text.replace("%1", words.images(count))
+            return "folder", name, self._folder_text(entry)
         if entry.info is None:
             return "reading", self.tr("Reading %1").replace("%1", name), ""
         if entry.info.problems:
@@ -312,6 +310,23 @@ class SnapshotTable(QWidget):
             return "problem", self.tr("No snapshots of %1 can be read").replace("%1", name), text
         text = self.tr("An internal snapshot is made by QEMU's savevm command, or by qemu-img snapshot -c.")
         return "image", self.tr("%1 holds no snapshots").replace("%1", name), text
+
+    def _folder_text(self, entry: Entry) -> str:
+        entries = self._session.library.entries
+        failed = sum(one.state is EntryState.FAILED for one in entries.children(entry.path))
+        readable = entries.count(entry.path) - failed
+        if readable:
+            text = self.tr("%1 in this folder, %2. Select one in the library.")
+            text = text if failed else self.tr("%1 in this folder. Select one in the library.")
+        elif failed:
+            text = self.tr("No images were found in this folder; %2.")
+        elif entry.state is EntryState.READING:
+            text = self.tr("Looking for images in this folder.")
+        elif entries.reach_into(entry.path):
+            text = self.tr("No images were found in this folder that are not in the library already.")
+        else:
+            text = self.tr("No images were found in this folder.")
+        return text.replace("%1", words.images(readable)).replace("%2", words.unreadable_files(failed))
 
     def _show_menu(self, place: QPoint) -> None:
         if self.table.indexAt(place).isValid():

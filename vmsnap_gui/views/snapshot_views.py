@@ -149,6 +149,6 @@ class SnapshotViews(QObject):
             return
         from vmsnap_gui.models import history_texts  # it needs what the worker has imported
 
-        model.show_frees(found.frees, partial(history_texts.freed_text, found))
+        model.show_frees(found.frees, partial(history_texts.freed_text, found), at_least=found.at_least)
         edge = found.tree.here
         self._snapshots.show_here(history_texts.here_text(found), history_texts.reason_text(edge))

@@ -136,10 +136,13 @@ class TimelineView(HistoryView):
         parts = [self.tr("Area: what deleting it frees")] if found.frees else []
         if any(not solid for _, _, solid in marks.links):
             parts.append(self.tr("dashed: inferred, and perhaps wrong"))
+        if any(mark.open and not mark.here for mark in marks.all):
+            parts.append(self.tr("hollow: not known what it goes back to"))
         if marks.left_out:
             text = self.tr("%1 without a VM clock not shown")
             parts.append(text.replace("%1", words.snapshots(marks.left_out)))
         self.about.setText(" · ".join(parts))
+        self.about.setToolTip(words.plain_tip(parts))  # there may not be room for all of it
 
     def _tell_range(self, low: float, high: float) -> None:
         if self._settings.vm_clock:

@@ -77,5 +77,5 @@ def _title(disk: DiskColumn, *, alone: bool) -> str:
     if found is None or found.usage is None:
         text = QCoreApplication.translate("usage", "not counted")
     else:
-        text = usage_text(found.usage, found.without)
+        text = usage_text(found)
     return text if alone else f"{words.visible(disk.name)}: {text}"
