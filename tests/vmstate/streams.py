@@ -42,7 +42,9 @@ class Memory(ByteView):
         target[:] = self.data[offset : offset + len(target)]
 
     def read(self, offset: int, length: int) -> bytes:
-        """See ByteView; as a file is read: without a buffer in between."""
+        """See ByteView; as a file is read: without a buffer in between, unless somebody watches what fills it."""
+        if type(self).readinto is not Memory.readinto:
+            return super().read(offset, length)
         self.check_range(offset, length)
         self.reads += 1
         self.read_bytes += length

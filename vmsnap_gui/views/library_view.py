@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from vmsnap_gui.session import Session
 
-_LEAST = 28
+_LEAST = 26
 """Characters that have room in a line, however narrow the window."""
 
 

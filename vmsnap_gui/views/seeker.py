@@ -26,7 +26,7 @@ class Seeker(QObject):
         bar.rangeChanged.connect(self._go, Qt.ConnectionType.QueuedConnection)
         bar.actionTriggered.connect(self._let_go)
         view.installEventFilter(self)
-        view.viewport().installEventFilter(self)
+        view.pressed.connect(self._let_go)  # not by its viewport: PySide takes 20 ms of a start to wrap the first
 
     def seek(self, index: QModelIndex) -> None:
         """Scroll to this line and stay there; an invalid index is nowhere."""
@@ -34,8 +34,8 @@ class Seeker(QObject):
         self._go()
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Override QObject::eventFilter: somebody does something in the view."""
-        if event.type() in (QEvent.Type.MouseButtonPress, QEvent.Type.KeyPress):
+        """Override QObject::eventFilter: somebody presses a key in the view."""
+        if event.type() == QEvent.Type.KeyPress:
             self._let_go()
         return False
 
@@ -43,5 +43,5 @@ class Seeker(QObject):
         if self._sought.isValid():
             self._view.scrollTo(self._sought)
 
-    def _let_go(self) -> None:
+    def _let_go(self, *_: object) -> None:
         self._sought = QPersistentModelIndex()
