@@ -144,7 +144,7 @@ def test_where_nothing_is_shown_the_reason_is_told(qtbot: QtBot, here: World, vi
     assert not view.save.isEnabled()
     here.open(sample("aarch64-virt-nofw@7.2/disk0.qcow2"))
     _wait(qtbot, view)
-    assert view.page.message() == ("This machine has no display", "The machine has no display that is known here.")
+    assert view.page.message() == ("No display was found", "The machine has no display that is known here.")
     assert view.page.isVisible()
     assert not view.copy.isEnabled()
 

@@ -216,4 +216,4 @@ def test_what_a_real_dump_describes_has_the_borders_that_the_state_itself_descri
         # Without `num` (QEMU 7.2) arrays are in the way in a third of them.
         assert whole >= 12
         assert timers
-        assert "the stream does not describe itself" in state.problems[0].message
+        assert "what the stream does not describe itself: " in state.problems[0].message

@@ -74,7 +74,7 @@ def test_every_state_is_described_by_those_beside_it_as_by_itself(name: str) -> 
             count = len(expected)
             (notice,) = state.problems
             what = f"{count} section{'' if count == 1 else 's'} by layouts of another snapshot"
-            assert notice.message == f"the stream does not describe itself: {what}"
+            assert notice.message == f"what the stream does not describe itself: {what}"
 
 
 @pytest.mark.slow

@@ -96,6 +96,44 @@ def test_what_is_no_json_object(text: bytes, message: str) -> None:
     assert caught.value.offset == 0x123
 
 
+def device(name: str, instance: int = 0) -> dict[str, object]:
+    inner = {"vmsd_name": "inner", "version": 1, "fields": [{"name": "x", "type": "uint8", "size": 1}]}
+    fields = [{"name": "struct", "type": "struct", "size": 1, "struct": inner}]
+    return {"name": name, "instance_id": instance, "vmsd_name": name, "version": 1, "fields": fields}
+
+
+def test_of_a_damaged_description_all_other_devices_are_read() -> None:
+    devices = [device("first"), device("second"), device("second", 1), device("last")]
+    text = json.dumps({"page_size": 4096, "devices": devices}).encode()
+    at = text.index(b'"inner"', text.index(b'"second"'))
+    for damage, lost, why in (
+        (b"\xff", (), f"byte {at + 1} of its text is no UTF-8"),
+        (b'"', ("second", 0), f"it breaks at byte {at + 2} of its text"),
+        (b"\n", ("second", 0), f"it breaks at byte {at + 1} of its text"),
+    ):
+        found = VMDesc.parse(text[: at + 1] + damage + text[at + 2 :])
+        assert [(one.name, one.instance_id) for one in found.devices] == [
+            key for one in devices if (key := (one["name"], one["instance_id"])) != lost
+        ]
+        assert found.page_size == 4096
+        assert not found.complete
+        readable = f"what it tells of {len(found.devices)} devices can be read"
+        assert found.problems == (f"the description is damaged: {why}; {readable}",)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'{"name": "x", "instance_id": 0, "fields": [' * 50_000,  # in each other
+        b'{"name": "x", "instance_id": 0, "fields": [}, ' * 50_000,
+        (b'{"name": "x", "instance_id": 0, "fields": [' + b"1, " * 2_000) * 100,  # each attempt fails at the end
+    ],
+)
+def test_looking_for_devices_in_a_damaged_description_ends(rest: bytes) -> None:
+    text = b'{"devices": [' + json.dumps(device("good")).encode() + b", " + rest
+    assert [one.name for one in VMDesc.parse(text).devices] == ["good"]
+
+
 @pytest.mark.parametrize("devices", [None, 1, "devices", {}, {"name": 1}])
 def test_devices_that_are_no_list_are_none(devices: object) -> None:
     assert parsed({"devices": devices}).devices == ()

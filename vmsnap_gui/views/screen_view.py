@@ -216,7 +216,7 @@ class ScreenView(QWidget):
             self.area.setAccessibleDescription(self.about.text())
         elif display is not None:
             nothing = self.tr("There is nothing on the screen")
-            heading = nothing if display.name else self.tr("This machine has no display")
+            heading = nothing if display.name else self.tr("No display was found")
             self.page.show_still("screen", heading, display.text)
 
     def _copy(self) -> None:

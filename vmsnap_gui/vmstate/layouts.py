@@ -203,7 +203,7 @@ class Layouts:
             places = f"; in {counted(self.decided, 'place')} what they leave open was decided by what fits"
             decided = places if self.decided else ""
             untyped = "; numbers whose type a dump does not tell are shown in hexadecimal" if self._untyped else ""
-            message = f"the stream does not describe itself: {uses}{decided}{untyped}"
+            message = f"what the stream does not describe itself: {uses}{decided}{untyped}"
             notices.append(Problem(message, min(described), is_notice=True))
         if self._exhausted is not None:
             message = "finding layouts took too much work: from here on, sections may be raw that have one"

@@ -45,6 +45,7 @@ class Opened:
         ram_blocks: The RAM block table.
         problems: What is wrong or was guessed, with stream offsets.
         end: Offset after the stream's last byte that was understood.
+        cut_off: Whether the stream ends, or cannot be followed, before its end mark: sections may be missing.
     """
 
     def __init__(self, view: ByteView, layouts: Callable[[str | None], Sequence[LayoutSource]] | None = None) -> None:
@@ -61,6 +62,7 @@ class Opened:
         self.problems: tuple[Problem, ...] = ()
         self.page_size = 4096
         self.end = 0
+        self.cut_off = False
         self._configuration: Configuration | None = None
         self._tail: Tail | None = None
         self._first = 8
@@ -192,6 +194,7 @@ class Opened:
             return
         problems += walk.gaps
         self.located = Located.FORWARD
+        self.cut_off = not walk.finished
         self.commands = tuple(s for s in sections if s.type is SectionType.COMMAND)
         self.sections = tuple(s for s in sections if s.type is not SectionType.COMMAND)
         # The n-th section of a name has the n-th description; one more than those is described by none.

@@ -6,10 +6,13 @@ nested subsections.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.description import PAGE_SIZES, DeviceDescription, VMStateDescription, VMStateField
 from vmsnap_gui.vmstate.sections import MIN_HEADER
 from vmsnap_gui.vmstate.wire import StreamError
@@ -23,6 +26,9 @@ MAX_JSON = 32 << 20
 MAX_EXCESS = 1 << 16
 """Fields of a whole vmdesc beyond two for each byte they take: empty ones, or structs in structs around one byte."""
 
+# Of all objects in it, only those of devices have a name and then an instance id (vmstate_save in migration/savevm.c).
+_DEVICES = re.compile(r'"devices"\s*:\s*\[')
+_DEVICE = re.compile(r'\{\s*"name"\s*:\s*"[^"\\]{0,255}"\s*,\s*"instance_id"\s*:')
 _REPEATED = "*descriptions"
 _MAX_PROBLEMS = 100
 
@@ -35,7 +41,7 @@ class VMDesc:
         page_size: The target's page size, None where it is not told.
         configuration: The configuration section's layout (since QEMU 10.0).
         devices: In the order in which the sections were written.
-        problems: Devices whose description is not usable, a sentence each.
+        problems: What is damaged, and devices whose description is not usable, a sentence each.
         complete: Whether every device's description is usable.
     """
 
@@ -47,21 +53,23 @@ class VMDesc:
 
     @classmethod
     def parse(cls, data: bytes, offset: int = 0) -> VMDesc:
-        """Parse the vmdesc's JSON.
+        """Parse the vmdesc's JSON; of one that is damaged, the devices that can be read.
 
         Args:
             data: The JSON text.
             offset: Where it stands in the stream, behind all that it describes; 0 where that is not known.
 
         Raises:
-            StreamError: it is no JSON object, or out of proportion.
+            StreamError: it is no JSON object, nothing of it can be read, or it is out of proportion.
         """
-        document = _load(data, offset)
+        document, damage = _load(data, offset)
         entries = document.get("devices")
         if isinstance(entries, list) and 0 < offset < len(entries) * MIN_HEADER:
             raise StreamError("the description has more devices than the stream before it can hold", offset=offset)
         devices, problems, spare = _devices(entries)
-        configuration, complete = None, not problems
+        configuration, complete = None, not problems and damage is None
+        if damage is not None:
+            problems.insert(0, damage)
         if isinstance(document.get("configuration"), dict):
             try:
                 layout = _description(document["configuration"], 0)
@@ -102,7 +110,8 @@ def _checked(description: VMStateDescription, spare: int) -> int:
     return excess
 
 
-def _load(data: bytes, offset: int) -> dict[str, Any]:
+def _load(data: bytes, offset: int) -> tuple[dict[str, Any], str | None]:
+    """Return the JSON object, and what is wrong with its text; raises StreamError."""
     if len(data) > MAX_JSON:
         raise StreamError(f"the description is {len(data)} bytes long, more than any machine writes", offset=offset)
     # A list or object takes up to 30 times the bytes of its text: stay in proportion to the file.
@@ -112,12 +121,38 @@ def _load(data: bytes, offset: int) -> dict[str, Any]:
     try:
         document = json.loads(data.decode(), object_pairs_hook=_collect)  # QEMU writes UTF-8; json would guess
     except (ValueError, RecursionError) as error:
-        raise StreamError(
-            f"the description is no JSON that can be read: {why_no_json(error)}", offset=offset
-        ) from error
+        found = _salvaged(data.decode(errors="replace"))
+        if not found.get("devices"):
+            message = f"the description is no JSON that can be read: {why_no_json(error)}"
+            raise StreamError(message, offset=offset) from error
+        readable = counted(len(found["devices"]), "device")
+        return found, f"the description is damaged: {why_no_json(error)}; what it tells of {readable} can be read"
     if not isinstance(document, dict):
         raise StreamError("the description is no JSON object", offset=offset)
-    return document
+    return document, None
+
+
+def _salvaged(text: str) -> dict[str, Any]:
+    """Return what can be read of a damaged description: what stands before its devices, and those that are whole."""
+    start = _DEVICES.search(text)
+    if start is None:
+        return {}
+    document: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, RecursionError):
+        document = json.loads(f"{text[: start.start()].rstrip(', ')}}}", object_pairs_hook=_collect)
+    devices: list[dict[str, Any]] = []
+    decoder, at, left = json.JSONDecoder(object_pairs_hook=_collect), start.end(), len(text)
+    while left > 0 and (found := _DEVICE.search(text, at)) is not None:
+        try:
+            device, at = decoder.raw_decode(text, found.start())
+            devices.append(device)
+        except json.JSONDecodeError as error:
+            # All attempts together read it twice at most; to make an error, json counts the lines before it.
+            left -= error.pos - found.start() + error.pos // 32 + 1
+            at = found.end()
+        except (ValueError, RecursionError):
+            break
+    return {**document, "devices": devices}
 
 
 def why_no_json(error: ValueError | RecursionError) -> str:

@@ -54,7 +54,10 @@ def screens(state: VMState, progress: Progress | None = None) -> tuple[Screen | 
         Cancelled: by `progress`.
     """
     found = tuple(_Displays(state, progress).results())
-    return found or (NoScreen("the machine has no display that is known here"),)
+    none = "the machine has no display that is known here"
+    if state.cut_off:
+        none = "the state is cut off, and no display that is known here is among the devices before that place"
+    return found or (NoScreen(none),)
 
 
 def screen(state: VMState, progress: Progress | None = None) -> Screen | NoScreen:

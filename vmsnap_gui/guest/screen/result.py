@@ -57,7 +57,7 @@ class NoScreen:
 
     Attributes:
         reason: Why, as a sentence without a full stop.
-        section: The section of its device; None where the machine has no display.
+        section: The section of its device; None where no display was found.
     """
 
     reason: str
