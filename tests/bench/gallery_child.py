@@ -54,7 +54,7 @@ class Scrolling(Walk):
         while step < _STEPS or window.thumbnails.is_working() or not self._indexed:
             step += 1
             place = step % 60 if step // 60 % 2 == 0 else 60 - step % 60
-            bar.setValue(bar.maximum() * place // 60)
+            bar.setSliderPosition(bar.maximum() * place // 60)
             yield self._at_once
         self._measure("")
         if any(window.thumbnails.get(position) is None for position in range(60)):

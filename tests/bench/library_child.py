@@ -53,8 +53,8 @@ class Watch(QObject):
         self._meter.on = True
 
     def _look(self) -> None:
-        bar = self._tree.verticalScrollBar()
-        bar.setValue((bar.value() + 37) % max(1, bar.maximum()))
+        bar = self._tree.verticalScrollBar()  # moved as by a person, to whom the view gives way
+        bar.setSliderPosition((bar.value() + 37) % max(1, bar.maximum()))
         if self._rows() == _IMAGES:
             self._note("shown")
         entry = self._parts.session.library.entries.get(self._folder)

@@ -103,7 +103,7 @@ def device(name: str, instance: int = 0) -> dict[str, object]:
 
 
 def test_of_a_damaged_description_all_other_devices_are_read() -> None:
-    devices = [device("first"), device("second"), device("second", 1), device("last")]
+    devices = [device("first"), device("second"), device("second", 1), device("second"), device("last")]
     text = json.dumps({"page_size": 4096, "devices": devices}).encode()
     at = text.index(b'"inner"', text.index(b'"second"'))
     for damage, lost, why in (
@@ -126,6 +126,7 @@ def test_of_a_damaged_description_all_other_devices_are_read() -> None:
     [
         b'{"name": "x", "instance_id": 0, "fields": [' * 50_000,  # in each other
         b'{"name": "x", "instance_id": 0, "fields": [}, ' * 50_000,
+        b'{"name": "x", "instance_id": 0, "name": [], "instance_id": {}, "fields": []}, ' * 50,
         (b'{"name": "x", "instance_id": 0, "fields": [' + b"1, " * 2_000) * 100,  # each attempt fails at the end
     ],
 )

@@ -28,7 +28,7 @@ MAX_EXCESS = 1 << 16
 
 # Of all objects in it, only those of devices have a name and then an instance id (vmstate_save in migration/savevm.c).
 _DEVICES = re.compile(r'"devices"\s*:\s*\[')
-_DEVICE = re.compile(r'\{\s*"name"\s*:\s*"[^"\\]{0,255}"\s*,\s*"instance_id"\s*:')
+_DEVICE = re.compile(r'\{\s*"name"\s*:\s*"([^"\\]{0,255})"\s*,\s*"instance_id"\s*:\s*(-?\d{1,10})')
 _REPEATED = "*descriptions"
 _MAX_PROBLEMS = 100
 
@@ -133,26 +133,32 @@ def _load(data: bytes, offset: int) -> tuple[dict[str, Any], str | None]:
 
 
 def _salvaged(text: str) -> dict[str, Any]:
-    """Return what can be read of a damaged description: what stands before its devices, and those that are whole."""
+    """Return what can be read of a damaged description: what stands before its devices, and those that are whole.
+
+    Of devices with one name and instance, which stand in the order of their sections, all or none are returned.
+    """
     start = _DEVICES.search(text)
     if start is None:
         return {}
     document: dict[str, Any] = {}
     with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(f"{text[: start.start()].rstrip(', ')}}}", object_pairs_hook=_collect)
-    devices: list[dict[str, Any]] = []
+    devices: list[tuple[tuple[str, int], object]] = []
+    lost: set[tuple[str, int]] = set()
     decoder, at, left = json.JSONDecoder(object_pairs_hook=_collect), start.end(), len(text)
     while left > 0 and (found := _DEVICE.search(text, at)) is not None:
+        key = found[1], int(found[2])
         try:
             device, at = decoder.raw_decode(text, found.start())
-            devices.append(device)
+            devices.append((key, device))
         except json.JSONDecodeError as error:
             # All attempts together read it twice at most; to make an error, json counts the lines before it.
             left -= error.pos - found.start() + error.pos // 32 + 1
             at = found.end()
+            lost.add(key)
         except (ValueError, RecursionError):
             break
-    return {**document, "devices": devices}
+    return {**document, "devices": [device for key, device in devices if key not in lost]}
 
 
 def why_no_json(error: ValueError | RecursionError) -> str:
