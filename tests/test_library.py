@@ -97,13 +97,14 @@ def test_so_is_what_a_scan_saw_before(qtbot: QtBot, here: World, held: Held, tmp
 
 
 @pytest.mark.parametrize("then", ["again", "closed"])
-def test_a_scan_that_is_stopped_at_its_end_tells_nothing(here: World, tmp_path: Path, then: str) -> None:
+def test_a_scan_that_is_stopped_at_its_end_tells_nothing(qtbot: QtBot, here: World, tmp_path: Path, then: str) -> None:
     """Its end is told a turn after its last lines, and whoever hears of those may scan anew or close the folder."""
     lab, below = tmp_path / "lab", tmp_path / "lab" / "below"
     below.mkdir(parents=True)
     create(below / "a.qcow2")
     entries = here.session.library.entries
     heard: list[str] = []
+    acted: list[str] = []
 
     def stop(_paths: object) -> None:
         heard.append(then)
@@ -116,9 +117,11 @@ def test_a_scan_that_is_stopped_at_its_end_tells_nothing(here: World, tmp_path: 
             here.session.library.reload(lab)
         else:
             here.session.library.close(lab)
+        acted.append(then)
 
     here.session.library.entries_added.connect(stop)
     here.session.open_paths([lab])
+    qtbot.waitUntil(lambda: bool(acted), timeout=WAIT)
     here.settle()
     if then == "again":
         assert sorted(one.path.name for one in entries.children(lab)) == ["a.qcow2", "new.qcow2"]
