@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +19,7 @@ from vmsnap_gui.settings import Settings
 from vmsnap_gui.views.notifier import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from pytestqt.qtbot import QtBot
 
@@ -48,31 +50,16 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def service(bus: str, qapp: object) -> Iterator[list[tuple[object, ...]]]:
-    """A notification service; what it was asked to show is in the list."""
-    from PySide6.QtCore import ClassInfo, QObject, Slot
-    from PySide6.QtDBus import QDBusConnection
-
-    asked: list[tuple[object, ...]] = []
-
-    @ClassInfo({"D-Bus Interface": "org.freedesktop.Notifications"})
-    class Service(QObject):
-        @Slot(str, "uint", str, str, str, "QStringList", "QVariantMap", int, result="uint")
-        def Notify(self, *arguments: object) -> int:
-            asked.append(arguments)
-            return 7
-
-    made = Service()
-    connection = QDBusConnection.connectToBus(bus, "tests")
-    assert connection.registerService("org.freedesktop.Notifications")
-    slots = QDBusConnection.RegisterOption.ExportAllSlots
-    assert connection.registerObject("/org/freedesktop/Notifications", made, slots)
-    yield asked
-    # First: Qt's own D-Bus thread looks at the object, which is partly Python's, for as long as it is registered.
-    connection.unregisterObject("/org/freedesktop/Notifications")
-    connection.unregisterService("org.freedesktop.Notifications")
-    QDBusConnection.disconnectFromBus("tests")
-    made.deleteLater()
+def asked(bus: str, tmp_path: Path) -> Iterator[Callable[[], list[list[object]]]]:
+    """Returns what a notification service on the bus was asked to show: the arguments of each call."""
+    file = tmp_path / "asked"
+    file.touch()
+    command = [sys.executable, str(Path(__file__).with_name("notification_service.py")), bus, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "ready\n"
+        yield lambda: [json.loads(line) for line in file.read_text().splitlines()]
+        service.kill()
 
 
 def in_worker(qtbot: QtBot, summary: str, body: str, *, lasting: bool = False) -> None:
@@ -81,11 +68,11 @@ def in_worker(qtbot: QtBot, summary: str, body: str, *, lasting: bool = False) -
     qtbot.waitUntil(lambda: not worker.is_alive(), timeout=20_000)
 
 
-def test_a_notification(qtbot: QtBot, service: list[tuple[object, ...]]) -> None:
+def test_a_notification(qtbot: QtBot, asked: Callable[[], list[list[object]]]) -> None:
     in_worker(qtbot, "Snapshot taken", "'clean' of <b>web</b> & ümläut")
     in_worker(qtbot, "Failed", "", lasting=True)
-    first, second = service
-    assert first[:4] == ("vmsnap", 0, "org.vmsnap.Vmsnap", "Snapshot taken")
+    first, second = asked()
+    assert first[:4] == ["vmsnap", 0, "org.vmsnap.Vmsnap", "Snapshot taken"]
     assert first[4] == "'clean' of &lt;b&gt;web&lt;/b&gt; &amp; ümläut"
     assert (first[6], first[7]) == ({"desktop-entry": "org.vmsnap.Vmsnap"}, -1)
     assert (second[3], second[4], second[7]) == ("Failed", "", 0)
@@ -103,7 +90,9 @@ def test_no_bus(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
         notify("a", "b")
 
 
-def test_only_what_nobody_watched_is_told(qtbot: QtBot, service: list[tuple[object, ...]], tmp_path: Path) -> None:
+def test_only_what_nobody_watched_is_told(
+    qtbot: QtBot, asked: Callable[[], list[list[object]]], tmp_path: Path
+) -> None:
     jobs, settings, window = Jobs(), Settings(tmp_path / "settings.ini"), QWidget()
     qtbot.addWidget(window)
     Notifier(window, jobs, settings)
@@ -114,10 +103,11 @@ def test_only_what_nobody_watched_is_told(qtbot: QtBot, service: list[tuple[obje
 
     over("a short one")
     over("a write, after the window was closed", writes=True)
-    qtbot.waitUntil(lambda: len(service) == 1, timeout=20_000)
-    assert service[0][3] == "Done: a write, after the window was closed"
+    qtbot.waitUntil(lambda: len(asked()) == 1, timeout=20_000)
+    assert asked()[0][3] == "Done: a write, after the window was closed"
     settings.notify = False
     over("a write that nobody wants to hear of", writes=True)
-    assert len(service) == 1
+    in_worker(qtbot, "the next one", "")
+    assert asked()[1][3] == "the next one"
     jobs.shutdown()
     jobs.deleteLater()
