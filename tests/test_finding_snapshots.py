@@ -39,7 +39,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
     web = Entry(found.path, parent=folder, info=info, stamp=found.stamp)
     bad = Entry(folder / "sub" / "bad.qcow2", parent=folder, error=ImageError("qcow2 version 0 is not supported"))
     bare = Entry(folder / "bare.qcow2", parent=folder, info=replace(info, snapshots=(), problems=wrong[:1]))
-    return [*lines_of(web, notes), *lines_of(bad, ()), *lines_of(bare, ())]
+    return [*lines_of(web, "web.qcow2", notes), *lines_of(bad, "sub/bad.qcow2", ()), *lines_of(bare, "bare.qcow2", ())]
 
 
 def found(lines: list[Line], text: str) -> list[str | None]:
@@ -121,6 +121,6 @@ def test_what_cannot_be_understood(text: str, why: str) -> None:
 
 def test_an_image_without_snapshots_is_a_line(tmp_path: Path) -> None:
     seen = look_at(create(tmp_path / "empty.qcow2"))
-    (line,) = lines_of(Entry(seen.path, info=seen.info, stamp=seen.stamp), ())
+    (line,) = lines_of(Entry(seen.path, info=seen.info, stamp=seen.stamp), seen.path.name, ())
     assert line.snapshot is None
     assert "empty.qcow2" in line.all

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.reading import ImageInfo
@@ -61,12 +61,23 @@ def normal(path: Path) -> Path:
     return Path("/" + os.path.normpath(path.absolute()).lstrip("/"))
 
 
+def told_apart(path: Path, others: Iterable[Path]) -> str:
+    """Return the shortest end of a path, in whole names, that no other path ends with."""
+    parts = path.parts
+    ends = [other.parts for other in others if other != path]
+    length = 1
+    while length < len(parts) and any(end[-length:] == parts[-length:] for end in ends):
+        length += 1
+    return str(Path(*parts[-length:]))
+
+
 class Entries:
     """The entries, in the order in which they were opened; images of a folder right below it."""
 
     def __init__(self) -> None:
         self._entries: dict[Path, Entry] = {}
         self._below: dict[Path | None, dict[Path, None]] = {}  # by folder; a folder may have thousands
+        self._named: dict[str, dict[Path, None]] = {}  # what was opened itself, by its name
 
     def __contains__(self, path: Path) -> bool:
         return path in self._entries
@@ -88,6 +99,10 @@ class Entries:
             self._below[old.parent].pop(entry.path)
         self._entries[entry.path] = entry  # in the place of the old one
         self._below.setdefault(entry.parent, {})[entry.path] = None
+        if entry.parent is None and not entry.attached:
+            self._named.setdefault(entry.path.name, {})[entry.path] = None
+        else:
+            self._named.get(entry.path.name, {}).pop(entry.path, None)
 
     def update(self, path: Path, **changes: object) -> bool:
         """Change attributes of an entry; False where it is not there or already like that."""
@@ -107,7 +122,30 @@ class Entries:
             old = self._entries.pop(one, None)
             if old is not None:
                 self._below[old.parent].pop(one)
+                self._named.get(one.name, {}).pop(one, None)
         return gone
+
+    def namesakes(self, path: Path) -> list[Path]:
+        """Return what else of the same name was opened itself."""
+        return [other for other in self._named.get(path.name, ()) if other != path]
+
+    def called(self, path: Path) -> str:
+        """Return what an entry is called: its way below the folder it was found in, or its name.
+
+        Where several have that name, as much of their folders stands before it as tells them apart.
+        """
+        entry = self._entries.get(path)
+        if entry is not None and entry.parent is not None:
+            above, whole = str(entry.parent).rstrip("/") + "/", str(path)  # pathlib's own way takes ten times as long
+            return whole.removeprefix(above) if whole.startswith(above) else path.name
+        others = self._named.get(path.name, ())
+        return told_apart(path, others) if len(others) > 1 else path.name or str(path)
+
+    def called_alone(self, path: Path) -> str:
+        """Return what an entry is called where the line of its folder does not stand above it."""
+        entry = self._entries.get(path)
+        above = f"{self.called(entry.parent).rstrip('/')}/" if entry is not None and entry.parent is not None else ""
+        return above + self.called(path)
 
     def children(self, folder: Path) -> list[Entry]:
         """Return the images found in a folder."""

@@ -35,6 +35,7 @@ class Line:
 
     Attributes:
         path: The image.
+        name: What it is called where its folder does not stand above it.
         snapshot: The snapshot; None of an image without any, or that cannot be read.
         failed: Whether the image cannot be read.
         texts: By what they are called: image, tag, id, note (with the label), machine, date (local time), problem (why
@@ -44,6 +45,7 @@ class Line:
     """
 
     path: Path
+    name: str
     snapshot: Snapshot | None
     failed: bool
     texts: dict[str, str]
@@ -51,15 +53,15 @@ class Line:
     all: str
 
 
-def lines_of(entry: Entry, notes: Sequence[Note]) -> Iterator[Line]:
+def lines_of(entry: Entry, called: str, notes: Sequence[Note]) -> Iterator[Line]:
     """Yield the lines of an image or of what cannot be read; `notes` are those on its snapshots, or nothing."""
     info = entry.info
-    name = str(entry.path if entry.parent is None else entry.path.relative_to(entry.parent)).casefold()
+    name = (str(entry.path) if entry.parent is None else called).casefold()
     file = {"file": entry.stamp.size} if entry.stamp is not None else {}
     problem = _problems(entry).casefold()
     failed = entry.error is not None
     if info is None or not info.snapshots:
-        yield Line(entry.path, None, failed, {"image": name, "problem": problem}, file, f"{name}\n{problem}")
+        yield Line(entry.path, called, None, failed, {"image": name, "problem": problem}, file, f"{name}\n{problem}")
         return
     machines = info.machines or ("",) * len(info.snapshots)
     for at, (one, machine) in enumerate(zip(info.snapshots, machines, strict=True)):
@@ -74,7 +76,7 @@ def lines_of(entry: Entry, notes: Sequence[Note]) -> Iterator[Line]:
             "problem": problem,
         }
         numbers = {**file, "size": one.vm_state_size, "disk": one.disk_size or 0}
-        yield Line(entry.path, one, failed, texts, numbers, "\n".join(texts.values()))
+        yield Line(entry.path, called, one, failed, texts, numbers, "\n".join(texts.values()))
 
 
 def _problems(entry: Entry) -> str:

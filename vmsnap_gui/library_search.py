@@ -30,7 +30,7 @@ SETTLE_MS = 300
 SLICE = 0.1
 """Seconds for which machine types are read before they are noted."""
 _LANE = "library search"
-_Known = tuple["Entry", "tuple[Note, ...]", "list[Line]"]
+_Known = tuple["Entry", str, "tuple[Note, ...]", "list[Line]"]
 
 
 class LibrarySearch(QObject):
@@ -96,13 +96,14 @@ class LibrarySearch(QObject):
             return
         entries = [entry for entry in library.entries if not entry.is_folder]
         known = {entry.path: self._notes.of(entry.info) for entry in entries if entry.info is not None}
+        called = {entry.path: library.entries.called_alone(entry.path) for entry in entries}
 
         def work(progress: Progress) -> tuple[list[Line], int, int]:
             hits: list[Line] = []
             images = 0
             for number, entry in enumerate(entries):
                 progress(number, len(entries))
-                found = list(filter(test, self._lines_of(entry, known.get(entry.path, ()))))
+                found = list(filter(test, self._lines_of(entry, called[entry.path], known.get(entry.path, ()))))
                 images += bool(found)
                 hits += found
             for path in self._lines.keys() - {entry.path for entry in entries}:
@@ -112,12 +113,12 @@ class LibrarySearch(QObject):
         name = self.tr("Searching the library")
         self._job = self._jobs.run(name, work, lane=_LANE, success=self._found, quiet=True)
 
-    def _lines_of(self, entry: Entry, notes: tuple[Note, ...]) -> list[Line]:
+    def _lines_of(self, entry: Entry, called: str, notes: tuple[Note, ...]) -> list[Line]:
         """Return an entry's lines, made once for all that is typed; in the worker."""
         there = self._lines.get(entry.path)
-        if there is None or there[0] is not entry or there[1] != notes:
-            there = self._lines[entry.path] = entry, notes, list(lines_of(entry, notes))
-        return there[2]
+        if there is None or there[0] is not entry or there[1:3] != (called, notes):
+            there = self._lines[entry.path] = entry, called, notes, list(lines_of(entry, called, notes))
+        return there[3]
 
     def _found(self, found: tuple[list[Line], int, int]) -> None:
         self._show(*found)

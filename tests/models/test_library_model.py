@@ -55,6 +55,38 @@ def test_an_image(here: World, model: LibraryModel, tmp_path: Path) -> None:
     assert model.path_of(index) == path
 
 
+def test_files_of_one_name_are_told_apart(here: World, model: LibraryModel, tmp_path: Path) -> None:
+    paths = [tmp_path / way / "disk.qcow2" for way in ("lab/web", "lab/mail", "old/web", ".")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        create(path)
+    here.session.open_paths(paths[:1])
+    here.settle()
+    assert model.index_of(paths[0]).data() == "disk.qcow2"
+    here.session.open_paths(paths[1:])
+    here.settle()
+    names = ["lab/web/disk.qcow2", "mail/disk.qcow2", "old/web/disk.qcow2", f"{tmp_path.name}/disk.qcow2"]
+    assert [model.index_of(path).data() for path in paths] == names
+    here.session.close_image(paths[2])
+    assert model.index_of(paths[0]).data() == "web/disk.qcow2"
+    for path in (paths[1], paths[3]):
+        here.session.close_image(path)
+    assert model.index_of(paths[0]).data() == "disk.qcow2"
+
+
+def test_all_that_was_looked_at_first_is_told_as_changed(here: World, model: LibraryModel, tmp_path: Path) -> None:
+    first, second = (tmp_path / name / "disk.qcow2" for name in "ab")
+    for path in (first, second):
+        path.parent.mkdir()
+        create(path)
+    here.session.open_paths([first])
+    here.settle()
+    told: list[str] = []
+    model.dataChanged.connect(lambda start, _end: told.append(start.data()))
+    here.session.open_paths([second])
+    assert told[0] == "a/disk.qcow2"
+
+
 def test_a_folder_sorts_what_it_holds(here: World, model: LibraryModel, tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     (lab / "old").mkdir(parents=True)

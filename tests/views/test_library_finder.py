@@ -76,7 +76,7 @@ def test_it_finds_as_one_types_and_selects_what_is_chosen(qtbot: QtBot, here: Wo
     assert view.finder.list.isVisible()
     assert not view.tree.isVisible()
     assert view.finder.count.text() == "1 snapshot in 1 image"
-    assert view.finder.hits.index(0, 0).data(DETAIL_ROLE).startswith("web.qcow2 · 20")
+    assert view.finder.hits.index(0, 0).data(DETAIL_ROLE).startswith("lab/web.qcow2 · 20")
     view.activateWindow()
     view.finder.list.setFocus()
     qtbot.waitUntil(view.finder.list.hasFocus)
@@ -162,5 +162,5 @@ def test_what_comes_and_what_is_written_later_is_found_too(
 
 def test_what_cannot_be_read_is_found_by_its_reason(qtbot: QtBot, here: World, view: LibraryView) -> None:
     view.finder.box.set_filter('"not supported"')
-    qtbot.waitUntil(lambda: hits(view) == ["bad.qcow2"], timeout=WAIT)
+    qtbot.waitUntil(lambda: hits(view) == ["lab/bad.qcow2"], timeout=WAIT)
     assert "version 0" in view.finder.hits.index(0, 0).data(DETAIL_ROLE)

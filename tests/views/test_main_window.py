@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import shiboken6
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QMessageBox
 
 from tests.end2end.test_gui_walk import loaded, running
 from tests.image.tools import MIB, create
@@ -18,6 +18,7 @@ from tests.samples import sample
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.telling import Report
 from vmsnap_gui.views import theme
+from vmsnap_gui.views.actions import Actions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,20 @@ def test_the_edit_menu_acts_on_the_selected_field(qtbot: QtBot, parts: Parts, wi
     field = window.devices.actions_of_field
     undo = [window.exporting.undo, window.exporting.redo]
     assert edit.actions()[:4] == [*undo, field.edit, field.copy_value]
+
+
+def test_the_edit_menu_is_in_one_order_whichever_tab_is_made_first(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    verbs = Actions(window)
+    verbs.fill_menus(QMenu(window), [], [], [], [])
+    undo, screen = QAction(window), QAction(window)
+    verbs.add_copies("screen", [screen])
+    verbs.add_copies("devices", [undo])
+    edit = window.menuBar().findChild(QMenu, "menu_edit")
+    assert edit is not None
+    shown = [action for action in edit.actions() if not action.isSeparator()]
+    assert shown == [undo, screen, verbs.copy_file, verbs.find]
 
 
 def test_keys_are_shown_where_they_work(qtbot: QtBot, parts: Parts, window: MainWindow) -> None:

@@ -153,7 +153,7 @@ class LibraryModel(QStandardItemModel):
             return "", ""
         if entry is not self._last[0] or entry.is_folder or isinstance(key, _Part):
             found = self._library.entries.count(entry.path) if entry.is_folder else 0
-            name = words.name_text(entry.path) if isinstance(key, _Part) else texts.name_of(entry)
+            name = words.visible(self._library.entries.called(entry.path))
             self._last = entry, (name, texts.detail_of(entry, found))
         return self._last[1]
 
@@ -205,6 +205,7 @@ class LibraryModel(QStandardItemModel):
         above = self._lines.get(entry.parent) if entry.parent is not None else None
         if above is None:
             self._insert(new, self._group(Group.FILES), _SELECTABLE)
+            self._rename(new)
             return
         there = list(above.orders)
         runs = groupby(sorted(map(_order, new)), key=partial(bisect, there))
@@ -227,6 +228,14 @@ class LibraryModel(QStandardItemModel):
             self._take_out(line)
             if isinstance(above, _Line) and self._lines.get(above.key) is above:
                 self._tell_changed(above)
+        self._rename([path])
+
+    def _rename(self, paths: Sequence[Path]) -> None:
+        """Tell that files are called something else now, if others of their names came or went."""
+        files = self._lines.get(Group.FILES)
+        if files is not None and any(map(self._library.entries.namesakes, paths)):
+            self._last = None, ("", "")
+            self.dataChanged.emit(files.child(0).index(), files.child(files.rowCount() - 1).index())
 
     # Machines
 

@@ -43,7 +43,7 @@ class LibraryHits(QStringListModel):
                 return Look.IMAGE if hit.snapshot.disk_size is not None else Look.STREAM
             return Look.FAILED if hit.failed else Look.PROBLEM if hit.texts.get("problem") else Look.IMAGE
         if role == Qt.ItemDataRole.DisplayRole:
-            return words.snapshot_name(hit.snapshot) if hit.snapshot is not None else words.name_text(hit.path)
+            return words.snapshot_name(hit.snapshot) if hit.snapshot is not None else words.visible(hit.name)
         if role == DETAIL_ROLE:
             return self._detail(hit)
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -54,7 +54,7 @@ class LibraryHits(QStringListModel):
         if hit.snapshot is None:
             return words.visible(hit.texts.get("problem", "")) or self.tr("no snapshots")
         date = numbers.date(hit.snapshot.date_sec) if hit.snapshot.date_sec is not None else ""
-        return " · ".join(part for part in (words.name_text(hit.path), date, hit.texts.get("machine", "")) if part)
+        return " · ".join(part for part in (words.visible(hit.name), date, hit.texts.get("machine", "")) if part)
 
     def _follow(self) -> None:
         if self._hits is not self._search.hits:

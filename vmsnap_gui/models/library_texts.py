@@ -49,14 +49,6 @@ def group_name(group: Group) -> str:
     }[group]
 
 
-def name_of(entry: Entry) -> str:
-    """Return what an entry is called in the library: its name, or its way below the folder it was found in."""
-    if entry.parent is None:
-        return words.name_text(entry.path)
-    above, path = str(entry.parent).rstrip("/") + "/", str(entry.path)  # pathlib's own way takes ten times as long
-    return words.visible(path.removeprefix(above)) if path.startswith(above) else words.name_text(entry.path)
-
-
 def look_of(entry: Entry) -> Look:
     """Return which picture stands for an entry."""
     if entry.state is EntryState.FAILED:

@@ -87,9 +87,9 @@ class Actions(QObject):
         for action in self.schemes.actions():
             action.setChecked(action.data() == scheme)
 
-    def add_copies(self, actions: list[QAction]) -> None:
-        """Put the actions on the selected field at the top of the Edit menu."""
-        self._edit.insertActions(self._edit.actions()[0], [*actions, separator(self._edit)])
+    def add_copies(self, tab: str, actions: list[QAction]) -> None:
+        """Put the actions on what is selected in a tab into the Edit menu, in one order whichever tab is made first."""
+        self._edit.insertActions(self._ends[tab], actions)
 
     def fill_menus(
         self,
@@ -118,7 +118,8 @@ class Actions(QObject):
         file.addActions([separator(file), self.layouts, separator(file), self.quit])
         self._edit = edit = _menu(bar.addMenu(self.tr("&Edit")), "menu_edit")
         self._show_own_keys(edit)
-        edit.addActions([self.copy_file, separator(edit), self.find])
+        self._ends = {tab: separator(edit) for tab in ("devices", "screen")}
+        edit.addActions([*self._ends.values(), self.copy_file, separator(edit), self.find])
         view = _menu(bar.addMenu(self.tr("&View")), "menu_view")
         view.addActions([*views, separator(view), *self.tabs, separator(view)])
         view.addActions([self.go_library, self.go_snapshots, self.go_inspector, separator(view)])

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from vmsnap_gui.entries import told_apart
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.models.compare_summary import Summary, summary
 from vmsnap_gui.views import theme
@@ -17,6 +18,9 @@ from vmsnap_gui.views.pages import Notice
 from vmsnap_gui.views.text_line import TextLine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from vmsnap_gui.compare_session import CompareSession
     from vmsnap_gui.comparing import Compared, DiskCompared, MemoryCompared
     from vmsnap_gui.jobs import Job, Jobs
@@ -131,8 +135,9 @@ class CompareHeader(QWidget):
         comparison = self._comparison
         shown = comparison.compared.sides if comparison.compared is not None else None
         sides = (shown.a, shown.b) if shown is not None else comparison.sides
-        self.a.show_side(sides[0] if sides else None)
-        self.b.show_side(sides[1] if sides else None)
+        paths = [side.path for side in sides or ()]
+        self.a.show_side(sides[0] if sides else None, paths)
+        self.b.show_side(sides[1] if sides else None, paths)
         base = shown.base if shown is not None else comparison.base
         self.base.show_base(base)
         self.ticks.show_base(base)
@@ -205,13 +210,14 @@ class _SideName(QWidget):
         layout.addLayout(texts, 1)
         self._colour()
 
-    def show_side(self, side: Side | None) -> None:
-        """Show a snapshot."""
+    def show_side(self, side: Side | None, paths: Sequence[Path]) -> None:
+        """Show a snapshot; its image is told apart from those of all sides."""
         name = words.snapshot_name(side.snapshot) if side is not None else ""
         date = numbers.date(side.snapshot.date_sec) if side is not None else numbers.NO_VALUE
         dates = [date] if date != numbers.NO_VALUE else []
         self._name.setText(name)
-        self._about.setText(" · ".join([words.name_text(side.path), *dates]) if side is not None else "")
+        image = [words.visible(told_apart(side.path, paths))] if side is not None else []
+        self._about.setText(" · ".join([*image, *dates]))
         self.setToolTip(words.plain_tip([name, words.path_text(side.path), *dates]) if side is not None else "")
         self.setAccessibleName(self.tr("Side %1: %2").replace("%1", self._letter).replace("%2", name))
 

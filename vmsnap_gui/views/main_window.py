@@ -281,7 +281,7 @@ class MainWindow(QMainWindow):
         self.inspector.setVisible(entry is not None and entry.info is not None)
         self._doing.enable()
         parts = [words.snapshot_name(snapshot)] if snapshot is not None else []
-        parts += [words.name_text(entry.path)] if entry is not None else []
+        parts += [words.visible(self._session.library.entries.called_alone(entry.path))] if entry is not None else []
         # Doubled, what Qt takes for the place of a mark for unsaved changes stands for itself.
         self.setWindowTitle(" – ".join(parts).replace("[*]", "[*][*]") or "vmsnap")
 

@@ -84,6 +84,8 @@ class SnapshotTable(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._chosen)
         session.selection_changed.connect(self._follow)
         session.library.entry_changed.connect(self._entry_changed)
+        for signal in (session.library.entries_added, session.library.entry_removed):
+            signal.connect(self._name)
         session.notes.changed.connect(self._show_notes)
         self._follow()
 
@@ -269,12 +271,18 @@ class SnapshotTable(QWidget):
 
             NoteDialog(self._session.notes, entry.info, snapshot, self).open()
 
+    def _name(self, *_: object) -> str:
+        """Show the title; return what the image is called."""
+        path = self._session.image
+        name = words.visible(self._session.library.entries.called_alone(path)) if path is not None else ""
+        of = f"{self._machine} ({name})" if self._machine and name else name
+        self._title.setText(self.tr("Snapshots of %1").replace("%1", of) if of else self.tr("Snapshots"))
+        return name
+
     def _say(self, entry: Entry | None) -> None:
         """Show the title, what must not be overlooked, and the page where there is no table."""
         info = entry.info if entry is not None else None
-        name = words.name_text(entry.path) if entry is not None else ""
-        of = f"{self._machine} ({name})" if self._machine and name else name
-        self._title.setText(self.tr("Snapshots of %1").replace("%1", of) if of else self.tr("Snapshots"))
+        name = self._name()
         about = f"{info.format} · {numbers.size(info.virtual_size)}" if info and info.virtual_size else ""
         self._about.setText(about)
         if info is not None and info.problems:

@@ -104,12 +104,12 @@ class WindowVerbs(QObject):
         elif view.objectName() == "screen":
             screen = self._window.inspector.screen_tab
             screen.save_wanted.connect(self._window.saving.ask_shown)
-            self._window.verbs.add_copies([screen.copy])
+            self._window.verbs.add_copies("screen", [screen.copy])
         elif view.objectName() == "devices":
             window, exporting = self._window, self._window.exporting
             field = window.devices.actions_of_field
             copies = [field.copy_value, field.copy_path, field.copy_json, field.copy_hex, field.filter, field.column]
-            window.verbs.add_copies([exporting.undo, exporting.redo, field.edit, *copies])
+            window.verbs.add_copies("devices", [exporting.undo, exporting.redo, field.edit, *copies])
             field.column_wanted.connect(self._add_column)
             window.devices.filter_wanted.connect(window.filter_box.set_filter)
             window.devices.export_wanted.connect(lambda: exporting.ask())
