@@ -163,6 +163,11 @@ def test_the_command_line_writes_it(store: NoteStore, path: Path, capsys: pytest
     assert main(["note", str(path), "-s", "one", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown == {"path": str(path), "id": "1", "tag": "one", "label": "before", "note": ""}
+    assert main(["note", str(path)]) == 0
+    assert capsys.readouterr().out == "'one' (id 1):\n  [before]\n"
+    assert main(["note", str(path), "--json"]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert (both[0], [one["label"] for one in both]) == (shown, ["before", ""])
     store.file.write_bytes(b"what is this?" * 1000)
     assert main(["note", str(path), "-s", "one"]) == 1
     assert "was damaged" in capsys.readouterr().err

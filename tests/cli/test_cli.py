@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.image.tools import create, take
 from tests.samples import sample
 from tests.vmstate.rams import with_broken_page
 from tests.vmstate.streams import pattern
@@ -264,3 +265,14 @@ def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False)
     assert done.returncode == 0, done.stderr
     assert b"\\u65e5" in done.stdout
+
+
+def test_columns_stand_below_each_other_in_any_letters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = create(tmp_path / "a.qcow2")
+    for tag in ("x", "日本語", "e\u0301tat"):
+        take(path, tag)
+    status, out, err = run(capsys, "list", path)
+    assert (status, err) == (0, "")
+    _, head, *rows = out.splitlines()
+    # Six cells of tag, then two spaces: 日本語 takes them with three letters, état with five and a mark.
+    assert head.index("DATE") == rows[0].index("20") == rows[1].index("20") + 3 == rows[2].index("20") - 1

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmsnap_gui.cli.output import CommandError, print_json
+from vmsnap_gui.cli.output import CommandError, aligned, print_json
 from vmsnap_gui.control.profile import LaunchProfile, checked_name, from_process, launch_of
 from vmsnap_gui.control.profile_disks import machine_of
 from vmsnap_gui.control.profile_script import from_script
@@ -132,10 +132,10 @@ def list_all(options: argparse.Namespace) -> int:
     if options.json:
         print_json([_json(one) for one in profiles])
         return 0
-    width = max((len(one.name) for one in profiles), default=0)
-    for one in profiles:
-        note = "" if one.confirmed else "  (not confirmed yet)"
-        print(printable(f"{one.name:<{width}}  {shlex.join(one.arguments)}{note}"))
+    notes = ["" if one.confirmed else "  (not confirmed yet)" for one in profiles]
+    cells = [(one.name, shlex.join(one.arguments) + note) for one, note in zip(profiles, notes, strict=True)]
+    for line in aligned([(printable(name), printable(command)) for name, command in cells]):
+        print(line)
     if not profiles:
         print("There are no launch profiles yet: see vmsnap profile add.")
     return 0

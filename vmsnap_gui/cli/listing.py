@@ -9,7 +9,16 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from vmsnap_gui.cli.output import CommandError, add_paths, complain, paths_of, print_json, print_problems, problems_json
+from vmsnap_gui.cli.output import (
+    CommandError,
+    add_paths,
+    aligned,
+    complain,
+    paths_of,
+    print_json,
+    print_problems,
+    problems_json,
+)
 from vmsnap_gui.control import journal_place
 from vmsnap_gui.control.locks import in_use
 from vmsnap_gui.entries import normal
@@ -152,9 +161,9 @@ def _print_image(image: Image, known: KnownNotes) -> None:
     if held is not None:
         command = shlex.join(["vmsnap", "check", str(image.path), "--repair"])
         print(f"  ! {printable(f'in quarantine: {held}; see {command}')}")
-    rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK")]
     notes = _notes_on(image.path, image.snapshots, known)
-    for s in image.snapshots:
+    rows = [("ID", "TAG", "DATE (UTC)", "VM CLOCK", "VM STATE", "DISK", "NOTE" if any(notes) else "")]
+    for s, note in zip(image.snapshots, notes, strict=True):
         rows.append(
             (
                 printable(s.id or "-"),
@@ -163,11 +172,9 @@ def _print_image(image: Image, known: KnownNotes) -> None:
                 clock_text(s.vm_clock_ns),
                 size_text(s.vm_state_size) if s.vm_state_size else "-",
                 size_text(s.disk_size) if s.disk_size is not None else "-",
+                printable(note.line),
             )
         )
     if image.snapshots:
-        widths = [max(len(row[i]) for row in rows) for i in range(6)]
-        for row, note in zip(rows, ["NOTE" if any(notes) else "", *(one.line for one in notes)], strict=True):
-            left = f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}"
-            right = f"{row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {row[5]:>{widths[5]}}"
-            print(f"{left}  {right}  {printable(note)}".rstrip())
+        for line in aligned(rows, right=(3, 4, 5)):
+            print(f"  {line}")

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.listing import known_notes, snapshots_json
-from vmsnap_gui.cli.output import print_json
+from vmsnap_gui.cli.output import aligned, print_json
 from vmsnap_gui.vmstate.fields import printable
 
 if TYPE_CHECKING:
@@ -73,8 +73,6 @@ def machine_lines(machine: Machine) -> list[str]:
     lines = [printable(f"{machine.name}: {', '.join(facts)}")]
     lines += [printable(f"  {machine.note}")] if machine.note is not None else []
     names = [printable(str(disk.path or disk.node or "a disk without a file")) for disk in machine.disks]
-    width = max(map(len, names), default=0)
-    for name, disk in zip(names, machine.disks, strict=True):
-        tags = ", ".join(repr(one.tag) for one in disk.snapshots) or "no snapshots"
-        lines.append(f"  {name:<{width}}  {printable(tags if disk.fit else f'holds none: {disk.unfit}')}")
-    return lines
+    tags = [", ".join(repr(one.tag) for one in disk.snapshots) or "no snapshots" for disk in machine.disks]
+    held = [tag if disk.fit else f"holds none: {disk.unfit}" for tag, disk in zip(tags, machine.disks, strict=True)]
+    return [*lines, *(f"  {line}" for line in aligned(list(zip(names, map(printable, held), strict=True))))]

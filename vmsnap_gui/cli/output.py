@@ -44,6 +44,26 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
 
 
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Return rows of printable cells as lines: columns one below the other, those at `right` with their ends."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+
+    def filled(at: int, cell: str) -> str:
+        gap = " " * (widths[at] - _width(cell))
+        return gap + cell if at in right else cell + gap
+
+    return ["  ".join(filled(at, cell) for at, cell in enumerate(row)).rstrip() for row in rows]
+
+
+def _width(text: str) -> int:
+    """Return how many cells of a terminal a text takes: two for a wide character, none for a mark on one (UAX #11)."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # seldom needed
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
 def problems_json(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
     """Return problems as JSON has them."""
     return [{"message": p.message, "offset": p.offset} for p in problems]

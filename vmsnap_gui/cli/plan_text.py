@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.cli.output import aligned
 from vmsnap_gui.control.plan import named
 from vmsnap_gui.control.terms import Ending, Verb
 from vmsnap_gui.image.texts import size_text
@@ -47,10 +48,11 @@ def plan_lines(plan: Plan, *, commands: bool = False) -> list[str]:
 
 def _step_lines(number: int, step: Step, *, commands: bool) -> list[str]:
     lines = [f"{number:>3}. {printable(step.text)}"]
-    width = max(len(str(target.path)) for target in step.targets) if step.targets else 0
+    rows = []
     for target in step.targets:
-        which = f"  {target.tag!r}" + (f" (id {target.id})" if target.id is not None else "") if target.tag else ""
-        lines.append(_INDENT + printable(f"{target.path!s:<{width}}{which}").rstrip())
+        which = f"{target.tag!r}" + (f" (id {target.id})" if target.id is not None else "") if target.tag else ""
+        rows.append((printable(str(target.path)), printable(which)))
+    lines += [_INDENT + line for line in aligned(rows)]
     if commands:
         lines.append(f"{_INDENT}$ {command_text(step.command)}")
     if step.undone_by is not None:
@@ -97,9 +99,9 @@ def command_text(words: Sequence[str]) -> str:
 def outcome_lines(outcome: Outcome, target: Sequence[str]) -> list[str]:
     """Return what came of a plan as lines; `target` is how the machine was named on the command line."""
     lines = [f"{_ENDINGS[outcome.ending]}: {printable(f'{outcome.plan.verb.value} {outcome.plan.subject}')}"]
-    width = max((len(str(disk.path)) for disk in outcome.disks), default=0)
-    for disk in outcome.disks:
-        lines.append("  " + printable(f"{disk.path!s:<{width}}  {disk.text}"))
+    rows = [(printable(str(disk.path)), printable(disk.text)) for disk in outcome.disks]
+    for disk, line in zip(outcome.disks, aligned(rows), strict=True):
+        lines.append(f"  {line}")
         if disk.finish:
             lines.append("    to finish by hand:")
             lines += [f"      $ {command_text(command)}" for command in disk.finish]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmsnap_gui.cli.output import (
     add_paths,
+    aligned,
     path_of,
     print_in_use,
     print_json,
@@ -115,10 +116,8 @@ def _print(name: str, usage: Usage, *, used: bool) -> None:
         sizes = (one.new.total, one.exclusive.disk, one.exclusive.vm_state, one.exclusive.tables, one.shared.total)
         bar = _bar(usage, one.exclusive.total, one.shared.total)
         rows.append((*names, *(size_text(size) for size in sizes), frees, bar))
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    for row in rows:
-        cells = [f"{cell:{'<' if at in (0, 1, 8) else '>'}{widths[at]}}" for at, cell in enumerate(row)]
-        print("  " + "  ".join(cells).rstrip())
+    for line in aligned(rows, right=range(2, 8)):
+        print(f"  {line}")
     for text, size in _rest(usage):
         print(f"  {text}: {size_text(size)}")
 
