@@ -120,6 +120,7 @@ def confirm(qtbot: QtBot, parts: Parts, shown: PlanDialog) -> None:
 
 def over(qtbot: QtBot, parts: Parts) -> None:
     qtbot.waitUntil(lambda: not parts.jobs.unfinished() and not parts.window.desk.session.under_way(), timeout=WAIT)
+    turns()
 
 
 def result(parts: Parts) -> str:
@@ -191,7 +192,9 @@ def test_restore_and_undo(qtbot: QtBot, parts: Parts, window: MainWindow, image:
     assert "is back at 'clean'" in result(parts)
     assert "kept as 'before-restore-of-clean-" in result(parts)
     assert len(tags(image)) == 3
-    window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore").click()
+    undo = window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore")
+    qtbot.waitUntil(undo.isEnabled, timeout=WAIT)
+    undo.click()
     shown = dialog(qtbot, parts, RestoreDialog)
     assert "Undo the restore of 'clean'" in shown.windowTitle()
     shown.safety.click()
@@ -210,7 +213,9 @@ def test_an_undo_has_the_choices_of_its_restore(qtbot: QtBot, parts: Parts, wind
     shown.findChild(QCheckBox, "plan_resize").click()
     confirm(qtbot, parts, shown)
     assert info(image)["virtual-size"] == 4 * MIB
-    window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore").click()
+    undo = window.snapshots.result.findChild(QPushButton, "snapshots_result_undo_restore")
+    qtbot.waitUntil(undo.isEnabled, timeout=WAIT)
+    undo.click()
     shown = dialog(qtbot, parts, RestoreDialog)
     assert shown.findChild(QCheckBox, "plan_resize").isChecked()
     confirm(qtbot, parts, shown)

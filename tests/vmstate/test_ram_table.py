@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.vmstate.rams import content, index_of
@@ -189,8 +190,8 @@ def test_mapped_ram_without_its_capability_in_the_configuration() -> None:
         ({"bitmap": 8}, "a mapped-ram header is not plausible"),
         ({"bitmap": 8191}, "a mapped-ram header is not plausible"),
         ({"pages": 20}, "a mapped-ram header is not plausible"),
-        ({"pages": 1 << 62}, "a mapped-ram block ends after the stream"),
-        ({"bitmap": 1 << 62, "pages": 1 << 63}, "a mapped-ram block ends after the stream"),
+        ({"pages": 1 << 62}, "the stream ends within the pages of block pc.ram"),
+        ({"bitmap": 1 << 62, "pages": 1 << 63}, "the stream ends within the pages of block pc.ram"),
     ],
 )
 def test_mapped_ram_headers_that_are_wrong(wrong: dict[str, int], reason: str) -> None:
@@ -210,8 +211,26 @@ def test_mapped_ram_blocks_of_different_page_sizes() -> None:
 
 
 def test_mapped_ram_cut_short() -> None:
-    data, _ = mapped()
+    data, memory = mapped()
+    last = data.index(b"?" * 4096) - 4096  # where the pages of pc.ram begin: the second of them is not there
     for cut in range(8, len(data), 997):
         state = open_state(Memory(data[:cut]))
         assert state.problems
-        state.index_ram()
+        index = state.index_ram()
+        if not last <= cut < last + 70 * 4096:
+            continue
+        (block,) = index.blocks
+        there = [i for i in range(70) if i % 3 == 1 or last + (i + 1) * 4096 <= cut]
+        assert np.flatnonzero(block.states()).tolist() == there
+        assert all(index.read(block, i * 4096, 4096) == memory["pc.ram"][i * 4096 :][:4096] for i in there)
+        assert index.problem is not None
+        assert "the stream ends within the pages of block pc.ram" in index.problem
+
+
+def test_mapped_ram_cut_within_a_bitmap() -> None:
+    data, memory = mapped(page_size=1024)
+    bitmap = data.index(u64(1024), data.index(counted("pc.ram"))) + 24
+    index = open_state(Memory(data[: bitmap + 2])).index_ram()
+    (block,) = index.blocks
+    assert block.states().tolist() == [int(i % 3 == 1 and i < 16) for i in range(70)]
+    assert index.read(block, 1024, 1024) == memory["pc.ram"][1024:2048]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.vmstate.ram import SPECIAL, RamBlock
+from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamBlock
 from vmsnap_gui.vmstate.ram_codec import Steps
 from vmsnap_gui.vmstate.ram_page_size import learn_page_size
 from vmsnap_gui.vmstate.ram_table import (
@@ -73,6 +73,14 @@ class RamParser(RamTable):
         self._pages: list[int] = []
         self._places: list[int] = []
 
+    def start(self, position: int, version: int) -> tuple[int, bool]:
+        """See RamTable; of a mapped-ram stream that is cut off, the pages that it still has are there afterwards."""
+        try:
+            return super().start(position, version)
+        except ShortRead:
+            self.allocate()
+            raise
+
     def allocate(self) -> None:
         """Make the arrays for the blocks of the table; StreamError where no file of this size can need them."""
         if self.blocks or not self.table:
@@ -93,14 +101,21 @@ class RamParser(RamTable):
             self._read_bitmap(block, bitmap, pages_at)
 
     def _read_bitmap(self, block: RamBlock, bitmap: int, pages_at: int) -> None:
-        """Take a mapped-ram block's bitmap (little-endian 64-bit words; a clear bit is a zero page)."""
+        """Take a mapped-ram block's bitmap (little-endian 64-bit words; a clear bit is a zero page).
+
+        Pages whose bit or whose bytes would lie behind the stream's end stay MISSING.
+        """
         step = 1 << 20
         size = self.page_size or PAGE_SIZES[0]
         for first in range(0, block.pages, step):
-            count = min(step, block.pages - first)
-            data = self.view.read(bitmap + first // 8, -(-count // 64) * 8)
+            at = bitmap + first // 8
+            count = min(step, block.pages - first, 8 * (self.view.size - at))
+            if count <= 0:
+                break
+            data = self.view.read(at, -(-count // 8))
             present = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
-            places = pages_at + size * np.arange(first, first + count, dtype=np.int64)
+            places = min(pages_at, self.view.size) + size * np.arange(first, first + count, dtype=np.int64)
+            places[places > self.view.size - size] = MISSING
             block.locations[first : first + count] = np.where(present, places, -1)
             self._report(bitmap + first // 8)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.vmstate.refusals import UnsupportedVersion
-from vmsnap_gui.vmstate.wire import Reader, StreamError
+from vmsnap_gui.vmstate.wire import Reader, ShortRead, StreamError
 
 if TYPE_CHECKING:
     from vmsnap_gui.image.byteview import ByteView
@@ -123,12 +123,16 @@ class RamTable:
             if "x-ignore-shared" in self._capabilities:
                 reader.skip(8)
             table.append(RamBlockInfo(name, length))
-            self._mapped_block(reader, length)
+            self._mapped_block(reader, table)
             total -= length
         return table
 
-    def _mapped_block(self, reader: Reader, length: int) -> None:
-        """Read a mapped-ram header (QEMU 9.0+) if there is one, and move past the block's pages."""
+    def _mapped_block(self, reader: Reader, table: list[RamBlockInfo]) -> None:
+        """Read the mapped-ram header (QEMU 9.0+) of the last block if there is one, and move past the block's pages.
+
+        Of a stream that ends within them the blocks so far are kept.
+        """
+        length = table[-1].length
         head = reader.peek(_MAPPED_HEADER.size)
         if len(head) < _MAPPED_HEADER.size:
             return
@@ -140,13 +144,14 @@ class RamTable:
             if "mapped-ram" in self._capabilities:
                 raise StreamError("a mapped-ram header is not plausible", offset=reader.position)
             return
-        end = pages - start + length
-        if end > self.view.size:
-            raise StreamError("a mapped-ram block ends after the stream", offset=reader.position)
         if self.mapped and page_size != self.page_size:
             raise StreamError("the mapped-ram blocks have pages of different sizes", offset=reader.position)
         self.page_size = page_size
         self.mapped.append((bitmap - start, pages - start))
+        end = pages - start + length
+        if end > self.view.size:
+            self.table = tuple(table)
+            raise ShortRead(f"the stream ends within the pages of block {table[-1].name}", offset=reader.position)
         reader.position = end
 
 
