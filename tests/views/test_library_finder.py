@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from PySide6.QtCore import Qt
 from tests.image.tools import KIB, MIB, create, take
 from tests.views.world import World, world
 from vmsnap_gui.entries import EntryState
-from vmsnap_gui.models.library import DETAIL_ROLE
+from vmsnap_gui.models.library import ASIDE_ROLE, DETAIL_ROLE
 from vmsnap_gui.note_store import Note
 from vmsnap_gui.views.library_view import LibraryView
 
@@ -76,7 +77,11 @@ def test_it_finds_as_one_types_and_selects_what_is_chosen(qtbot: QtBot, here: Wo
     assert view.finder.list.isVisible()
     assert not view.tree.isVisible()
     assert view.finder.count.text() == "1 snapshot in 1 image"
-    assert view.finder.hits.index(0, 0).data(DETAIL_ROLE).startswith("lab/web.qcow2 · 20")
+    hit = view.finder.hits.index(0, 0)
+    assert hit.data(DETAIL_ROLE) == "lab/web.qcow2"
+    told = hit.data(Qt.ItemDataRole.AccessibleTextRole)
+    assert told.startswith(f"infected, lab/web.qcow2, {hit.data(ASIDE_ROLE)} ")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", hit.data(ASIDE_ROLE))
     view.activateWindow()
     view.finder.list.setFocus()
     qtbot.waitUntil(view.finder.list.hasFocus)

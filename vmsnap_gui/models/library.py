@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.machines import Machines
     from vmsnap_gui.vms import Vm
 
-__all__ = ["DETAIL_ROLE", "LOOK_ROLE", "PATH_ROLE", "Group", "LibraryModel", "Look"]
+__all__ = ["ASIDE_ROLE", "DETAIL_ROLE", "LOOK_ROLE", "PATH_ROLE", "Group", "LibraryModel", "Look"]
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -36,7 +36,8 @@ DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 """The muted second line: what it holds, or why it cannot be shown."""
 LOOK_ROLE = Qt.ItemDataRole.UserRole + 2
 """The `Look` of the line."""
-
+ASIDE_ROLE = Qt.ItemDataRole.UserRole + 3
+"""What stands muted at the right of the name, if there is anything; only lists without groups have it."""
 
 _SHOWN = frozenset({Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole, DETAIL_ROLE, LOOK_ROLE})
 _SELECTABLE = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable

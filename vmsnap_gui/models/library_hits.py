@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QStringListModel, Qt
 
 from vmsnap_gui.models import numbers, words
-from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Index, Look
+from vmsnap_gui.models.library import ASIDE_ROLE, DETAIL_ROLE, LOOK_ROLE, Index, Look
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -46,15 +46,19 @@ class LibraryHits(QStringListModel):
             return words.snapshot_name(hit.snapshot) if hit.snapshot is not None else words.visible(hit.name)
         if role == DETAIL_ROLE:
             return self._detail(hit)
+        date = [numbers.date(hit.snapshot.date_sec)] if hit.snapshot and hit.snapshot.date_sec is not None else []
+        if role == ASIDE_ROLE:
+            return date[0].partition(" ")[0] if date else ""
         if role == Qt.ItemDataRole.ToolTipRole:
-            return words.plain_tip([str(hit.path), *hit.texts.get("note", "").splitlines()])
-        return f"{self.data(index)}, {self._detail(hit)}" if role == Qt.ItemDataRole.AccessibleTextRole else None
+            return words.plain_tip([str(hit.path), *date, *hit.texts.get("note", "").splitlines()])
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return ", ".join([str(self.data(index)), self._detail(hit), *date])
+        return None
 
     def _detail(self, hit: Line) -> str:
         if hit.snapshot is None:
             return words.visible(hit.texts.get("problem", "")) or self.tr("no snapshots")
-        date = numbers.date(hit.snapshot.date_sec) if hit.snapshot.date_sec is not None else ""
-        return " · ".join(part for part in (words.visible(hit.name), date, hit.texts.get("machine", "")) if part)
+        return " · ".join(part for part in (words.visible(hit.name), hit.texts.get("machine", "")) if part)
 
     def _follow(self) -> None:
         if self._hits is not self._search.hits:

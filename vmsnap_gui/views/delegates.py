@@ -8,7 +8,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPalette
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from vmsnap_gui.models.library import DETAIL_ROLE, LOOK_ROLE, Look
+from vmsnap_gui.models.library import ASIDE_ROLE, DETAIL_ROLE, LOOK_ROLE, Look
 from vmsnap_gui.views import theme
 from vmsnap_gui.views.page_colours import outcome_colours
 
@@ -93,7 +93,8 @@ class LibraryDelegate(QStyledItemDelegate):
         picture = QRect(area.left(), area.top() + (area.height() - self._ICON) // 2, self._ICON, self._ICON)
         theme.icon(look.value, selected=selected).paint(painter, picture)
         area.setLeft(picture.right() + 2 * self._MARGIN)
-        self._paint_lines(painter, option, area, index.data(DETAIL_ROLE), look, selected=selected)
+        aside = "" if self._has_groups else index.data(ASIDE_ROLE) or ""
+        self._paint_lines(painter, option, area, index.data(DETAIL_ROLE), aside, look, selected=selected)
 
     def _paint_group(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         painter.save()
@@ -111,6 +112,7 @@ class LibraryDelegate(QStyledItemDelegate):
         option: QStyleOptionViewItem,
         area: QRect,
         detail: str,
+        aside: str,
         look: Look,
         *,
         selected: bool,
@@ -120,16 +122,18 @@ class LibraryDelegate(QStyledItemDelegate):
         strong = palette.color(QPalette.ColorRole.HighlightedText if selected else QPalette.ColorRole.Text)
         quiet = strong if selected else theme.failure(palette) if look is Look.FAILED else theme.muted(palette)
         shown = metrics.elidedText(detail, Qt.TextElideMode.ElideRight, area.width())
+        room = metrics.horizontalAdvance(aside) + 3 * self._MARGIN if aside else 0
         lines = (
-            (elided_path(option.text, metrics, area.width()), strong, 0),
-            (shown, quiet, metrics.lineSpacing()),
+            (elided_path(option.text, metrics, area.width() - room), strong, 0, Qt.AlignmentFlag.AlignLeft),
+            (aside, quiet, 0, Qt.AlignmentFlag.AlignRight),
+            (shown, quiet, metrics.lineSpacing(), Qt.AlignmentFlag.AlignLeft),
         )
         painter.save()
         painter.setFont(option.font)
-        for text, colour, down in lines:
+        for text, colour, down, side in lines:
             painter.setPen(colour)
             place = QRect(area.left(), area.top() + down, area.width(), metrics.lineSpacing())
-            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, text)
+            painter.drawText(place, side | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine, text)
         painter.restore()
 
 
