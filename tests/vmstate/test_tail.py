@@ -237,7 +237,7 @@ def test_high_instance_ids(instance: int, signed: bool) -> None:
     assert (names(tail), tail.problems) == ([f"serial:{instance}"], ())
 
 
-NULLS = [None, None, body(scalar("x", "uint32", 5), name="sub"), None]
+NULLS = [None, body(scalar("x", "uint16", 5), name="sub"), None, body(scalar("x", "uint16", 5), name="sub")]
 WRONG = entry("css", "struct", 1, ("struct", ()), before=("array_len", 4))
 CSS = Body("s390_css", (pointers("css", NULLS), scalar("after", "uint8", 9)))
 CSS_WRONG = Body("s390_css", (Item("css", b"0000", (WRONG,), None), scalar("after", "uint8", 9)))
@@ -258,10 +258,10 @@ def test_a_wrong_description_is_recovered_from(footers: bool, position: str) -> 
     for state in (tail, forward):
         check_state(state)
         css = next(s for s in state.sections if s.name == "s390_css")
-        assert css.payload_size == len(CSS.data) == 8
+        assert css.payload_size == len(CSS.data) == 7
         root = state.decode(css)
-        assert to_json(root) == {"css": [None, None, "00", "00"], "after": 0, "(raw)": "053009"}
-        assert problems(root)[0] == ("(raw)", "3 bytes that the description does not cover")
+        assert to_json(root) == {"css": [None, "00", "05", None], "after": 0, "(raw)": "0509"}
+        assert problems(root)[0] == ("(raw)", "2 bytes that the description does not cover")
         others = {name: value for name, value in values(state).items() if name != "s390_css"}
         first = {"cpu": CPU.value, "serial": SERIAL.value} if position != "first" else {}
         last = {"cpu:1": CPU.value, "0000:00:02.0/e1000": PCI.value} if position != "last" else {}
@@ -272,7 +272,7 @@ def test_a_wrong_description_is_recovered_from(footers: bool, position: str) -> 
         assert state.problems[0].offset == css.offset
     assert tail.located is Located.TAIL
     assert tail.problems[0].message == (
-        "s390_css: the description gives this section 5 bytes, but it has 8: what fits is decoded, the rest shown raw"
+        "s390_css: the description gives this section 5 bytes, but it has 7: what fits is decoded, the rest shown raw"
     )
     assert forward.problems == tail.problems
     assert [s for s in tail.sections if s.type is SectionType.FULL] == [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.image.errors import Problem
 from vmsnap_gui.vmstate.configuration import read_configuration
 from vmsnap_gui.vmstate.forward import ForwardWalk
+from vmsnap_gui.vmstate.holes import filled
 from vmsnap_gui.vmstate.joined import behind, may_start_again, starts_at
 from vmsnap_gui.vmstate.layouts import Layouts, undescribed
 from vmsnap_gui.vmstate.ram_table import RamTable
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram import RamIndex
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
+
+_MAX_HOLE = 1 << 20  # bytes that a description may leave out
 
 
 class Opened:
@@ -95,6 +99,7 @@ class Opened:
         self.page_size = self._known_page_size() or self.page_size
         if forward or not self._by_tail(joined, problems):
             self._by_forward(problems, progress)
+        self.sections = tuple(self._fill(section, problems) for section in self.sections)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
         problems += self._other_versions()
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
@@ -103,6 +108,18 @@ class Opened:
         if not self.sections and self.configuration is None and self._tail is None and not problems:
             problems.append(Problem("the stream ends without any section", self.end))
         self.problems = tuple(problems)
+
+    def _fill(self, section: Section, problems: list[Problem]) -> Section:
+        """Describe what the vmdesc leaves out of a section, and say that instead of that they do not agree."""
+        device = self._descriptions.get(section.offset)
+        if device is None or section.problem is None or not 0 < section.payload_size - device.payload_size < _MAX_HOLE:
+            return section
+        found = filled(device, self.view.read(section.payload_offset, section.payload_size))
+        if found is None:
+            return section
+        self._descriptions[section.offset], text = found
+        problems.append(Problem(f"{section.key}: {text}", section.offset, is_notice=True))
+        return replace(section, problem=None)
 
     def _other_versions(self) -> Iterator[Problem]:
         """Yield where a section is not of its description's version: QEMU writes one number in both places."""

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.image.texts import counted
 from vmsnap_gui.vmstate.refusals import UnknownSectionType
 from vmsnap_gui.vmstate.wire import text
 
@@ -175,6 +176,6 @@ def subsection_header(name: str, version: int) -> bytes:
 def misdescribed(described: int, actual: int) -> str:
     """Return the problem of a section that is not as long as the vmdesc says, both in bytes of payload."""
     return (
-        f"the description gives this section {described} bytes, but it has {actual}: "
+        f"the description gives this section {counted(described, 'byte')}, but it has {actual}: "
         "what fits is decoded, the rest shown raw"
     )
