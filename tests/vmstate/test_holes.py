@@ -72,6 +72,15 @@ def test_the_same_bytes_of_another_device_are_not() -> None:
     assert to_json(tree)["css"] == [None, bytes([1, 1, 1, *bytes(765)]).hex(), None]
 
 
+def test_another_version_is_told_besides() -> None:
+    run = entry("css", "struct", 1, ("struct", ()), before=("array_len", 2))
+    wrong = Body("s390_css", (Item("css", b"00", (run,), None),))
+    right = Body("s390_css", (pointers("css", [None, OBJECT]),))
+    state = open_state(Memory(Stream().full(right, pairs=wrong.pairs, version=77).finish()))
+    found = ["its description leaves out css[1]", "it is of version 77, but described as of version 1"]
+    assert [text in one.message for text, one in zip(found, state.problems, strict=True)] == [True, True]
+
+
 def test_several_objects_cannot_be_told_apart() -> None:
     stream = section([None, OBJECT, OBJECT, None])
     state = open_state(Memory(stream.finish()))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmsnap_gui.vmstate.ram_parser import RamParser
     from vmsnap_gui.vmstate.ram_table import RamBlockInfo
 
-_MAX_HOLE = 1 << 20  # bytes that a description may leave out
+_MAX_FILLED = 1 << 20  # bytes of a section in which something is sought that its description leaves out
 
 
 class Opened:
@@ -99,9 +99,10 @@ class Opened:
         self.page_size = self._known_page_size() or self.page_size
         if forward or not self._by_tail(joined, problems):
             self._by_forward(problems, progress)
+        versions = list(self._other_versions())
         self.sections = tuple(self._fill(section, problems) for section in self.sections)
         problems += [Problem(f"{s.key}: {s.problem}", s.offset) for s in self.sections if s.problem]
-        problems += self._other_versions()
+        problems += versions
         bounded = [s for s in self.sections if s.bounded_by is not None and s.problem is None]
         if bounded:
             problems.append(undescribed(bounded, self._given))
@@ -112,7 +113,7 @@ class Opened:
     def _fill(self, section: Section, problems: list[Problem]) -> Section:
         """Describe what the vmdesc leaves out of a section, and say that instead of that they do not agree."""
         device = self._descriptions.get(section.offset)
-        if device is None or section.problem is None or not 0 < section.payload_size - device.payload_size < _MAX_HOLE:
+        if device is None or section.problem is None or not device.payload_size < section.payload_size <= _MAX_FILLED:
             return section
         found = filled(device, self.view.read(section.payload_offset, section.payload_size))
         if found is None:
