@@ -57,9 +57,12 @@ def asked(bus: str, tmp_path: Path) -> Iterator[Callable[[], list[list[object]]]
     command = [sys.executable, str(Path(__file__).with_name("notification_service.py")), bus, str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
-        assert service.stdout.readline() == "ready\n"
-        yield lambda: [json.loads(line) for line in file.read_text().splitlines()]
-        service.kill()
+        try:
+            assert service.stdout.readline() == "ready\n"
+            # the last line may be half written
+            yield lambda: [json.loads(line) for line in file.read_text().splitlines(True) if line.endswith("\n")]
+        finally:
+            service.kill()
 
 
 def in_worker(qtbot: QtBot, summary: str, body: str, *, lasting: bool = False) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vmsnap_gui.image.byteview import Stamp
     from vmsnap_gui.reading import ImageInfo
@@ -50,6 +51,11 @@ class Entry:
     doubtful: bool = False
 
     @property
+    def is_opened(self) -> bool:
+        """Whether somebody opened it itself."""
+        return self.parent is None and not self.attached
+
+    @property
     def in_use(self) -> bool:
         """Whether it is an image that a running VM has open for writing."""
         return self.info is not None and self.info.in_use
@@ -61,14 +67,25 @@ def normal(path: Path) -> Path:
     return Path("/" + os.path.normpath(path.absolute()).lstrip("/"))
 
 
-def told_apart(path: Path, others: Iterable[Path]) -> str:
-    """Return the shortest end of a path, in whole names, that no other path ends with."""
-    parts = path.parts
-    ends = [other.parts for other in others if other != path]
-    length = 1
-    while length < len(parts) and any(end[-length:] == parts[-length:] for end in ends):
+def told_apart(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the shortest end of each path, in whole names, that none of the others ends with."""
+    found: dict[Path, str] = {}
+    left, length = list(dict.fromkeys(paths)), 1
+    while left:
+        ends = {path: path.parts[-length:] for path in left}
+        times = Counter(ends.values())
+        for path, end in ends.items():
+            if times[end] == 1 or length >= len(path.parts):
+                found[path] = str(Path(*end))
+        left = [path for path in left if path not in found]
         length += 1
-    return str(Path(*parts[-length:]))
+    return found
+
+
+def way_below(path: Path, folder: Path) -> str:
+    """Return the way to an image below the folder that it was found in."""
+    above, whole = str(folder).rstrip("/") + "/", str(path)  # pathlib's own way takes ten times as long
+    return whole.removeprefix(above) if whole.startswith(above) else path.name
 
 
 class Entries:
@@ -77,7 +94,9 @@ class Entries:
     def __init__(self) -> None:
         self._entries: dict[Path, Entry] = {}
         self._below: dict[Path | None, dict[Path, None]] = {}  # by folder; a folder may have thousands
-        self._named: dict[str, dict[Path, None]] = {}  # what was opened itself, by its name
+        self._times: Counter[str] = Counter()  # of what was opened itself, by its name
+        self._opened_names: dict[Path, str] | None = None
+        self._all_names: dict[Path, str] | None = None
 
     def __contains__(self, path: Path) -> bool:
         return path in self._entries
@@ -97,12 +116,16 @@ class Entries:
         old = self._entries.get(entry.path)
         if old is not None:
             self._below[old.parent].pop(entry.path)
+            self._count(old, -1)
         self._entries[entry.path] = entry  # in the place of the old one
         self._below.setdefault(entry.parent, {})[entry.path] = None
-        if entry.parent is None and not entry.attached:
-            self._named.setdefault(entry.path.name, {})[entry.path] = None
-        else:
-            self._named.get(entry.path.name, {}).pop(entry.path, None)
+        self._count(entry, 1)
+
+    def _count(self, entry: Entry, times: int) -> None:
+        """Note that an entry came or goes."""
+        if entry.parent is None:
+            self._opened_names = self._all_names = None
+            self._times[entry.path.name] += times * entry.is_opened
 
     def update(self, path: Path, **changes: object) -> bool:
         """Change attributes of an entry; False where it is not there or already like that."""
@@ -122,30 +145,36 @@ class Entries:
             old = self._entries.pop(one, None)
             if old is not None:
                 self._below[old.parent].pop(one)
-                self._named.get(one.name, {}).pop(one, None)
+                self._count(old, -1)
         return gone
 
-    def namesakes(self, path: Path) -> list[Path]:
-        """Return what else of the same name was opened itself."""
-        return [other for other in self._named.get(path.name, ()) if other != path]
+    def has_namesakes(self, path: Path) -> bool:
+        """Tell whether anything else of the same name was opened itself."""
+        entry = self._entries.get(path)
+        return self._times[path.name] > (entry is not None and entry.is_opened)
 
     def called(self, path: Path) -> str:
-        """Return what an entry is called: its way below the folder it was found in, or its name.
+        """Return what an entry's line is called: its way below the folder it was found in, or its name.
 
-        Where several have that name, as much of their folders stands before it as tells them apart.
+        Where several that were opened have that name, as much of their folders stands before it as tells them apart.
         """
         entry = self._entries.get(path)
         if entry is not None and entry.parent is not None:
-            above, whole = str(entry.parent).rstrip("/") + "/", str(path)  # pathlib's own way takes ten times as long
-            return whole.removeprefix(above) if whole.startswith(above) else path.name
-        others = self._named.get(path.name, ())
-        return told_apart(path, others) if len(others) > 1 else path.name or str(path)
+            return way_below(path, entry.parent)
+        if self._opened_names is None:
+            self._opened_names = told_apart(self.opened())
+        return self._opened_names.get(path) or path.name or str(path)
 
     def called_alone(self, path: Path) -> str:
-        """Return what an entry is called where the line of its folder does not stand above it."""
+        """Return what an entry is called where its folder or its machine does not stand above it."""
         entry = self._entries.get(path)
-        above = f"{self.called(entry.parent).rstrip('/')}/" if entry is not None and entry.parent is not None else ""
-        return above + self.called(path)
+        return name_alone(entry, self.names()) if entry is not None else path.name or str(path)
+
+    def names(self) -> Mapping[Path, str]:
+        """Return what tells those apart that no folder was opened for; it never changes, so a worker may use it."""
+        if self._all_names is None:
+            self._all_names = told_apart(self._below.get(None, ()))
+        return self._all_names
 
     def children(self, folder: Path) -> list[Entry]:
         """Return the images found in a folder."""
@@ -161,7 +190,15 @@ class Entries:
 
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
-        return [path for path in self._below.get(None, ()) if not self._entries[path].attached]
+        return [path for path in self._below.get(None, ()) if self._entries[path].is_opened]
+
+
+def name_alone(entry: Entry, names: Mapping[Path, str]) -> str:
+    """Return what an entry is called without what stands above it, by what `Entries.names` gives."""
+    if entry.parent is None:
+        return names.get(entry.path) or entry.path.name or str(entry.path)
+    folder = names.get(entry.parent) or entry.parent.name
+    return f"{folder.rstrip('/')}/{way_below(entry.path, entry.parent)}"
 
 
 def speakable(path: Path) -> bool:

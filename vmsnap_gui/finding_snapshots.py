@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from vmsnap_gui.entries import way_below
 from vmsnap_gui.guest.filter_text import ORDERS, FilterError, Token, TokenKind, is_unit, number, tokens
 from vmsnap_gui.note_store import Note
 
@@ -35,11 +36,12 @@ class Line:
 
     Attributes:
         path: The image.
-        name: What it is called where its folder does not stand above it.
+        name: What it is called where its folder or machine does not stand above it.
         snapshot: The snapshot; None of an image without any, or that cannot be read.
         failed: Whether the image cannot be read.
-        texts: By what they are called: image, tag, id, note (with the label), machine, date (local time), problem (why
-            the image cannot be read, and what else is wrong with it).
+        texts: By what they are called: image (its way below the folder it was found in, else its path), tag, id, note
+            (with the label), machine, date (local time), problem (why the image cannot be read, and what else is wrong
+            with it).
         numbers: The same: size (of the state), disk, file, in bytes.
         all: All texts in one, for words.
     """
@@ -56,7 +58,7 @@ class Line:
 def lines_of(entry: Entry, called: str, notes: Sequence[Note]) -> Iterator[Line]:
     """Yield the lines of an image or of what cannot be read; `notes` are those on its snapshots, or nothing."""
     info = entry.info
-    name = (str(entry.path) if entry.parent is None else called).casefold()
+    name = (str(entry.path) if entry.parent is None else way_below(entry.path, entry.parent)).casefold()
     file = {"file": entry.stamp.size} if entry.stamp is not None else {}
     problem = _problems(entry).casefold()
     failed = entry.error is not None

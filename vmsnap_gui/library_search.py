@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from vmsnap_gui.entries import name_alone
 from vmsnap_gui.finding_snapshots import compile_search, lines_of
 from vmsnap_gui.guest.filter_text import FilterError
 from vmsnap_gui.jobs import SCAN
@@ -96,14 +97,14 @@ class LibrarySearch(QObject):
             return
         entries = [entry for entry in library.entries if not entry.is_folder]
         known = {entry.path: self._notes.of(entry.info) for entry in entries if entry.info is not None}
-        called = {entry.path: library.entries.called_alone(entry.path) for entry in entries}
+        names = library.entries.names()
 
         def work(progress: Progress) -> tuple[list[Line], int, int]:
             hits: list[Line] = []
             images = 0
             for number, entry in enumerate(entries):
                 progress(number, len(entries))
-                found = list(filter(test, self._lines_of(entry, called[entry.path], known.get(entry.path, ()))))
+                found = list(filter(test, self._lines_of(entry, name_alone(entry, names), known.get(entry.path, ()))))
                 images += bool(found)
                 hits += found
             for path in self._lines.keys() - {entry.path for entry in entries}:

@@ -269,10 +269,11 @@ def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
 
 def test_columns_stand_below_each_other_in_any_letters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = create(tmp_path / "a.qcow2")
-    for tag in ("x", "日本語", "e\u0301tat"):
+    for tag in ("x", "日本語", "e\u0301tat", "ที่"):
         take(path, tag)
     status, out, err = run(capsys, "list", path)
     assert (status, err) == (0, "")
     _, head, *rows = out.splitlines()
-    # Six cells of tag, then two spaces: 日本語 takes them with three letters, état with five and a mark.
+    # Six cells of tag, then two spaces: 日本語 takes them with three letters, état with five and a mark, ที่ is one wide.
     assert head.index("DATE") == rows[0].index("20") == rows[1].index("20") + 3 == rows[2].index("20") - 1
+    assert rows[3].index("20") == rows[0].index("20") + 2

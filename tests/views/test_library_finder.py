@@ -165,6 +165,20 @@ def test_what_comes_and_what_is_written_later_is_found_too(
     qtbot.waitUntil(lambda: hits(view) == ["after-update"], timeout=WAIT)
 
 
+def test_images_of_one_name_are_told_apart(qtbot: QtBot, here: World, view: LibraryView, tmp_path: Path) -> None:
+    """Those of machines, too, whose lines in the library stand below the machine."""
+    paths = [tmp_path / way / "disk.qcow2" for way in ("vms/web", "vms/mail", "old/web")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        take(create(path), "before")
+    here.session.library.attach(paths[:2])
+    here.session.open_paths(paths[2:])
+    view.finder.box.set_filter("before")
+    qtbot.waitUntil(lambda: hits(view) == ["before"] * 3, timeout=WAIT)
+    names = {view.finder.hits.index(row, 0).data(DETAIL_ROLE) for row in range(3)}
+    assert names == {"vms/web/disk.qcow2", "mail/disk.qcow2", "old/web/disk.qcow2"}
+
+
 def test_what_cannot_be_read_is_found_by_its_reason(qtbot: QtBot, here: World, view: LibraryView) -> None:
     view.finder.box.set_filter('"not supported"')
     qtbot.waitUntil(lambda: hits(view) == ["lab/bad.qcow2"], timeout=WAIT)

@@ -227,6 +227,41 @@ def test_mapped_ram_cut_short() -> None:
         assert "the stream ends within the pages of block pc.ram" in index.problem
 
 
+def second_header(data: bytes) -> int:
+    return data.index(counted("vga.vram")) + len(counted("vga.vram")) + 8
+
+
+@pytest.mark.parametrize("after", [-17, -16, -8, 0, 1, 27])
+def test_mapped_ram_cut_between_two_blocks(after: int) -> None:
+    data, memory = mapped()
+    index = open_state(Memory(data[: second_header(data) + after])).index_ram()
+    assert content(index, index.block("pc.ram")) == memory["pc.ram"]
+    assert not index.complete
+    assert not index.block("vga.vram").states().any() if after >= 0 else len(index.blocks) == 1
+
+
+def test_a_damaged_mapped_ram_header_costs_its_own_block_only() -> None:
+    data, memory = mapped()
+    second = second_header(data)
+    index = open_state(Memory(data[:second] + bytes(28) + data[second + 28 :]), forward=True).index_ram()
+    assert content(index, index.block("pc.ram")) == memory["pc.ram"]
+    assert not index.block("vga.vram").states().any()
+
+
+@pytest.mark.parametrize("after", [0, -3, -9000])
+def test_a_mapped_ram_save_that_was_killed_has_no_bitmaps(after: int) -> None:
+    """They are written last: what they leave clear is not known to be zero then."""
+    data, _ = mapped()
+    first = data.index(counted("pc.ram")) + len(counted("pc.ram")) + 8 + 28
+    second = second_header(data) + 28
+    killed = bytearray(data)
+    killed[first : first + 16], killed[second : second + 8] = bytes(16), bytes(8)
+    end = data.rindex(b"\x03" + u32(1) + END_MARK)
+    index = open_state(Memory(bytes(killed[: end + after]))).index_ram()
+    assert not index.complete
+    assert not any(block.states().any() for block in index.blocks)
+
+
 def test_mapped_ram_cut_within_a_bitmap() -> None:
     data, memory = mapped(page_size=1024)
     bitmap = data.index(u64(1024), data.index(counted("pc.ram"))) + 24

@@ -35,8 +35,7 @@ def _note(options: argparse.Namespace) -> int:
     path = normal(path_of(options))
     changes = options.label is not None or options.text is not None
     with closing(open_image(path)) as image:
-        one = changes or options.snapshot is not None
-        several = not one and len(image.snapshots) > 1
+        several = not changes and options.snapshot is None and len(image.snapshots) > 1
         snapshots = list(image.snapshots) if several else [only_snapshot(image, options.snapshot)]
     stamp, store = Stamp.of(path.stat()), NoteStore(notes_file())
     try:
@@ -49,7 +48,7 @@ def _note(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     if options.json:
         found = [_document(path, *pair) for pair in zip(snapshots, notes, strict=True)]
-        print_json(found[0] if one else found)
+        print_json(found if several else found[0])
         return 0
     for snapshot, note in zip(snapshots, notes, strict=True):
         if not note:

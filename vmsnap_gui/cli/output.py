@@ -56,12 +56,12 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
 
 
 def _width(text: str) -> int:
-    """Return how many cells of a terminal a text takes: two for a wide character, none for a mark on one (UAX #11)."""
+    """Return how many cells of a terminal a text takes: two for a wide character (UAX #11), none for a mark on one."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width  # seldom needed
+    from unicodedata import category, east_asian_width  # seldom needed
 
-    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+    return sum(0 if category(one) in ("Mn", "Me") else 2 if east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def problems_json(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:

@@ -152,7 +152,9 @@ class LibraryModel(QStandardItemModel):
             return name, texts.disk_detail(disk)
         if entry is None:
             return "", ""
-        if entry is not self._last[0] or entry.is_folder or isinstance(key, _Part):
+        if isinstance(key, _Part):
+            return words.name_text(entry.path), texts.detail_of(entry, 0)
+        if entry is not self._last[0] or entry.is_folder:
             found = self._library.entries.count(entry.path) if entry.is_folder else 0
             name = words.visible(self._library.entries.called(entry.path))
             self._last = entry, (name, texts.detail_of(entry, found))
@@ -229,12 +231,13 @@ class LibraryModel(QStandardItemModel):
             self._take_out(line)
             if isinstance(above, _Line) and self._lines.get(above.key) is above:
                 self._tell_changed(above)
-        self._rename([path])
+                if above.key is Group.FILES:
+                    self._rename([path])
 
     def _rename(self, paths: Sequence[Path]) -> None:
         """Tell that files are called something else now, if others of their names came or went."""
         files = self._lines.get(Group.FILES)
-        if files is not None and any(map(self._library.entries.namesakes, paths)):
+        if files is not None and any(map(self._library.entries.has_namesakes, paths)):
             self._last = None, ("", "")
             self.dataChanged.emit(files.child(0).index(), files.child(files.rowCount() - 1).index())
 

@@ -178,7 +178,7 @@ class ActingDesk(QObject):
         return texts[verb].replace("%1", name)
 
     def _name(self, whom: Whom) -> str:
-        return words.visible(whom.name) if whom.name is not None else words.name_text(whom.paths[0])
+        return words.visible(whom.name or self._session.library.entries.called_alone(whom.paths[0]))
 
     def _free_tag(self) -> str:
         """Suggest a tag: the date and the time, which no snapshot has yet."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QMenu, QPushButton
 
+from vmsnap_gui.entries import told_apart
 from vmsnap_gui.models import numbers, words
 from vmsnap_gui.sides import Side
 
@@ -63,10 +64,12 @@ class BaseButton(QPushButton):
         none.setCheckable(True)
         none.setChecked(base is None)
         none.triggered.connect(lambda: self._comparison.set_base(None))
-        for path in dict.fromkeys([*(side.path for side in sides or ()), self._session.image]):
+        paths = [*(side.path for side in sides or ()), self._session.image]
+        names = told_apart(path for path in paths if path is not None)
+        for path in dict.fromkeys(paths):
             entry = self._session.library.entries.get(path) if path is not None else None
             if entry is not None and entry.info is not None and entry.info.snapshots:
-                menu.addSection(words.name_text(entry.path).replace("&", "&&"))
+                menu.addSection(words.visible(names[entry.path]).replace("&", "&&"))
                 for snapshot in entry.info.snapshots:
                     self._offer(menu, Side(entry.path, snapshot))
 

@@ -135,7 +135,7 @@ class CompareActions(QObject):
         one = self.tr("Select one snapshot first")
         self._set(self.mark, selected is not None, self.tr("To compare it with one that you select later"), one)
         name = words.snapshot_name(marked.snapshot) if marked is not None else ""
-        where = words.name_text(marked.path) if marked is not None else ""
+        where = words.visible(self._session.library.entries.called_alone(marked.path)) if marked is not None else ""
         text = self.tr("Compare with %1 (%2)") if marked is not None else self.tr("Compare with the marked &one")
         self.compare_marked.setText(text.replace("%1", name.replace("&", "&&")).replace("%2", where.replace("&", "&&")))
         why = one if marked is not None else self.tr("Mark a snapshot as side A first")

@@ -18,7 +18,7 @@ from vmsnap_gui.views.pages import Notice
 from vmsnap_gui.views.text_line import TextLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from vmsnap_gui.compare_session import CompareSession
@@ -135,10 +135,10 @@ class CompareHeader(QWidget):
         comparison = self._comparison
         shown = comparison.compared.sides if comparison.compared is not None else None
         sides = (shown.a, shown.b) if shown is not None else comparison.sides
-        paths = [side.path for side in sides or ()]
-        self.a.show_side(sides[0] if sides else None, paths)
-        self.b.show_side(sides[1] if sides else None, paths)
         base = shown.base if shown is not None else comparison.base
+        names = told_apart(side.path for side in (*(sides or ()), base) if side is not None)
+        self.a.show_side(sides[0] if sides else None, names)
+        self.b.show_side(sides[1] if sides else None, names)
         self.base.show_base(base)
         self.ticks.show_base(base)
         blocked = self.noise.blockSignals(True)
@@ -210,13 +210,13 @@ class _SideName(QWidget):
         layout.addLayout(texts, 1)
         self._colour()
 
-    def show_side(self, side: Side | None, paths: Sequence[Path]) -> None:
-        """Show a snapshot; its image is told apart from those of all sides."""
+    def show_side(self, side: Side | None, names: Mapping[Path, str]) -> None:
+        """Show a snapshot; `names` tell the images of all sides apart."""
         name = words.snapshot_name(side.snapshot) if side is not None else ""
         date = numbers.date(side.snapshot.date_sec) if side is not None else numbers.NO_VALUE
         dates = [date] if date != numbers.NO_VALUE else []
         self._name.setText(name)
-        image = [words.visible(told_apart(side.path, paths))] if side is not None else []
+        image = [words.visible(names[side.path])] if side is not None else []
         self._about.setText(" · ".join([*image, *dates]))
         self.setToolTip(words.plain_tip([name, words.path_text(side.path), *dates]) if side is not None else "")
         self.setAccessibleName(self.tr("Side %1: %2").replace("%1", self._letter).replace("%2", name))

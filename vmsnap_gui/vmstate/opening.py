@@ -283,6 +283,8 @@ class Opened:
     def _keep_index(self, parser: RamParser, problem: str | None) -> None:
         from vmsnap_gui.vmstate.ram import RamIndex
 
+        if problem is not None:
+            parser.distrust()
         size = parser.page_size or self.page_size
         self._index = RamIndex(self.view, size, tuple(parser.blocks), problem, parser.steps)
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MISSING = 0
 """Location of a page that the stream does not hold; page data never starts at offset 0."""
 
+ZERO_PAGE = -1
+"""Location of a page of zeros."""
+
 _GATHER = 1 << 20
 """Bytes that are read and put in place at once: small enough that the allocator keeps the memory between calls."""
 

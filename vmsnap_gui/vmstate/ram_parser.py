@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, RamBlock
+from vmsnap_gui.vmstate.ram import MISSING, SPECIAL, ZERO_PAGE, RamBlock
 from vmsnap_gui.vmstate.ram_codec import Steps
 from vmsnap_gui.vmstate.ram_page_size import learn_page_size
 from vmsnap_gui.vmstate.ram_table import (
@@ -77,8 +77,9 @@ class RamParser(RamTable):
         """See RamTable; of a mapped-ram stream that is cut off, the pages that it still has are there afterwards."""
         try:
             return super().start(position, version)
-        except ShortRead:
-            self.allocate()
+        except StreamError:
+            if self.mapped:
+                self.allocate()
             raise
 
     def allocate(self) -> None:
@@ -116,8 +117,17 @@ class RamParser(RamTable):
             present = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
             places = min(pages_at, self.view.size) + size * np.arange(first, first + count, dtype=np.int64)
             places[places > self.view.size - size] = MISSING
-            block.locations[first : first + count] = np.where(present, places, -1)
+            block.locations[first : first + count] = np.where(present, places, ZERO_PAGE)
             self._report(bitmap + first // 8)
+
+    def distrust(self) -> None:
+        """Take it that nothing is known of the mapped-ram blocks without any page: the stream has no end.
+
+        QEMU writes the bitmap of a block when the save completes (ram_save_file_bmap), after all of its pages.
+        """
+        for block, _ in zip(self.blocks, self.mapped, strict=False):
+            if not (block.locations != ZERO_PAGE).any():
+                block.locations[:] = MISSING
 
     def _report(self, position: int) -> None:
         if self._progress is not None:

@@ -101,14 +101,19 @@ class RamTable:
             raise StreamError("a RAM section does not start with its size", offset=position)
         total = header & ~0xFF
         self.flat = version < 4
-        table = [RamBlockInfo("ram", total)] if self.flat else self._table(reader, total)
-        self.table = tuple(table)
+        table = [RamBlockInfo("ram", total)] if self.flat else []
+        try:
+            if not self.flat:
+                self._read_table(reader, total, table)
+        finally:
+            # Of a mapped-ram stream that is cut off or damaged, the blocks so far are worth having.
+            if self.flat or self.mapped or sum(info.length for info in table) == total:
+                self.table = tuple(table)
         if reader.peek(8) == _END:
             return reader.position + 8, True
         return reader.position, False
 
-    def _table(self, reader: Reader, total: int) -> list[RamBlockInfo]:
-        table: list[RamBlockInfo] = []
+    def _read_table(self, reader: Reader, total: int, table: list[RamBlockInfo]) -> None:
         names: set[str] = set()
         while total > 0:
             at = reader.position
@@ -123,18 +128,15 @@ class RamTable:
             if "x-ignore-shared" in self._capabilities:
                 reader.skip(8)
             table.append(RamBlockInfo(name, length))
-            self._mapped_block(reader, table)
+            self._mapped_block(reader, name, length)
             total -= length
-        return table
 
-    def _mapped_block(self, reader: Reader, table: list[RamBlockInfo]) -> None:
-        """Read the mapped-ram header (QEMU 9.0+) of the last block if there is one, and move past the block's pages.
-
-        Of a stream that ends within them the blocks so far are kept.
-        """
-        length = table[-1].length
+    def _mapped_block(self, reader: Reader, name: str, length: int) -> None:
+        """Read a mapped-ram header (QEMU 9.0+) if there is one, and move past the block's pages."""
         head = reader.peek(_MAPPED_HEADER.size)
         if len(head) < _MAPPED_HEADER.size:
+            if self.mapped:
+                raise ShortRead(f"the stream ends within the header of block {name}", offset=reader.position)
             return
         version, page_size, bitmap, pages = _MAPPED_HEADER.unpack(head)
         start = self.view.base_offset
@@ -150,8 +152,7 @@ class RamTable:
         self.mapped.append((bitmap - start, pages - start))
         end = pages - start + length
         if end > self.view.size:
-            self.table = tuple(table)
-            raise ShortRead(f"the stream ends within the pages of block {table[-1].name}", offset=reader.position)
+            raise ShortRead(f"the stream ends within the pages of block {name}", offset=reader.position)
         reader.position = end
 
 
