@@ -51,11 +51,6 @@ class Entry:
     doubtful: bool = False
 
     @property
-    def is_opened(self) -> bool:
-        """Whether somebody opened it itself."""
-        return self.parent is None and not self.attached
-
-    @property
     def in_use(self) -> bool:
         """Whether it is an image that a running VM has open for writing."""
         return self.info is not None and self.info.in_use
@@ -94,9 +89,8 @@ class Entries:
     def __init__(self) -> None:
         self._entries: dict[Path, Entry] = {}
         self._below: dict[Path | None, dict[Path, None]] = {}  # by folder; a folder may have thousands
-        self._times: Counter[str] = Counter()  # of what was opened itself, by its name
-        self._opened_names: dict[Path, str] | None = None
-        self._all_names: dict[Path, str] | None = None
+        self._named: dict[str, dict[Path, None]] = {}  # those that no folder was opened for, by their names
+        self._apart: dict[str, dict[Path, str]] = {}  # what these are called, where there are several
 
     def __contains__(self, path: Path) -> bool:
         return path in self._entries
@@ -115,17 +109,19 @@ class Entries:
         """Add or replace an entry."""
         old = self._entries.get(entry.path)
         if old is not None:
-            self._below[old.parent].pop(entry.path)
-            self._count(old, -1)
+            self._take_out(old)
         self._entries[entry.path] = entry  # in the place of the old one
         self._below.setdefault(entry.parent, {})[entry.path] = None
-        self._count(entry, 1)
-
-    def _count(self, entry: Entry, times: int) -> None:
-        """Note that an entry came or goes."""
         if entry.parent is None:
-            self._opened_names = self._all_names = None
-            self._times[entry.path.name] += times * entry.is_opened
+            self._named.setdefault(entry.path.name, {})[entry.path] = None
+            self._apart.pop(entry.path.name, None)
+
+    def _take_out(self, entry: Entry) -> None:
+        """Forget where an entry stands, and its name."""
+        self._below[entry.parent].pop(entry.path)
+        if entry.parent is None:
+            self._named[entry.path.name].pop(entry.path)
+            self._apart.pop(entry.path.name, None)
 
     def update(self, path: Path, **changes: object) -> bool:
         """Change attributes of an entry; False where it is not there or already like that."""
@@ -144,37 +140,40 @@ class Entries:
         for one in gone:
             old = self._entries.pop(one, None)
             if old is not None:
-                self._below[old.parent].pop(one)
-                self._count(old, -1)
+                self._take_out(old)
         return gone
 
     def has_namesakes(self, path: Path) -> bool:
-        """Tell whether anything else of the same name was opened itself."""
-        entry = self._entries.get(path)
-        return self._times[path.name] > (entry is not None and entry.is_opened)
+        """Tell whether anything else of the same name was opened, or is a machine's disk."""
+        there = self._named.get(path.name, {})
+        return len(there) > (path in there)
 
     def called(self, path: Path) -> str:
         """Return what an entry's line is called: its way below the folder it was found in, or its name.
 
-        Where several that were opened have that name, as much of their folders stands before it as tells them apart.
+        Where several that no folder was opened for have that name, as much of their folders stands before it as tells
+        them apart.
         """
         entry = self._entries.get(path)
         if entry is not None and entry.parent is not None:
             return way_below(path, entry.parent)
-        if self._opened_names is None:
-            self._opened_names = told_apart(self.opened())
-        return self._opened_names.get(path) or path.name or str(path)
+        return self._names(path.name).get(path) or path.name or str(path)
 
     def called_alone(self, path: Path) -> str:
         """Return what an entry is called where its folder or its machine does not stand above it."""
-        entry = self._entries.get(path)
-        return name_alone(entry, self.names()) if entry is not None else path.name or str(path)
+        entry = self._entries.get(path, Entry(path))
+        return name_alone(entry, self._names((entry.parent or path).name))
 
-    def names(self) -> Mapping[Path, str]:
-        """Return what tells those apart that no folder was opened for; it never changes, so a worker may use it."""
-        if self._all_names is None:
-            self._all_names = told_apart(self._below.get(None, ()))
-        return self._all_names
+    def names(self) -> dict[Path, str]:
+        """Return what all that no folder was opened for is called."""
+        return {path: self.called(path) for path in self._below.get(None, ())}
+
+    def _names(self, name: str) -> Mapping[Path, str]:
+        """Return what those of a name are called, where there are several."""
+        there = self._named.get(name, {})
+        if len(there) > 1 and name not in self._apart:
+            self._apart[name] = told_apart(there)
+        return self._apart.get(name, {})
 
     def children(self, folder: Path) -> list[Entry]:
         """Return the images found in a folder."""
@@ -190,11 +189,11 @@ class Entries:
 
     def opened(self) -> list[Path]:
         """Return what was opened itself."""
-        return [path for path in self._below.get(None, ()) if self._entries[path].is_opened]
+        return [path for path in self._below.get(None, ()) if not self._entries[path].attached]
 
 
 def name_alone(entry: Entry, names: Mapping[Path, str]) -> str:
-    """Return what an entry is called without what stands above it, by what `Entries.names` gives."""
+    """Return what `Entries.called_alone` does, by what `Entries.names` gave: for a worker."""
     if entry.parent is None:
         return names.get(entry.path) or entry.path.name or str(entry.path)
     folder = names.get(entry.parent) or entry.parent.name

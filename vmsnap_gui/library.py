@@ -30,7 +30,7 @@ class Library(QObject):
     """The open images and folders.
 
     Signals:
-        entries_added: (list[Path]) Lines came, all in one folder or all without one.
+        entries_added: (list[Path]) Entries came, all in one folder or all without one.
         entry_changed, entry_removed: (Path) A line changed or went.
         was_read: (Path, ImageInfo | None, ImageInfo | None) A line was read (again): what was known of it before,
             and what is known now.
@@ -59,27 +59,32 @@ class Library(QObject):
         self._watcher.changed.connect(self._changed)
         self._watcher.in_use_changed.connect(self.reload)
 
-    def open(self, path: Path) -> None:
-        """Add an image or a folder, unless it is there."""
-        old = self.entries.get(path)
-        if old is not None and not old.attached:
-            return
-        self.entries.add(Entry(path) if old is None else replace(old, attached=False))
-        self.entries_added.emit([path])
-        self._watch()
-        self._look(path)
+    def open(self, *paths: Path) -> None:
+        """Add images and folders, those that are not there."""
+        new = []
+        for path in paths:
+            old = self.entries.get(path)
+            if old is None or old.attached:
+                self.entries.add(Entry(path) if old is None else replace(old, attached=False))
+                new.append(path)
+        if new:
+            self.entries_added.emit(new)
+            self._watch()
+        for path in new:
+            self._look(path)
 
-    def close(self, path: Path) -> list[Path]:
-        """Take an image, or a folder with its images, out; return what went."""
-        self._stop_scan(path)
-        self._folders.pop(path, None)
-        gone = self.entries.remove(path)
+    def close(self, *paths: Path) -> None:
+        """Take images, and folders with their images, out."""
+        gone = []
+        for path in paths:
+            self._stop_scan(path)
+            self._folders.pop(path, None)
+            gone += self.entries.remove(path)
         for one in gone:
             self._newest.pop(one, None)
             self.entry_removed.emit(one)
         self._watch()
         self._attach_missing()
-        return gone
 
     def attach(self, paths: Iterable[Path]) -> None:
         """Keep these images, the disks of machines, and no others beside those that were opened."""
@@ -98,6 +103,7 @@ class Library(QObject):
         for path in self._attached:
             if path not in self.entries:
                 self.entries.add(Entry(path, attached=True))
+                self.entries_added.emit([path])
                 self._look(path)
 
     def reload(self, path: Path) -> None:
@@ -224,10 +230,8 @@ class Library(QObject):
     def _scanned(self, folder: Path, seen: Seen, error: Exception | None) -> None:
         self._stop_scan(folder)
         self._folders[folder] = seen.folders
-        self._watch()
-        for child in self.entries.children(folder):
-            if str(child.path) not in seen.names:
-                self.close(child.path)
+        gone = [child.path for child in self.entries.children(folder) if str(child.path) not in seen.names]
+        self.close(*gone)  # which watches what there is now
         state = EntryState.READY if error is None else EntryState.FAILED
         self._change(folder, state=state, error=error)
         self.was_read.emit(folder, None, None)

@@ -129,8 +129,7 @@ class Session(QObject):
         """Open again what was open in the last run, with its selection."""
         opened = self._settings.opened
         self._wanted = self._settings.choice
-        for path in opened:
-            self.library.open(path)
+        self.library.open(*opened)
         if self._wanted is not None:
             # An image in a folder is not there yet; it is selected when the folder's scan finds it.
             self.select_image(self._wanted.path)
@@ -146,8 +145,8 @@ class Session(QObject):
                 self.library.reload(path)
             else:
                 self._unseen.add(path)
-                self.library.open(path)
-            self._settings.add_recent(path)
+        self.library.open(*opened)
+        self._settings.add_recent(*opened)
         if opened:
             self._wanted = None
             self.select_image(opened[0])
@@ -187,8 +186,7 @@ class Session(QObject):
 
     def close_all(self) -> None:
         """Empty the library."""
-        for path in self.library.entries.opened():
-            self.library.close(path)
+        self.library.close(*self.library.entries.opened())
         self._remember()
 
     def reload(self, path: Path) -> None:

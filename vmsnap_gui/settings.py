@@ -79,9 +79,9 @@ class Settings(QObject):
         """Recently opened images and folders, the latest first."""
         return self._paths("recent")
 
-    def add_recent(self, path: Path) -> None:
-        """Put `path` on top of the recent files."""
-        self._set_paths("recent", [path, *(old for old in self.recent if old != path)][:RECENT])
+    def add_recent(self, *paths: Path) -> None:
+        """Put paths on top of the recent files, the last of them first."""
+        self._set_paths("recent", list(dict.fromkeys([*reversed(paths), *self.recent]))[:RECENT])
 
     def forget_recent(self, *paths: Path) -> None:
         """Drop these from the recent files; without arguments all."""

@@ -203,7 +203,10 @@ class LibraryModel(QStandardItemModel):
         """Add lines: those of a folder by their names, all that come to stand at one place at once."""
         new = [path for path in paths if path not in self._lines and path in self._library.entries]
         entry = self._library.entries.get(new[0]) if new else None
-        if entry is None or entry.attached:
+        if entry is None:
+            return
+        if entry.attached:  # its line stands below its machine
+            self._rename(new)
             return
         above = self._lines.get(entry.parent) if entry.parent is not None else None
         if above is None:
@@ -226,7 +229,9 @@ class LibraryModel(QStandardItemModel):
 
     def _remove(self, path: Path) -> None:
         line = self._lines.get(path)
-        if line is not None:
+        if line is None:
+            self._rename([path])
+        else:
             above = line.parent()
             self._take_out(line)
             if isinstance(above, _Line) and self._lines.get(above.key) is above:
