@@ -387,9 +387,12 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from vmsnap_gui.control import planning
 from vmsnap_gui.control.executing import execute
+from vmsnap_gui.control.journal_entry import Operation
 from vmsnap_gui.control.survey import survey_files
 
 word, paths = sys.argv[1], [Path(one) for one in sys.argv[2:]]
+if word == "before its entry goes":
+    Operation.tidy = lambda operation: os.kill(os.getpid(), signal.SIGKILL)
 
 class Dying:
     def step(self, step, number, count):
@@ -431,6 +434,14 @@ def test_vmsnap_killed_before_it_wrote_anything(disks: tuple[Path, Path]) -> Non
     settle(one.operation)
     assert operations() == ()
     assert not list(folder().iterdir())
+
+
+def test_vmsnap_killed_when_all_was_done(disks: tuple[Path, Path]) -> None:
+    assert run_python(_DIE, "before its entry goes", *disks).returncode == -signal.SIGKILL
+    assert [operation.ended for operation in operations()] == ["done"]
+    assert wait_for(review()) == ()
+    assert not list(folder().iterdir())
+    assert [table(path)[2][1:] for path in disks] == [("three", 3), ("three", 3)]
 
 
 def test_vmsnap_killed_while_a_tool_writes(disks: tuple[Path, Path]) -> None:

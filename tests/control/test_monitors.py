@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 from tests.control.live_machines import live
 from tests.control.proxy import Proxy
 from tests.image.tools import MIB, create
-from vmsnap_gui.control import planning
+from vmsnap_gui.control import planning, qmp
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.live_blockers import save_blockers
 from vmsnap_gui.control.look import Look, look_at
@@ -164,6 +165,27 @@ def test_found_busy_and_free_again(tmp_path: Path, caplog: pytest.LogCaptureFixt
         no_room = replace(asyncio.run(looked(machine.address)), memory=1 << 60)
         (blocker,) = save_blockers(found, no_room)
         assert (blocker.kind, blocker.path) == (Hindrance.SPACE, machine.paths["disk0"])
+
+
+@pytest.mark.qemu
+def test_clients_that_have_left_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU's queue is full of them as long as it does not run: there is room as soon as it does."""
+    monkeypatch.setattr(qmp, "GREETING", 20.0)
+    with live(tmp_path) as machine:
+        os.kill(machine.vm.pid, signal.SIGSTOP)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                with socket.socket(socket.AF_UNIX) as gone:
+                    gone.setblocking(False)
+                    gone.connect(str(tmp_path / "qmp"))
+
+        async def look() -> Machine:
+            going_on = asyncio.get_running_loop().call_later(0.2, os.kill, machine.vm.pid, signal.SIGCONT)
+            found = await survey_qmp(machine.address)
+            assert going_on.when() <= asyncio.get_running_loop().time()
+            return found
+
+        assert asyncio.run(look()).reach is Reach.QMP
 
 
 @pytest.mark.verify

@@ -35,6 +35,12 @@ def interrupted() -> tuple[Operation, ...]:
     return tuple(one for one in operations() if one.ended is None and not one.alive())
 
 
+def forget_ended() -> None:
+    """Remove entries of operations that ended with nothing in doubt: their process was killed before it did that."""
+    for one in operations():
+        one.tidy()
+
+
 def under_way(path: Path) -> Operation | None:
     """Return the operation that a process of ours is carrying out on an image, if there is one."""
     return next((one for one in operations() if one.alive() and one.image(path) is not None), None)

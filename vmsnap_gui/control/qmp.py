@@ -35,6 +35,9 @@ SCHEME = "qmp:"
 GREETING = 1.0
 """Seconds within which a monitor that is free greets, and takes its first command."""
 
+_AGAIN = 0.02
+"""Seconds until a connection for which there was no room is tried again."""
+
 PATIENCE = 30.0
 """Seconds that a sign of life may take: its thread has nothing else to do."""
 
@@ -231,22 +234,29 @@ async def _connection(address: str) -> socket.socket:
     try:
         async with asyncio.timeout(GREETING):
             if isinstance(where, str):
-                return _connected_unix(where)
+                return await _connected_unix(where)
             found = await loop.getaddrinfo(*where, type=socket.SOCK_STREAM)
             return await _connected_tcp(found[0][0], found[0][4])
-    except (TimeoutError, BlockingIOError):
+    except TimeoutError:
         raise Busy(f"the monitor {address} is busy: it takes no connection") from None
     except OSError as error:
         why = error.strerror or str(error)
         raise ControlError(f"the monitor {address} cannot be reached: {why}") from error
 
 
-def _connected_unix(path: str) -> socket.socket:
-    """Connect at once or not at all: asyncio takes a queue that is full (EAGAIN) for a connection."""
+async def _connected_unix(path: str) -> socket.socket:
+    """Connect as soon as there is room in QEMU's queue, which may still hold a client that has just left.
+
+    Nothing tells when that is: it is tried again. (asyncio takes a queue that is full, EAGAIN, for a connection.)
+    """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         made.setblocking(False)
-        made.connect(path)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                made.connect(path)
+                break
+            await asyncio.sleep(_AGAIN)
     except BaseException:
         made.close()
         raise

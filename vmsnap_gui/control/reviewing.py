@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmsnap_gui.control.finishing import repair_command
-from vmsnap_gui.control.journal import interrupted, settle
+from vmsnap_gui.control.journal import forget_ended, interrupted, settle
 from vmsnap_gui.control.journal_entry import Mark, Marked, Operation
 from vmsnap_gui.control.plan import DiskResult
 from vmsnap_gui.control.quarantine import judge
@@ -38,6 +38,7 @@ class Review:
 
 async def review() -> tuple[Review, ...]:
     """Look at all interrupted operations and their images; what proves to be whole is released."""
+    forget_ended()
     found = []
     for operation in interrupted():
         disks = tuple([await _look(image) for image in operation.images])
