@@ -91,6 +91,7 @@ class Entries:
         self._below: dict[Path | None, dict[Path, None]] = {}  # by folder; a folder may have thousands
         self._named: dict[str, dict[Path, None]] = {}  # those that no folder was opened for, by their names
         self._apart: dict[str, dict[Path, str]] = {}  # what these are called, where there are several
+        self._failed: Counter[Path | None] = Counter()  # by folder
 
     def __contains__(self, path: Path) -> bool:
         return path in self._entries
@@ -112,6 +113,7 @@ class Entries:
             self._take_out(old)
         self._entries[entry.path] = entry  # in the place of the old one
         self._below.setdefault(entry.parent, {})[entry.path] = None
+        self._failed[entry.parent] += entry.state is EntryState.FAILED
         if entry.parent is None:
             self._named.setdefault(entry.path.name, {})[entry.path] = None
             self._apart.pop(entry.path.name, None)
@@ -119,6 +121,7 @@ class Entries:
     def _take_out(self, entry: Entry) -> None:
         """Forget where an entry stands, and its name."""
         self._below[entry.parent].pop(entry.path)
+        self._failed[entry.parent] -= entry.state is EntryState.FAILED
         if entry.parent is None:
             self._named[entry.path.name].pop(entry.path)
             self._apart.pop(entry.path.name, None)
@@ -132,6 +135,7 @@ class Entries:
         if new == old:
             return False
         self._entries[path] = new
+        self._failed[new.parent] += (new.state is EntryState.FAILED) - (old.state is EntryState.FAILED)
         return True
 
     def remove(self, path: Path) -> list[Path]:
@@ -179,9 +183,10 @@ class Entries:
         """Return the images found in a folder."""
         return [self._entries[path] for path in self._below.get(folder, ())]
 
-    def count(self, folder: Path) -> int:
-        """Return how many images were found in a folder."""
-        return len(self._below.get(folder, ()))
+    def counts(self, folder: Path) -> tuple[int, int]:
+        """Return how many images were found in a folder that can be read, and how many that cannot."""
+        failed = self._failed[folder]
+        return len(self._below.get(folder, ())) - failed, failed
 
     def reach_into(self, folder: Path) -> bool:
         """Whether anything below a folder is there, as an image of it or not."""

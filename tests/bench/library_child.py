@@ -42,7 +42,7 @@ class Watch(QObject):
         self._clock.start()
 
     def _rows(self) -> int:
-        return self._parts.session.library.entries.count(self._folder)
+        return sum(self._parts.session.library.entries.counts(self._folder))
 
     def _note(self, word: str) -> None:
         if word not in self._times:

@@ -98,12 +98,19 @@ def test_a_folder_sorts_what_it_holds(here: World, model: LibraryModel, tmp_path
     folder = model.index_of(lab)
     names = [model.index(row, 0, folder).data() for row in range(model.rowCount(folder))]
     assert names == ["a.qcow2", "b.qcow2", "broken.qcow2", "old/c.qcow2"]
-    assert detail(model, lab) == "4 images"
+    assert detail(model, lab) == "3 images · 1 unreadable"
     assert folder.data(LOOK_ROLE) is Look.FOLDER
     broken = model.index_of(lab / "broken.qcow2")
     assert broken.data(LOOK_ROLE) is Look.FAILED
     assert broken.data(DETAIL_ROLE) in broken.data(Qt.ItemDataRole.ToolTipRole)
     assert model.parent(broken) == folder
+    told: list[str] = []
+    model.dataChanged.connect(lambda index, _end: told.append(index.data(DETAIL_ROLE)))
+    (lab / "broken.qcow2").write_bytes((lab / "a.qcow2").read_bytes())
+    here.session.reload(lab / "broken.qcow2")
+    here.settle()
+    assert "4 images" in told
+    assert detail(model, lab) == "4 images"
     here.session.close_image(lab / "a.qcow2")
     assert model.rowCount(folder) == 3
     here.session.close_image(lab)

@@ -48,7 +48,7 @@ def here(qtbot: QtBot, tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPa
     (lab / "bad.qcow2").write_bytes(b"QFI\xfb" + bytes(200))
     with world(qtbot, tmp_path / "config") as made:
         made.session.open_paths([lab])
-        qtbot.waitUntil(lambda: made.session.library.entries.count(lab) == 3, timeout=WAIT)
+        qtbot.waitUntil(lambda: sum(made.session.library.entries.counts(lab)) == 3, timeout=WAIT)
         qtbot.waitUntil(
             lambda: all(one.state is not EntryState.READING for one in made.session.library.entries), timeout=WAIT
         )

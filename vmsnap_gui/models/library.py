@@ -62,12 +62,14 @@ class _Line(QStandardItem):
     Attributes:
         key: What it stands for.
         orders: Those of the lines below a folder, which stand by them.
+        failed: How many of these could not be read when that was told last.
     """
 
     def __init__(self, key: _Key, flags: Qt.ItemFlag) -> None:
         super().__init__()
         self.key = key
         self.orders: list[tuple[str, str]] = []
+        self.failed = 0
         self.setFlags(flags)
         if not flags & Qt.ItemFlag.ItemNeverHasChildren:
             self.setColumnCount(1)  # now: nobody hears of it yet
@@ -153,11 +155,10 @@ class LibraryModel(QStandardItemModel):
         if entry is None:
             return "", ""
         if isinstance(key, _Part):
-            return words.name_text(entry.path), texts.detail_of(entry, 0)
+            return words.name_text(entry.path), texts.detail_of(entry)
         if entry is not self._last[0] or entry.is_folder:
-            found = self._library.entries.count(entry.path) if entry.is_folder else 0
             name = words.visible(self._library.entries.called(entry.path))
-            self._last = entry, (name, texts.detail_of(entry, found))
+            self._last = entry, (name, texts.detail_of(entry, self._library.entries.counts(entry.path)))
         return self._last[1]
 
     def _look(self, key: _Key) -> Look:
@@ -218,6 +219,7 @@ class LibraryModel(QStandardItemModel):
         for row, run in reversed([(row, list(run)) for row, run in runs]):  # the last first: the places stay true
             above.orders[row:row] = run
             self._insert([Path(name) for _, name in run], above, _IMAGE_IN_FOLDER, row)
+        above.failed = self._failed_in(above)
         self._tell_changed(above)
 
     def _change(self, path: Path) -> None:
@@ -226,6 +228,13 @@ class LibraryModel(QStandardItemModel):
             lines.append(self._lines[path])
         for line in lines:
             self._tell_changed(line)
+        above = lines[-1].parent() if lines else None
+        if isinstance(above, _Line) and self._failed_in(above) != above.failed:
+            above.failed = self._failed_in(above)
+            self._tell_changed(above)
+
+    def _failed_in(self, folder: _Line) -> int:
+        return self._library.entries.counts(folder.key)[1] if isinstance(folder.key, Path) else 0
 
     def _remove(self, path: Path) -> None:
         line = self._lines.get(path)
@@ -235,6 +244,7 @@ class LibraryModel(QStandardItemModel):
             above = line.parent()
             self._take_out(line)
             if isinstance(above, _Line) and self._lines.get(above.key) is above:
+                above.failed = self._failed_in(above)
                 self._tell_changed(above)
                 if above.key is Group.FILES:
                     self._rename([path])

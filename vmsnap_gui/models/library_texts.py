@@ -66,12 +66,18 @@ def look_of(entry: Entry) -> Look:
     return Look.IMAGE if entry.info.format == "qcow2" else Look.STREAM
 
 
-def detail_of(entry: Entry, found: int) -> str:
-    """Return an entry's second line: what it holds, or why it cannot be shown; `found` images are in a folder."""
+def detail_of(entry: Entry, found: tuple[int, int] = (0, 0)) -> str:
+    """Return an entry's second line: what it holds, or why it cannot be shown.
+
+    Args:
+        entry: It.
+        found: Of a folder, how many images in it can be read, and how many cannot.
+    """
     if entry.state is EntryState.FAILED:
         return words.visible(getattr(entry.error, "message", "") or str(entry.error))
     if entry.is_folder:
-        images = words.images(found)
+        images = words.images(found[0])
+        images += " · " + _tr("%1 unreadable").replace("%1", numbers.count(found[1])) if found[1] else ""
         return images if entry.state is EntryState.READY else _tr("looking for images… %1").replace("%1", images)
     if entry.info is None:
         return _tr("reading…")

@@ -321,8 +321,7 @@ class SnapshotTable(QWidget):
 
     def _folder_text(self, entry: Entry) -> str:
         entries = self._session.library.entries
-        failed = sum(one.state is EntryState.FAILED for one in entries.children(entry.path))
-        readable = entries.count(entry.path) - failed
+        readable, failed = entries.counts(entry.path)
         if readable:
             text = self.tr("%1 in this folder, %2. Select one in the library.")
             text = text if failed else self.tr("%1 in this folder. Select one in the library.")
