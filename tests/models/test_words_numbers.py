@@ -54,6 +54,8 @@ def test_plurals() -> None:
     assert [words.snapshots(n) for n in (0, 1, 12345)] == ["no snapshots", "1 snapshot", "12,345 snapshots"]
     assert words.devices(38) == "38 devices"
     assert words.problems(1) == "1 problem"
+    assert words.problems(2, 1) == "2 problems, 1 notice"
+    assert words.problems(0, 2) == "2 notices"
 
 
 def test_snapshots_are_named() -> None:

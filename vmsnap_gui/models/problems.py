@@ -75,10 +75,13 @@ class ProblemsModel(FlatTable):
         return None
 
 
-def how_many(info: ImageInfo | None, loaded: LoadedState | None) -> int:
-    """Return how many problems an image and a state have."""
+def how_many(info: ImageInfo | None, loaded: LoadedState | None) -> tuple[int, int]:
+    """Return how many problems an image and a state have, and how many notices there are besides."""
     of_image = len(info.problems) if info is not None else 0
-    return of_image + (len(loaded.problems) + loaded.torn if loaded is not None else 0)
+    if loaded is None:
+        return of_image, 0
+    notices = sum(one.is_notice for one in loaded.vmstate.problems)
+    return of_image + len(loaded.problems) + loaded.torn - notices, notices
 
 
 def collect(info: ImageInfo | None, loaded: LoadedState | None) -> list[Line]:
@@ -92,7 +95,7 @@ def collect(info: ImageInfo | None, loaded: LoadedState | None) -> list[Line]:
         for one in loaded.problems[:SHOWN]:
             message = words.visible(one.problem.message)
             lines.append(Line(_tr("state"), message, one.problem.offset, one.section, one.path))
-    hidden = how_many(info, loaded) - SHOWN
+    hidden = sum(how_many(info, loaded)) - SHOWN
     if hidden > 0:
         more = _tr("%1 more problems are not listed").replace("%1", numbers.count(hidden))
         lines = [*lines[:SHOWN], Line("", more)]

@@ -92,9 +92,11 @@ def disks(number: int) -> str:
     return _plural(number, _tr("no disks"), _tr("1 disk"), _tr("%1 disks"))
 
 
-def problems(number: int) -> str:
-    """Return "no problems", "1 problem" or "3 problems"."""
-    return _plural(number, _tr("no problems"), _tr("1 problem"), _tr("%1 problems"))
+def problems(number: int, notices: int = 0) -> str:
+    """Return "no problems", "3 problems", "1 problem, 1 notice" or "2 notices"."""
+    wrong = _plural(number, _tr("no problems"), _tr("1 problem"), _tr("%1 problems"))
+    told = _plural(notices, "", _tr("1 notice"), _tr("%1 notices"))
+    return ", ".join(filter(None, (wrong if number or not notices else "", told)))
 
 
 def devices(number: int) -> str:

@@ -165,9 +165,9 @@ class Overview(QWidget):
         self.sizes.show(loaded)
         self.bar.show_parts(facts.state_parts(loaded.vmstate) if loaded is not None else ())
         self.problems.show(info, loaded)
-        count = how_many(info, loaded)
-        self._problem_title.setText(words.problems(count))
-        self._below.setVisible(count > 0)
+        wrong, notices = how_many(info, loaded)
+        self._problem_title.setText(words.problems(wrong, notices))
+        self._below.setVisible(wrong + notices > 0)
         self._say()
         self._stack.setCurrentIndex(0 if loaded is not None else 1)
 

@@ -39,7 +39,9 @@ class StatusSummary(QLabel):
         if loaded is not None:
             parts = [words.devices(loaded.devices), words.fields(loaded.fields), numbers.size(loaded.device_bytes)]
             if loaded.problems:
-                parts.append(words.problems(len(loaded.problems)))
+                from vmsnap_gui.models.problems import how_many  # not before the first paint
+
+                parts.append(words.problems(*how_many(None, loaded)))
             self.setText(", ".join(parts))
             self.setToolTip(numbers.exact_size(loaded.device_bytes))
         else:
