@@ -60,7 +60,7 @@ class ProblemsModel(FlatTable):
         return 0 if parent.isValid() else len(self._lines)
 
     def _titles(self) -> tuple[str, ...]:
-        return (self.tr("Where"), self.tr("Offset"), self.tr("Problem"))
+        return (self.tr("Where"), self.tr("Offset"), self.tr("Message"))
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Override QAbstractItemModel::data."""
