@@ -9,7 +9,7 @@ import pytest
 
 from tests.control.doing import hindrances, layered, plan_delete, plan_restore, plan_take, succeed, table
 from tests.control.test_locks import exported
-from tests.image.tools import MIB, create, run
+from tests.image.tools import MIB, create, create_encrypted, run
 from vmsnap_gui.control.errors import ControlError
 from vmsnap_gui.control.survey import survey_files
 from vmsnap_gui.control.terms import Choice, Hindrance, Reach
@@ -40,8 +40,7 @@ def test_disks_that_hold_no_snapshots(tmp_path: Path) -> None:
     raw.write_bytes(bytes(MIB))
     run("qemu-img", "create", "-q", "-f", "qcow", old, "1M")
     create(outside, MIB, f"data_file={tmp_path / 'data'}")
-    secret = ["--object", "secret,id=s,data=abc", "-o", "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"]
-    run("qemu-img", "create", "-q", "-f", "qcow2", *secret, locked, "1M")
+    create_encrypted(locked)
     fit = layered(tmp_path / "fit", "one")
     machine = survey_files([raw, old, outside, locked, fit])
     words = ("it is raw", "version 1", "external file", "encrypted (LUKS)")

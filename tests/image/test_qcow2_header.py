@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.image.tools import MIB, clusters_in_use, create, number, opened, patch, run, take, u32, u64
+from tests.image.tools import (
+    MIB,
+    SECRET,
+    clusters_in_use,
+    create,
+    create_encrypted,
+    number,
+    opened,
+    patch,
+    run,
+    take,
+    u32,
+    u64,
+)
 from vmsnap_gui.image.containers import open_image
 from vmsnap_gui.image.errors import ImageError
 from vmsnap_gui.image.usage import usage_of
@@ -148,17 +160,9 @@ def test_an_encrypted_image_lists_but_refuses_content(path: Path, method: int, n
 
 @pytest.mark.qemu
 def test_real_luks(tmp_path: Path) -> None:
-    path = tmp_path / "luks"
-    secret = ("--object", "secret,id=s,data=abc")
-    options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10"
-    words = ["qemu-img", "create", "-q", *secret, "-f", "qcow2", "-o", options, str(path), "1M"]
-    for _ in range(50):  # QEMU gives up where its trial of the key derivation fits between two clock ticks
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if "accurate CPU usage" not in done.stderr:
-            break
-    assert done.returncode == 0, done.stderr
+    path = create_encrypted(tmp_path / "luks")
     opts = f"driver=qcow2,file.driver=file,file.filename={path},encrypt.key-secret=s"
-    run("qemu-img", "snapshot", *secret, "--image-opts", "-c", "kept", opts)
+    run("qemu-img", "snapshot", *SECRET, "--image-opts", "-c", "kept", opts)
     image = opened(path)
     assert [one.tag for one in image.snapshots] == ["kept"]
     with pytest.raises(ImageError, match=r"encrypted \(LUKS\)"):
@@ -166,7 +170,7 @@ def test_real_luks(tmp_path: Path) -> None:
     usage = usage_of(image)  # tables are not encrypted, and the LUKS header has its place
     assert (usage.other, usage.problems, usage.in_use) == (0, (), clusters_in_use(path) * image.cluster_size)
     before = clusters_in_use(path)
-    run("qemu-img", "snapshot", *secret, "--image-opts", "-d", "kept", opts)
+    run("qemu-img", "snapshot", *SECRET, "--image-opts", "-d", "kept", opts)
     assert usage.freed_by(image.snapshots) == (before - clusters_in_use(path)) * image.cluster_size
 
 
