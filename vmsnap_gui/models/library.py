@@ -219,7 +219,6 @@ class LibraryModel(QStandardItemModel):
         for row, run in reversed([(row, list(run)) for row, run in runs]):  # the last first: the places stay true
             above.orders[row:row] = run
             self._insert([Path(name) for _, name in run], above, _IMAGE_IN_FOLDER, row)
-        above.failed = self._failed_in(above)
         self._tell_changed(above)
 
     def _change(self, path: Path) -> None:
@@ -230,7 +229,6 @@ class LibraryModel(QStandardItemModel):
             self._tell_changed(line)
         above = lines[-1].parent() if lines else None
         if isinstance(above, _Line) and self._failed_in(above) != above.failed:
-            above.failed = self._failed_in(above)
             self._tell_changed(above)
 
     def _failed_in(self, folder: _Line) -> int:
@@ -244,7 +242,6 @@ class LibraryModel(QStandardItemModel):
             above = line.parent()
             self._take_out(line)
             if isinstance(above, _Line) and self._lines.get(above.key) is above:
-                above.failed = self._failed_in(above)
                 self._tell_changed(above)
                 if above.key is Group.FILES:
                     self._rename([path])
@@ -323,6 +320,7 @@ class LibraryModel(QStandardItemModel):
             del self._parts[key]
 
     def _tell_changed(self, line: _Line) -> None:
+        line.failed = self._failed_in(line)
         index = line.index()
         self.dataChanged.emit(index, index)
 

@@ -55,8 +55,8 @@ class RamBlock:
         name: QEMU's id of the block.
         length: Used length in bytes.
         pages: Number of pages, the last one perhaps cut by `length`.
-        locations: int64 per page: the offset of its data in the index's view (> 0), MISSING, -1 - FILL_BYTE (-1 for
-            a zero page), or SPECIAL and below.
+        locations: int64 per page: the offset of its data in the index's view (> 0), MISSING, -1 - FILL_BYTE (ZERO_PAGE
+            for 0), or SPECIAL and below.
     """
 
     name: str
@@ -77,8 +77,8 @@ class RamBlock:
             part = self.locations[start : start + CHUNK // 8]
             out = states[start : start + CHUNK // 8]
             out[part == MISSING] = PageState.MISSING
-            out[part == -1] = PageState.ZERO
-            out[(part < -1) & (part > SPECIAL)] = PageState.FILL
+            out[part == ZERO_PAGE] = PageState.ZERO
+            out[(part < ZERO_PAGE) & (part > SPECIAL)] = PageState.FILL
         return states
 
 
